@@ -1,0 +1,1 @@
+"""Offline half: turns articles into an immutable snapshot on disk."""

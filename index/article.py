@@ -1,0 +1,354 @@
+"""Owns `Article`, `Teaser` and their validation at the boundary; imports nothing else of the project.
+
+Everything behind this module may rely on: text is NFC without control characters, dates are UTC
+epoch seconds, IDs and URLs are canonical.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+Status = Literal["published", "withdrawn"]
+
+MAX_ID_CHARS = 512
+MAX_HEADLINE_CHARS = 1_000
+MAX_STANDFIRST_CHARS = 5_000
+MAX_BODY_CHARS = 2_000_000
+MAX_LIST_ENTRIES = 200
+EARLIEST = int(datetime(1600, 1, 1, tzinfo=UTC).timestamp())
+LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
+
+
+class InvalidArticle(ValueError):
+    """A record that cannot become an article; the message names the field and says why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class Image(msgspec.Struct, frozen=True):
+    """A picture; `url` is absolute http(s) or begins with a single slash."""
+
+    url: str
+    alt: str = ""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A link that an editor placed in the body."""
+
+    url: str
+    text: str = ""
+
+
+class Teaser(msgspec.Struct, frozen=True):
+    """What a reader sees of an article in a list. `published_at` is ISO 8601 UTC or None."""
+
+    id: str
+    url: str
+    headline: str
+    kicker: str
+    standfirst: str
+    section: str
+    authors: tuple[str, ...]
+    language: str
+    type: str
+    image: Image | None
+    published_at: str | None
+
+
+class Article(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted article. Times are UTC epoch seconds; None is unknown; empty text is ""."""
+
+    id: str
+    headline: str
+    url: str = ""
+    aliases: tuple[str, ...] = ()
+    kicker: str = ""
+    standfirst: str = ""
+    body: str = ""
+    links: tuple[Link, ...] = ()
+    section: str = ""
+    tags: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    language: str = ""
+    type: str = "article"
+    image: Image | None = None
+    brand: str = ""
+    published_at: int | None = None
+    updated_at: int | None = None
+    embargo_until: int | None = None
+    status: Status = "published"
+    evergreen: bool = False
+
+    def teaser(self) -> Teaser:
+        """The reader's view of this article."""
+        return Teaser(
+            id=self.id,
+            url=self.url,
+            headline=self.headline,
+            kicker=self.kicker,
+            standfirst=self.standfirst,
+            section=self.section,
+            authors=self.authors,
+            language=self.language,
+            type=self.type,
+            image=self.image,
+            published_at=iso_time(self.published_at),
+        )
+
+    @property
+    def visible_from(self) -> int | None:
+        """First second at which a reader may see it; None when undated and without an embargo."""
+        known = [moment for moment in (self.published_at, self.embargo_until) if moment is not None]
+        return max(known) if known else None
+
+
+def article_from_record(record: Mapping[str, Any]) -> Article:
+    """The article in a record that already uses our field names (see `index.sources.fields`).
+
+    Raises `InvalidArticle` for a missing ID or headline, a wrong type, an impossible date.
+    Unknown keys are ignored: foreign records carry many.
+    """
+    url = _url(record.get("url"), "url")
+    return Article(
+        id=article_id(record.get("id")),
+        headline=_required_line(record.get("headline"), "headline", MAX_HEADLINE_CHARS),
+        url=url,
+        aliases=tuple(dict.fromkeys(_lines(record.get("aliases"), "aliases"))),
+        kicker=_line(record.get("kicker"), "kicker", MAX_HEADLINE_CHARS),
+        standfirst=_line(record.get("standfirst"), "standfirst", MAX_STANDFIRST_CHARS),
+        body=_text(record.get("body"), "body", MAX_BODY_CHARS),
+        links=_links(record.get("links")),
+        section=_line(record.get("section"), "section", 200),
+        tags=_lines(record.get("tags"), "tags"),
+        authors=_lines(record.get("authors"), "authors"),
+        language=_language(record.get("language")),
+        type=_line(record.get("type"), "type", 50) or "article",
+        image=_image(record.get("image")),
+        brand=_line(record.get("brand"), "brand", 200),
+        published_at=epoch_seconds(record.get("published_at"), "published_at"),
+        updated_at=epoch_seconds(record.get("updated_at"), "updated_at"),
+        embargo_until=epoch_seconds(record.get("embargo_until"), "embargo_until"),
+        status=_status(record.get("status")),
+        evergreen=_flag(record.get("evergreen"), "evergreen"),
+    )
+
+
+def article_id(value: object) -> str:
+    """The canonical ID: NFC, trimmed, no control characters, at most 512 characters.
+
+    Integers are accepted (many CMSs number their articles). Raises `InvalidArticle`.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is None or value == "":
+        raise InvalidArticle("id", "is missing")
+    if not isinstance(value, str):
+        raise InvalidArticle("id", f"must be text or a whole number, not {_kind(value)}")
+    if _CONTROL.search(value) or "\n" in value or "\t" in value or _has_surrogate(value):
+        raise InvalidArticle("id", "contains a control character")
+    text = unicodedata.normalize("NFC", value.strip())
+    if not text:
+        raise InvalidArticle("id", "is blank")
+    if len(text) > MAX_ID_CHARS:
+        raise InvalidArticle("id", f"is longer than {MAX_ID_CHARS} characters ({len(text)})")
+    return text
+
+
+def canonical_url(url: str) -> str:
+    """One spelling a page: lower-case scheme and host, no default port, fragment or tracking parameters.
+
+    An unparsable URL comes back unchanged.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        return url
+    host = (parts.hostname or "").lower()
+    if port and not (parts.scheme == "http" and port == 80) and not (parts.scheme == "https" and port == 443):
+        host = f"{host}:{port}"
+    query = urlencode(
+        [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)]
+    )
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
+    if len(path) > 1:
+        path = path.rstrip("/") or "/"
+    return urlunsplit((parts.scheme.lower(), host, path or "/", query, ""))
+
+
+def epoch_seconds(value: object, field: str) -> int | None:
+    """UTC epoch seconds of an ISO 8601 text, a date, or epoch seconds; None for nothing.
+
+    A time without a zone is read as UTC; years outside 1600-2199 are refused. Raises `InvalidArticle`.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        raise InvalidArticle(field, "must be a date, not true or false")
+    if isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise InvalidArticle(field, "is not a finite number of seconds")
+        seconds = int(value / 1000) if abs(value) > 2e10 else int(value)  # many CMSs write milliseconds
+    elif isinstance(value, datetime | date):
+        seconds = _seconds_of(value)
+    elif isinstance(value, str):
+        seconds = _seconds_of(_parsed(value, field))
+    else:
+        raise InvalidArticle(field, f"must be a date, not {_kind(value)}")
+    if not EARLIEST <= seconds < LATEST:
+        raise InvalidArticle(field, f"{value!r} lies outside the years 1600 to 2199")
+    return seconds
+
+
+def iso_time(seconds: int | None) -> str | None:
+    """`2022-01-11T00:00:00Z`, or None for None."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parsed(text: str, field: str) -> datetime | date:
+    text = text.strip()
+    for parse in (datetime.fromisoformat, _rfc_2822):
+        try:
+            return parse(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    raise InvalidArticle(field, f"{text[:60]!r} is not a date (ISO 8601 or RFC 2822)")
+
+
+def _rfc_2822(text: str) -> datetime:
+    from email.utils import parsedate_to_datetime
+
+    return parsedate_to_datetime(text)
+
+
+def _seconds_of(value: datetime | date) -> int:
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    try:
+        return math.floor(value.timestamp())
+    except (OverflowError, ValueError):
+        return LATEST
+
+
+def _has_surrogate(value: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _kind(value: object) -> str:
+    names = {str: "text", int: "a number", float: "a number", bool: "true or false", dict: "an object"}
+    return names.get(type(value), "a list" if isinstance(value, Sequence) else type(value).__name__)
+
+
+def _text(value: object, field: str, most: int) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidArticle(field, f"must be text, not {_kind(value)}")
+    if len(value) > most:
+        raise InvalidArticle(field, f"is longer than {most:,} characters ({len(value):,})")
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    if _has_surrogate(value):
+        raise InvalidArticle(field, "contains half of a surrogate pair")
+    return _CONTROL.sub(" ", unicodedata.normalize("NFC", value)).strip()
+
+
+def _line(value: object, field: str, most: int) -> str:
+    return " ".join(_text(value, field, most).split())
+
+
+def _required_line(value: object, field: str, most: int) -> str:
+    line = _line(value, field, most)
+    if not line:
+        raise InvalidArticle(field, "is missing" if value is None else "is blank")
+    return line
+
+
+def _lines(value: object, field: str) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, Sequence):
+        raise InvalidArticle(field, f"must be a list of texts, not {_kind(value)}")
+    if len(value) > MAX_LIST_ENTRIES:
+        raise InvalidArticle(field, f"has more than {MAX_LIST_ENTRIES} entries")
+    return tuple(line for entry in value if (line := _line(entry, field, 500)))
+
+
+def _url(value: object, field: str) -> str:
+    text = _line(value, field, 2_000)
+    if not text or text.startswith("/") and not text.startswith("//"):
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise InvalidArticle(field, "is not a URL") from None
+    if parts.scheme.lower() not in ("http", "https") or not parts.netloc:
+        raise InvalidArticle(field, "must begin with http://, https:// or a single /")
+    return text
+
+
+def _image(value: object) -> Image | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        value = {"url": value}
+    if not isinstance(value, Mapping):
+        raise InvalidArticle("image", f"must be a URL or an object with url and alt, not {_kind(value)}")
+    url = _url(value.get("url"), "image.url")
+    return Image(url=url, alt=_line(value.get("alt"), "image.alt", 1_000)) if url else None
+
+
+def _links(value: object) -> tuple[Link, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise InvalidArticle("links", f"must be a list, not {_kind(value)}")
+    links = []
+    for entry in value[:MAX_LIST_ENTRIES]:
+        if isinstance(entry, str):
+            entry = {"url": entry}
+        if not isinstance(entry, Mapping):
+            raise InvalidArticle("links", f"each must be an object with url and text, not {_kind(entry)}")
+        links.append(
+            Link(url=_line(entry.get("url"), "links.url", 2_000), text=_line(entry.get("text"), "links.text", 500))
+        )
+    return tuple(link for link in links if link.url)
+
+
+def _language(value: object) -> str:
+    return _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
+
+
+def _status(value: object) -> Status:
+    if value is None or value == "" or value == "published":
+        return "published"
+    if value == "withdrawn":
+        return "withdrawn"
+    raise InvalidArticle("status", f"must be published or withdrawn, not {str(value)[:40]!r}")
+
+
+def _flag(value: object, field: str) -> bool:
+    if value is None:
+        return False
+    if isinstance(value, bool):
+        return value
+    raise InvalidArticle(field, f"must be true or false, not {_kind(value)}")

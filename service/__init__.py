@@ -1,0 +1,1 @@
+"""Online half: answers from a snapshot over HTTP."""

@@ -18,6 +18,7 @@ import msgspec
 
 Status = Literal["published", "withdrawn"]
 
+UNDATED = -(2**62)  # stands for an unknown date in arrays of epoch seconds
 MAX_ID_CHARS = 512
 MAX_HEADLINE_CHARS = 1_000
 MAX_STANDFIRST_CHARS = 5_000
@@ -295,7 +296,7 @@ def _lines(value: object, field: str) -> tuple[str, ...]:
 
 def _url(value: object, field: str) -> str:
     text = _line(value, field, 2_000)
-    if not text or text.startswith("/") and not text.startswith("//"):
+    if not text or (text.startswith("/") and not text.startswith("//")):
         return text
     try:
         parts = urlsplit(text)
@@ -329,7 +330,10 @@ def _links(value: object) -> tuple[Link, ...]:
         if not isinstance(entry, Mapping):
             raise InvalidArticle("links", f"each must be an object with url and text, not {_kind(entry)}")
         links.append(
-            Link(url=_line(entry.get("url"), "links.url", 2_000), text=_line(entry.get("text"), "links.text", 500))
+            Link(
+                url=_line(entry.get("url"), "links.url", 2_000),
+                text=_line(entry.get("text"), "links.text", 500),
+            )
         )
     return tuple(link for link in links if link.url)
 

@@ -1,0 +1,378 @@
+"""Owns the rebuild, start to end: articles -> vectors -> candidate table -> verified, published snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import zstandard
+from scipy import sparse
+
+from index.article import Article, iso_time
+from index.cache import VectorCache, cached_embed
+from index.checks import Refusal, refusals
+from index.clean import RECIPE, full_text, head_text, passages
+from index.embed import Embedder
+from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
+from index.embed.lexical import LexicalModel, fit_lexical
+from index.nearest import Nearest
+from index.neighbours import RECENT_DAYS, PairScorer, candidate_table, find_pairs
+from index.relatedness import Relevance, default_relevance
+from index.snapshot import Contents, Snapshot, read_manifest, verify_all, write_snapshot
+from index.sources import Rejection
+from index.store import Store
+from index.stories import canonical_rows
+
+REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
+TERMS = 12  # characteristic terms kept an article, for explanations
+
+FloatArray = npt.NDArray[np.float32]
+Progress = Callable[[str, int, int], None]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """A progress listener that says nothing."""
+
+
+class Refused(Exception):
+    """The gate refused to publish; the old snapshot stays. `reasons` for a person to read."""
+
+    def __init__(self, reasons: Sequence[Refusal]) -> None:
+        super().__init__("; ".join(refusal.reason for refusal in reasons))
+        self.reasons = tuple(reasons)
+
+
+class BuildReport(msgspec.Struct, frozen=True):
+    """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache."""
+
+    snapshot_id: str
+    articles: int
+    withdrawn: int
+    superseded: int
+    rejected: int
+    embedded: int
+    lexical_refitted: bool
+    recall_at_10: float
+    pruned: tuple[str, ...]
+
+
+class _Gathered(msgspec.Struct):
+    """What the sources gave."""
+
+    articles: list[Article]
+    rejections: list[Rejection]
+    superseded: int
+    read: int
+
+
+class _Lexical(msgspec.Struct, frozen=True):
+    """The lexical model and the TF-IDF rows of this build's articles."""
+
+    model: LexicalModel
+    tfidf: Any
+    refitted: bool
+
+
+def rebuild(
+    records: Iterable[Article | Rejection],
+    store: Store,
+    embedder: Embedder,
+    now: int,
+    *,
+    channel: str = "default",
+    onto_last: bool = False,
+    force: bool = False,
+    keep: int = 3,
+    progress: Progress = _silent,
+) -> BuildReport:
+    """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
+
+    `onto_last`: begin with the articles of the channel's last snapshot; records add and replace.
+    Raises `StoreLocked`, `Refused` (nothing published), `UnreadableSource`, OSError; the old snapshot
+    stays live in every case.
+    """
+    with store.lock():
+        previous = _previous(store, channel)
+        base = read_articles(previous) if previous and onto_last else iter(())
+        gathered = gather([*base], records, progress)
+        partial = store.begin(_snapshot_id(store, gathered.articles, now))
+        contents, embedded, lexical = _contents(gathered, store, previous, embedder, now, channel, progress)
+        reasons = refusals(
+            contents, gathered.read, len(gathered.rejections), previous and _articles_in(previous)
+        )
+        if blocking := [refusal for refusal in reasons if refusal.final or not force]:
+            partial.rmdir()
+            raise Refused(blocking)
+        name = partial.name.removeprefix(".").removesuffix(".partial")
+        progress("write", 0, 1)
+        write_snapshot(partial, contents, name, now, version("related-stories"))
+        verify_all(partial)  # as a reader would, before anybody can see it
+        Snapshot.open(partial)
+        progress("write", 1, 1)
+        store.publish(partial, channel)
+        return BuildReport(
+            snapshot_id=name,
+            articles=len(contents.articles),
+            withdrawn=contents.counts["withdrawn"],
+            superseded=gathered.superseded,
+            rejected=len(gathered.rejections),
+            embedded=embedded,
+            lexical_refitted=lexical.refitted,
+            recall_at_10=contents.models["recall_at_10"],
+            pruned=tuple(store.prune(keep)),
+        )
+
+
+def gather(
+    base: Sequence[Article], records: Iterable[Article | Rejection], progress: Progress = _silent
+) -> _Gathered:
+    """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
+
+    Of two articles with one ID the one updated (else published) later wins, of equals the one read later.
+    """
+    newest: dict[str, Article] = {article.id: article for article in base}
+    found = _Gathered([], [], 0, 0)
+    from_records: set[str] = set()
+    for record in records:
+        found.read += 1
+        if found.read % 100 == 0:
+            progress("read", found.read, 0)
+        if isinstance(record, Rejection):
+            found.rejections.append(record)
+            continue
+        known = newest.get(record.id)
+        found.superseded += record.id in from_records
+        from_records.add(record.id)
+        if known is None or _age_key(record) >= _age_key(known):
+            newest[record.id] = record
+    progress("read", found.read, found.read)
+    far_past = -(2**62)
+    found.articles = sorted(
+        newest.values(), key=lambda a: (far_past if a.published_at is None else a.published_at, a.id)
+    )
+    return found
+
+
+def read_articles(directory: Path) -> Iterator[Article]:
+    """The articles that a snapshot was built from, in row order."""
+    decoder = msgspec.json.Decoder(Article)
+    raw = zstandard.ZstdDecompressor().stream_reader((directory / "articles.jsonl.zst").read_bytes()).read()
+    for line in raw.splitlines():
+        yield decoder.decode(line)
+
+
+def _contents(
+    gathered: _Gathered,
+    store: Store,
+    previous: Path | None,
+    embedder: Embedder,
+    now: int,
+    channel: str,
+    progress: Progress,
+) -> tuple[Contents, int, _Lexical]:
+    articles = gathered.articles
+    dense, embedded, left_out = _dense(articles, store, embedder, progress)
+    progress("lexical", 0, 1)
+    lexical = _lexical(articles, previous)
+    progress("lexical", 1, 1)
+    vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
+    nearest = Nearest.build(vectors)
+    relevance = default_relevance()
+    scorer = PairScorer(vectors, dense.shape[1], lexical.tfidf, relevance)
+    eligible = np.array([article.status == "published" for article in articles], bool)
+    overall = find_pairs(
+        vectors, nearest, scorer, eligible, progress=lambda done, total: progress("neighbours", done, total)
+    )
+    recent_from = now - RECENT_DAYS * 86_400
+    lately = np.array([(a.published_at or -(2**62)) >= recent_from for a in articles], bool)
+    recent = find_pairs(
+        vectors, nearest, scorer, eligible & lately, progress=lambda d, t: progress("recent neighbours", d, t)
+    )
+    canonical = canonical_rows(articles, overall.rows, overall.features)
+    rows, features = candidate_table(overall, recent, canonical)
+    terms, term_texts = _characteristic_terms(lexical)
+    arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, relevance)
+    contents = Contents(
+        articles=articles,
+        vectors=vectors,
+        neighbour_rows=rows,
+        neighbour_features=features,
+        terms=terms,
+        term_texts=term_texts,
+        canonical=canonical,
+        event=canonical,
+        storyline=canonical,
+        channel=channel,
+        models={
+            "dense": embedder.fingerprint,
+            "dense_dimension": int(dense.shape[1]),
+            "lexical": lexical.model.fingerprint,
+            "lexical_dimension": lexical.model.dimension,
+            "recipe": RECIPE,
+            "dense_weight": DENSE_WEIGHT,
+            "head_weight": HEAD_WEIGHT,
+            "index": nearest.kind,
+            "recall_at_10": round(nearest.recall(vectors), 4) if len(articles) else 1.0,
+        },
+        counts={
+            "withdrawn": int((~eligible).sum()),
+            "rejected": len(gathered.rejections),
+            "superseded": gathered.superseded,
+            "passages_left_out": left_out,
+            "duplicates": int((canonical != np.arange(len(articles))).sum()),
+        },
+        extra_arrays=arrays,
+        extra_bytes=texts,
+    )
+    return contents, embedded, lexical
+
+
+def _dense(
+    articles: Sequence[Article], store: Store, embedder: Embedder, progress: Progress
+) -> tuple[FloatArray, int, int]:
+    """Dense unit rows, how many texts were embedded now, how many passages of huge bodies were left out."""
+    texts = [head_text(article) for article in articles]
+    owners: list[int] = []
+    left_out = 0
+    for row, article in enumerate(articles):
+        found, beyond = passages(article)
+        left_out += beyond
+        texts.extend(found)
+        owners.extend([row] * len(found))
+    cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
+    vectors, embedded = cached_embed(
+        cache, embedder, texts, lambda done, total: progress("embed", done, total)
+    )
+    n = len(articles)
+    return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
+
+
+def _lexical(articles: Sequence[Article], previous: Path | None) -> _Lexical:
+    """The last snapshot's model while at most a tenth of the texts is new to it, else a new fit."""
+    digests = [_text_digest(article) for article in articles]
+    known = _known_lexical(previous) if previous else None
+    if known is not None:
+        model, tfidf, old_rows = known
+        fresh = [row for row, digest in enumerate(digests) if digest not in old_rows]
+        drift = (len(fresh) + max(0, len(old_rows) - len(articles))) / max(len(articles), 1)
+        if drift <= REFIT_SHARE:
+            return _Lexical(model, _reused_rows(model, tfidf, old_rows, articles, digests, fresh), False)
+    model, rows = fit_lexical([full_text(article) for article in articles])
+    return _Lexical(model, rows, True)
+
+
+def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, dict[str, int]] | None:
+    manifest = read_manifest(previous)
+    if manifest.models.get("recipe") != RECIPE:
+        return None
+    model, tfidf = load_lexical(previous)
+    old = msgspec.json.decode((previous / "lexical.digests.json").read_bytes(), type=list[str])
+    return model, tfidf, {digest: row for row, digest in enumerate(old)}
+
+
+def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
+    """The lexical model of a snapshot and its TF-IDF rows (n, v) CSR float32."""
+    arrays = {
+        name: np.load(directory / name, allow_pickle=False)
+        for name in ("lexical.idf.npy", "lexical.projection.npy")
+    }
+    model = LexicalModel.from_files((directory / "lexical.json").read_bytes(), arrays)
+    data, indices, indptr = (
+        np.load(directory / f"tfidf.{part}.npy", mmap_mode="r", allow_pickle=False)
+        for part in ("data", "indices", "indptr")
+    )
+    shape = (len(indptr) - 1, len(model.terms))
+    return model, sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
+
+
+def _reused_rows(
+    model: LexicalModel,
+    tfidf: Any,
+    old_rows: dict[str, int],
+    articles: Sequence[Article],
+    digests: Sequence[str],
+    fresh: Sequence[int],
+) -> Any:
+    """TF-IDF rows in this build's order: unchanged texts keep theirs, new ones are transformed."""
+    combined = sparse.vstack([tfidf, model.tfidf([full_text(articles[row]) for row in fresh])]).tocsr()
+    place = {row: tfidf.shape[0] + at for at, row in enumerate(fresh)}
+    order = [place[row] if row in place else old_rows[digest] for row, digest in enumerate(digests)]
+    return combined[order].astype(np.float32)
+
+
+def _extra_files(
+    articles: Sequence[Article],
+    rejections: Sequence[Rejection],
+    lexical: _Lexical,
+    nearest: Nearest,
+    relevance: Relevance,
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes]]:
+    arrays, texts = lexical.model.to_files()
+    for part in ("data", "indices", "indptr"):
+        arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
+    encode = msgspec.json.encode
+    texts["lexical.digests.json"] = encode([_text_digest(article) for article in articles])
+    texts["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
+    texts["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in rejections)
+    texts["articles.jsonl.zst"] = zstandard.ZstdCompressor(level=6).compress(
+        b"".join(encode(article) + b"\n" for article in articles)
+    )
+    texts["index.faiss"] = nearest.to_bytes()
+    return arrays, texts
+
+
+def _characteristic_terms(lexical: _Lexical) -> tuple[npt.NDArray[np.uint32], list[str]]:
+    """Codes (n, 12) of the terms with the highest TF-IDF in each article, padded, and the terms in use."""
+    tfidf = lexical.tfidf
+    columns = np.full((tfidf.shape[0], TERMS), 0xFFFFFFFF, np.uint32)
+    for row in range(tfidf.shape[0]):
+        start, end = tfidf.indptr[row], tfidf.indptr[row + 1]
+        best = np.argsort(-tfidf.data[start:end], kind="stable")[:TERMS]
+        columns[row, : len(best)] = tfidf.indices[start:end][best]
+    used = np.unique(columns[columns != 0xFFFFFFFF])
+    codes = np.searchsorted(used, columns).astype(np.uint32)
+    codes[columns == 0xFFFFFFFF] = 0xFFFFFFFF
+    return codes, [lexical.model.terms[column] for column in used]
+
+
+def _text_digest(article: Article) -> str:
+    return hashlib.blake2b(full_text(article).encode(), digest_size=16).hexdigest()
+
+
+def _age_key(article: Article) -> tuple[bool, int]:
+    moment = article.updated_at if article.updated_at is not None else article.published_at
+    return (moment is not None, moment or 0)
+
+
+def _previous(store: Store, channel: str) -> Path | None:
+    """The channel's live snapshot, verified whole; a damaged one counts as none."""
+    from index.snapshot import DamagedSnapshot
+
+    active = store.active_id(channel)
+    if active is None:
+        return None
+    try:
+        verify_all(store.directory(active))
+    except DamagedSnapshot:
+        return None
+    return store.directory(active)
+
+
+def _articles_in(directory: Path) -> int:
+    return read_manifest(directory).counts["articles"]
+
+
+def _snapshot_id(store: Store, articles: Sequence[Article], now: int) -> str:
+    """Time and a digest of the articles; a number is added when the same second built the same."""
+    digest = hashlib.sha256(msgspec.json.encode(articles)).hexdigest()[:8]
+    moment = cast(str, iso_time(now)).replace("-", "").replace(":", "")
+    name, number = f"{moment}-{digest}", 2
+    while store.directory(name).exists():
+        name, number = f"{moment}-{digest}-{number}", number + 1
+    return name

@@ -1,0 +1,50 @@
+"""Owns the publish gate: what a new snapshot must satisfy before readers see it."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from index.snapshot import NO_ROW, Contents
+
+MOST_REJECTED = 0.05
+MOST_SHRINKAGE = 0.20
+LEAST_RECALL = 0.90
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a snapshot is refused; `final` ones cannot be overruled with --force."""
+
+    reason: str
+    final: bool = False
+
+
+def refusals(contents: Contents, read: int, rejected: int, previous_articles: int | None) -> list[Refusal]:
+    """Everything that speaks against publishing; empty when the gate is open.
+
+    `read`: records read from the sources, of which `rejected` were no articles.
+    """
+    n = len(contents.articles)
+    found: list[Refusal] = []
+    if n == 0:
+        return [Refusal("there is no article to publish", final=True)]
+    vectors = np.asarray(contents.vectors, np.float32)
+    if not np.isfinite(vectors).all() or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=2e-3):
+        found.append(Refusal("some vectors are not finite unit vectors", final=True))
+    table = contents.neighbour_rows
+    if ((table >= n) & (table != NO_ROW)).any() or (table == np.arange(n)[:, None]).any():
+        found.append(Refusal("the candidate table names an unknown row or the row itself", final=True))
+    if rejected > MOST_REJECTED * max(read, 1):
+        found.append(Refusal(f"{rejected} of {read} records were rejected (limit {MOST_REJECTED:.0%})"))
+    if previous_articles and n < (1 - MOST_SHRINKAGE) * previous_articles:
+        found.append(
+            Refusal(
+                f"the archive shrinks from {previous_articles} to {n} articles (limit {MOST_SHRINKAGE:.0%})"
+            )
+        )
+    recall = contents.models.get("recall_at_10", 1.0)
+    if recall < LEAST_RECALL:
+        found.append(
+            Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})")
+        )
+    return found

@@ -1,0 +1,114 @@
+"""Owns the prepared text: what of an article is embedded, and in which pieces. Imports no model.
+
+Change `RECIPE` whenever the same article would give other texts: cached vectors are keyed by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from index.article import Article
+
+RECIPE = 1
+PASSAGE_CHARS = 900  # about 200 English word pieces: fits the 256 of all-MiniLM-L6-v2 with room
+SHORTEST_TAIL_CHARS = 250  # a shorter last passage joins the one before: it would weigh as much as a full one
+MAX_PASSAGES = 64
+MIN_REPEATED_CHARS = 40  # shorter lines ("Yes.", "Q:") repeat for good reason
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])")
+
+
+class Passages(NamedTuple):
+    """The passages of a body in reading order, and how many more a huge body had."""
+
+    texts: list[str]
+    left_out: int
+
+
+def head_text(article: Article) -> str:
+    """Headline and standfirst, one line each."""
+    return _joined((article.headline, article.standfirst))
+
+
+def full_text(article: Article) -> str:
+    """Headline, kicker, standfirst and body, for the lexical model."""
+    return _joined((article.headline, article.kicker, article.standfirst, *_paragraphs(article.body)))
+
+
+def passages(article: Article) -> Passages:
+    """The body in pieces of about 900 characters, cut where paragraphs, sentences or words end.
+
+    A body of more than 64 pieces is represented by 64 evenly spaced ones, its first and last among
+    them; `left_out` counts the others. An empty body has none.
+    """
+    pieces = _packed(unit for paragraph in _paragraphs(article.body) for unit in _units(paragraph))
+    total = len(pieces)
+    if total <= MAX_PASSAGES:
+        return Passages(pieces, 0)
+    chosen = [pieces[i * (total - 1) // (MAX_PASSAGES - 1)] for i in range(MAX_PASSAGES)]
+    return Passages(chosen, total - MAX_PASSAGES)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _paragraphs(body: str) -> list[str]:
+    """Lines with single spaces; of a repeated paragraph only the first is kept."""
+    seen: set[str] = set()
+    kept = []
+    for line in body.split("\n"):
+        paragraph = " ".join(line.split())
+        if not paragraph or paragraph in seen:
+            continue
+        if len(paragraph) >= MIN_REPEATED_CHARS:
+            seen.add(paragraph)
+        kept.append(paragraph)
+    return kept
+
+
+def _units(paragraph: str) -> Iterator[str]:
+    """Pieces of at most 900 characters: the paragraph, else its sentences, else runs of words."""
+    if len(paragraph) <= PASSAGE_CHARS:
+        yield paragraph
+        return
+    for sentence in _sentences(paragraph):
+        yield from _word_runs(sentence)
+
+
+def _sentences(paragraph: str) -> Iterator[str]:
+    start = 0
+    for end in _SENTENCE_END.finditer(paragraph):
+        if sentence := paragraph[start : end.end()].strip():
+            yield sentence
+        start = end.end()
+    if rest := paragraph[start:].strip():
+        yield rest
+
+
+def _word_runs(sentence: str) -> Iterator[str]:
+    while len(sentence) > PASSAGE_CHARS:
+        cut = sentence.rfind(" ", PASSAGE_CHARS // 2, PASSAGE_CHARS)
+        cut = cut if cut > 0 else PASSAGE_CHARS  # a script without spaces, or a very long word
+        yield sentence[:cut].strip()
+        sentence = sentence[cut:].strip()
+    if sentence:
+        yield sentence
+
+
+def _packed(units: Iterable[str]) -> list[str]:
+    """Consecutive units joined up to 900 characters; a short last piece joins the one before."""
+    pieces: list[list[str]] = []
+    size = 0
+    for unit in units:
+        if not pieces or size + 1 + len(unit) > PASSAGE_CHARS:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(unit)
+        size += len(unit) + 1
+    if len(pieces) > 1 and size < SHORTEST_TAIL_CHARS:
+        tail = pieces.pop()
+        pieces[-1].extend(tail)
+    return ["\n".join(piece) for piece in pieces]

@@ -1,0 +1,36 @@
+"""Owns how an article's dense and lexical parts become one vector."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from index.embed.lexical import unit_rows
+
+FloatArray = npt.NDArray[np.float32]
+
+# Share of the dense cosine in the hybrid cosine, and of the head in the dense vector: chosen on
+# digitalgov by scripts/train_relevance.py --sweep (README, "Relatedness").
+DENSE_WEIGHT = 0.3
+HEAD_WEIGHT = 0.3
+
+
+def dense_rows(heads: FloatArray, passages: FloatArray, owners: npt.NDArray[np.int64]) -> FloatArray:
+    """(n, d) unit rows: the weighted sum of each article's head and the mean of its passages.
+
+    `owners` (p,) names the article of each passage; an article without passages is its head.
+    """
+    sums = np.zeros_like(heads)
+    np.add.at(sums, owners, passages)
+    means = unit_rows(sums)
+    mixed = HEAD_WEIGHT * heads + (1 - HEAD_WEIGHT) * means
+    return unit_rows(np.where(np.any(sums, axis=1, keepdims=True), mixed, heads).astype(np.float32))
+
+
+def hybrid_rows(dense: FloatArray, lexical: FloatArray) -> FloatArray:
+    """(n, d + c) unit rows; the cosine of two is the weighted mean of their two cosines.
+
+    An article without known terms has an empty lexical part and counts by its dense part alone.
+    """
+    parts = [np.sqrt(DENSE_WEIGHT) * dense, np.sqrt(1 - DENSE_WEIGHT) * lexical]
+    return unit_rows(np.hstack(parts).astype(np.float32))

@@ -1,0 +1,489 @@
+"""Owns the on-disk format of a snapshot (see FORMAT.md): writing, verification, memory-mapped reading.
+
+Imports numpy and nothing that embeds, searches or learns: web workers read through this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from index.article import UNDATED, Article, canonical_url, iso_time
+
+FORMAT = 1
+NO_ROW = 0xFFFFFFFF  # padding in neighbours.rows.npy
+FLAG_EVERGREEN = 1
+FLAG_WITHDRAWN = 2
+BLOCK_BYTES = 4 << 20  # 4 MiB: about 3 ms to hash when first touched
+EAGER_BYTES = 32 << 20  # files up to this size are verified whole when a snapshot opens
+FEATURES = ("relevance", "dense", "lexical")
+
+ATTRIBUTES = np.dtype(
+    [
+        ("published_at", "<i8"),
+        ("visible_from", "<i8"),
+        ("section", "<u2"),
+        ("language", "<u2"),
+        ("type", "<u2"),
+        ("brand", "<u2"),
+        ("canonical", "<u4"),
+        ("event", "<u4"),
+        ("storyline", "<u4"),
+        ("flags", "<u4"),
+    ]
+)
+
+# Large files that a lookup reads a few bytes of: their blocks are verified when first touched.
+_BY_BLOCK = ("teasers.jsonl", "neighbours.rows.npy", "neighbours.features.npy", "vectors.npy")
+_NEEDED = (*_BY_BLOCK, "teasers.offsets.npy", "ids.npy", "urls.npy", "attributes.npy", "terms.npy",
+           "terms.txt", "terms.offsets.npy")  # fmt: skip
+
+Array = npt.NDArray[Any]
+
+
+class DamagedSnapshot(Exception):
+    """A snapshot that must not be served; says which file and why."""
+
+    def __init__(self, directory: Path, reason: str) -> None:
+        super().__init__(f"snapshot {directory.name} is damaged: {reason}")
+        self.directory = directory
+        self.reason = reason
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """What the manifest knows of a file. `blocks`: first 16 hex digits of each 4 MiB block's sha256."""
+
+    bytes: int
+    sha256: str
+    blocks: tuple[str, ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The description of a snapshot; code 0 of sections, languages, types and brands is "" (unknown)."""
+
+    format: int
+    id: str
+    created: str
+    built_at: int
+    channel: str
+    code_version: str
+    counts: dict[str, int]
+    sections: tuple[str, ...]
+    languages: tuple[str, ...]
+    types: tuple[str, ...]
+    brands: tuple[str, ...]
+    models: dict[str, Any]
+    files: dict[str, FileEntry]
+
+
+class Codes:
+    """Assigns small numbers to names in order of appearance; "" is 0."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {"": 0}
+
+    def __getitem__(self, name: str) -> int:
+        if len(self._codes) >= 65_535 and name not in self._codes:
+            return 0
+        return self._codes.setdefault(name, len(self._codes))
+
+    def names(self) -> tuple[str, ...]:
+        """The names in code order."""
+        return tuple(self._codes)
+
+
+class Snapshot:
+    """One immutable snapshot, memory-mapped and verified. Safe to share between threads."""
+
+    def __init__(self, directory: Path, manifest: Manifest, files: Mapping[str, _MappedFile]) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.id = manifest.id
+        self._files = files
+        self._teaser_file = files["teasers.jsonl"]
+        self._teaser_bytes = self._teaser_file.view
+        self._teaser_offsets = files["teasers.offsets.npy"].array()
+        self._neighbour_file = files["neighbours.rows.npy"]
+        self._neighbour_rows = self._neighbour_file.array()
+        self._feature_file = files["neighbours.features.npy"]
+        self._neighbour_features = self._feature_file.array()
+        self._ids = files["ids.npy"].array()
+        self._urls = files["urls.npy"].array()
+        self._terms = files["terms.npy"].array()
+        self._term_bytes = files["terms.txt"].view
+        self._term_offsets = files["terms.offsets.npy"].array()
+        self._vector_file = files["vectors.npy"]
+        self._vectors = self._vector_file.array()
+        self.attributes: Array = files["attributes.npy"].array()
+        self.rows = len(self.attributes)
+        self._check_shapes()
+
+    @classmethod
+    def open(cls, directory: Path) -> Snapshot:
+        """The snapshot in `directory`; small files verified whole, large ones block by block on first touch.
+
+        Raises `DamagedSnapshot` naming the file.
+        """
+        manifest = read_manifest(directory)
+        files = {name: _MappedFile(directory, name, manifest.files) for name in _NEEDED}
+        try:
+            return cls(directory, manifest, files)
+        except (ValueError, IndexError, EOFError) as error:
+            raise DamagedSnapshot(directory, str(error)) from error
+
+    def row_of_id(self, identifier: str) -> int | None:
+        """The row of an article ID or a declared alias; None when unknown."""
+        return _find(self._ids, identifier)
+
+    def row_of_url(self, url: str) -> int | None:
+        """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown."""
+        return _find(self._urls, canonical_url(url))
+
+    def teaser(self, row: int) -> bytes:
+        """The ready-made JSON object of a row's teaser, beginning with its id."""
+        start, end = self._teaser_offsets[row], self._teaser_offsets[row + 1] - 1  # without the newline
+        self._teaser_file.touch(start, end)
+        return bytes(self._teaser_bytes[start:end])
+
+    def neighbours(self, row: int) -> tuple[Array, Array]:
+        """Candidates of a row: rows (k,) uint32 and features (k, 3) float32, best relevance first."""
+        self._neighbour_file.touch_row(row)
+        self._feature_file.touch_row(row)
+        rows = self._neighbour_rows[row]
+        known = rows.size
+        if known and rows[-1] == NO_ROW:
+            known = int((rows == NO_ROW).argmax())
+        return rows[:known], self._neighbour_features[row, :known].astype(np.float32)
+
+    def vectors_of(self, rows: Array) -> Array:
+        """Unit vectors of some rows, (k, d) float32."""
+        for row in rows.tolist():
+            self._vector_file.touch_row(row)
+        return self._vectors[rows].astype(np.float32)
+
+    @property
+    def vectors(self) -> Array:
+        """All vectors, (rows, d) float16 unit rows; not verified by block: see `verify_all`."""
+        return self._vectors
+
+    def shared_terms(self, row: int, other: int) -> list[str]:
+        """Characteristic terms that two rows have in common, most characteristic of `row` first."""
+        theirs = set(self._terms[other].tolist())
+        return [self._term(code) for code in self._terms[row].tolist() if code != NO_ROW and code in theirs]
+
+    def _term(self, code: int) -> str:
+        start, end = self._term_offsets[code], self._term_offsets[code + 1] - 1
+        return bytes(self._term_bytes[start:end]).decode()
+
+    def _check_shapes(self) -> None:
+        lengths = {
+            "teasers.offsets.npy": len(self._teaser_offsets) - 1,
+            "neighbours.rows.npy": len(self._neighbour_rows),
+            "neighbours.features.npy": len(self._neighbour_features),
+            "terms.npy": len(self._terms),
+            "vectors.npy": len(self._vectors),
+            "manifest.json (counts.articles)": self.manifest.counts["articles"],
+        }
+        for name, length in lengths.items():
+            if length != self.rows:
+                raise ValueError(f"{name} has {length} rows where attributes.npy has {self.rows}")
+        if self.attributes.dtype != ATTRIBUTES:
+            raise ValueError("attributes.npy has other columns than format 1")
+
+
+class _MappedFile:
+    """A memory-mapped file of a snapshot; knows which of its blocks have been verified."""
+
+    def __init__(self, directory: Path, name: str, entries: Mapping[str, FileEntry]) -> None:
+        if name not in entries:
+            raise DamagedSnapshot(directory, f"the manifest does not name {name}")
+        self._directory, self._name, self._entry = directory, name, entries[name]
+        self.view = self._map()
+        lazy = name in _BY_BLOCK and self._entry.bytes > EAGER_BYTES
+        if not lazy and hashlib.sha256(self.view).hexdigest() != self._entry.sha256:
+            raise DamagedSnapshot(directory, f"{name} does not match its sha256")
+        if lazy and len(self._entry.blocks) != -(-self._entry.bytes // BLOCK_BYTES):
+            raise DamagedSnapshot(directory, f"the manifest lacks block digests of {name}")
+        self._unverified = bytearray(b"\1" * len(self._entry.blocks)) if lazy else None
+        self._header_bytes = 0
+        self._row_bytes = 0
+
+    def _map(self) -> memoryview:
+        try:
+            with (self._directory / self._name).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != self._entry.bytes:
+                    raise DamagedSnapshot(
+                        self._directory,
+                        f"{self._name} has {size} bytes, the manifest says {self._entry.bytes}",
+                    )
+                if size == 0:
+                    return memoryview(b"")
+                return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        except OSError as error:
+            raise DamagedSnapshot(self._directory, f"{self._name}: {error.strerror}") from error
+
+    def array(self) -> Array:
+        """The npy array in this file, without a copy. Raises ValueError for a broken header."""
+        head = BytesIO(bytes(self.view[:1024]))
+        self.touch(0, min(1024, self._entry.bytes))
+        version = np.lib.format.read_magic(head)
+        if version != (1, 0):
+            raise ValueError(f"{self._name} is not an npy file of version 1.0")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(head)
+        if fortran or dtype.hasobject:
+            raise ValueError(f"{self._name} holds a column-ordered or object array")
+        self._header_bytes = head.tell()
+        count = int(np.prod(shape, dtype=np.int64))
+        self._row_bytes = dtype.itemsize * (count // shape[0] if shape and shape[0] else 0)
+        if self._header_bytes + count * dtype.itemsize != self._entry.bytes:
+            raise ValueError(f"{self._name} is shorter or longer than its header says")
+        return np.frombuffer(self.view, dtype, count, self._header_bytes).reshape(shape)
+
+    def touch_row(self, row: int) -> None:
+        """Verify the blocks that hold a row of the array."""
+        if self._unverified is not None:
+            start = self._header_bytes + row * self._row_bytes
+            self.touch(start, start + self._row_bytes)
+
+    def touch(self, start: int, end: int) -> None:
+        """Verify the blocks that hold bytes [start, end). Raises `DamagedSnapshot`."""
+        if self._unverified is None:
+            return
+        for block in range(int(start) // BLOCK_BYTES, (int(end) - 1) // BLOCK_BYTES + 1):
+            if self._unverified[block]:
+                self._verify_block(block)
+
+    def _verify_block(self, block: int) -> None:
+        assert self._unverified is not None  # noqa: S101 - for mypy; callers checked
+        content = self.view[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]
+        if hashlib.sha256(content).hexdigest()[:16] != self._entry.blocks[block]:
+            raise DamagedSnapshot(self._directory, f"block {block} of {self._name} does not match its digest")
+        self._unverified[block] = 0
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a snapshot. Raises `DamagedSnapshot`, also for a format this code does not read."""
+    try:
+        raw = (directory / "manifest.json").read_bytes()
+        digest = (directory / "manifest.sha256").read_bytes()
+    except OSError as error:
+        raise DamagedSnapshot(directory, f"manifest: {error.strerror}") from error
+    if digest != hashlib.sha256(raw).hexdigest().encode() + b"\n":
+        raise DamagedSnapshot(directory, "manifest.json does not match manifest.sha256")
+    try:
+        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        number = msgspec.json.decode(found.get("format", msgspec.Raw(b"null")))
+        if number != FORMAT:
+            raise DamagedSnapshot(directory, f"format {number!r}; this version reads format {FORMAT}")
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedSnapshot(directory, f"manifest.json: {error}") from error
+    if manifest.id != directory.name.removeprefix(".").removesuffix(".partial"):
+        raise DamagedSnapshot(directory, f"manifest.json belongs to snapshot {manifest.id}")
+    return manifest
+
+
+def verify_all(directory: Path) -> Manifest:
+    """Read every byte of a snapshot against its manifest. Raises `DamagedSnapshot`."""
+    manifest = read_manifest(directory)
+    for name, entry in manifest.files.items():
+        verify_file(directory, name, entry)
+    return manifest
+
+
+def verify_file(directory: Path, name: str, entry: FileEntry) -> None:
+    """Hash one file against its manifest entry. Raises `DamagedSnapshot`."""
+    try:
+        found = describe_file(directory / name)
+    except OSError as error:
+        raise DamagedSnapshot(directory, f"{name}: {error.strerror}") from error
+    if found.bytes != entry.bytes:
+        raise DamagedSnapshot(directory, f"{name} has {found.bytes} bytes, the manifest says {entry.bytes}")
+    if found.sha256 != entry.sha256:
+        raise DamagedSnapshot(directory, f"{name} does not match its sha256")
+
+
+def describe_file(path: Path) -> FileEntry:
+    """Size, sha256 and, for files over 32 MiB, block digests of a file."""
+    whole = hashlib.sha256()
+    blocks: list[str] = []
+    size = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            whole.update(block)
+            blocks.append(hashlib.sha256(block).hexdigest()[:16])
+            size += len(block)
+    return FileEntry(size, whole.hexdigest(), tuple(blocks) if size > EAGER_BYTES else ())
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What a build hands over for writing; `articles` in row order, every array with one row an article.
+
+    neighbour_rows (n, k) uint32, relevance descending, padded with `NO_ROW`; neighbour_features
+    (n, k, 3) float; vectors (n, d) unit rows; terms (n, t) uint32 codes into `term_texts`.
+    `extra_arrays` and `extra_texts` become files of their own (lexical model, sources, rejections).
+    """
+
+    articles: Sequence[Article]
+    vectors: Array
+    neighbour_rows: Array
+    neighbour_features: Array
+    terms: Array
+    term_texts: Sequence[str]
+    canonical: Array
+    event: Array
+    storyline: Array
+    models: dict[str, Any]
+    counts: dict[str, int]
+    channel: str = "default"
+    extra_arrays: Mapping[str, Array] = {}
+    extra_bytes: Mapping[str, bytes] = {}
+
+
+def write_snapshot(
+    directory: Path, contents: Contents, snapshot_id: str, built_at: int, code_version: str
+) -> Manifest:
+    """Write every file of a snapshot into the existing, empty `directory` and fsync them; manifest last."""
+    codes = {name: Codes() for name in ("section", "language", "type", "brand")}
+    save = _Saver(directory)
+    save.array("attributes.npy", _attributes(contents, codes))
+    encode = msgspec.json.Encoder().encode
+    save.lines("teasers", (encode(article.teaser()) for article in contents.articles))
+    save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
+    save.array("terms.npy", contents.terms.astype("<u4"))
+    save.array("vectors.npy", contents.vectors.astype("<f2"))
+    save.array("neighbours.rows.npy", contents.neighbour_rows.astype("<u4"))
+    save.array("neighbours.features.npy", contents.neighbour_features.astype("<f2"))
+    save.array("ids.npy", _id_table(contents.articles))
+    save.array("urls.npy", _url_table(contents.articles))
+    for name, array in contents.extra_arrays.items():
+        save.array(name, array)
+    for name, raw in contents.extra_bytes.items():
+        save.raw(name, raw)
+    manifest = Manifest(
+        format=FORMAT,
+        id=snapshot_id,
+        created=iso_time(built_at) or "",
+        built_at=built_at,
+        channel=contents.channel,
+        code_version=code_version,
+        counts={"articles": len(contents.articles), **contents.counts},
+        sections=codes["section"].names(),
+        languages=codes["language"].names(),
+        types=codes["type"].names(),
+        brands=codes["brand"].names(),
+        models=contents.models,
+        files={path.name: describe_file(path) for path in sorted(directory.iterdir())},
+    )
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    save.raw("manifest.json", text)
+    save.raw("manifest.sha256", hashlib.sha256(text).hexdigest().encode() + b"\n")
+    fsync_directory(directory)
+    return manifest
+
+
+class _Saver:
+    """Writes files of a snapshot, each fsynced."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def raw(self, name: str, content: bytes) -> None:
+        with (self._directory / name).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def array(self, name: str, array: Array) -> None:
+        with (self._directory / name).open("xb") as file:
+            np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def lines(self, stem: str, lines: Iterable[bytes], ending: str = "jsonl") -> None:
+        """One line each, and the offsets (n + 1,) uint64 of their beginnings."""
+        offsets = [0]
+        with (self._directory / f"{stem}.{ending}").open("xb") as file:
+            for line in lines:
+                offsets.append(offsets[-1] + file.write(line + b"\n"))
+            file.flush()
+            os.fsync(file.fileno())
+        self.array(f"{stem}.offsets.npy", np.array(offsets, "<u8"))
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _attributes(contents: Contents, codes: Mapping[str, Codes]) -> Array:
+    table = np.zeros(len(contents.articles), ATTRIBUTES)
+    for row, article in enumerate(contents.articles):
+        visible = article.visible_from
+        table[row] = (
+            UNDATED if article.published_at is None else article.published_at,
+            UNDATED if visible is None else visible,
+            codes["section"][article.section],
+            codes["language"][article.language],
+            codes["type"][article.type],
+            codes["brand"][article.brand],
+            contents.canonical[row],
+            contents.event[row],
+            contents.storyline[row],
+            (FLAG_EVERGREEN if article.evergreen else 0)
+            | (FLAG_WITHDRAWN if article.status == "withdrawn" else 0),
+        )
+    return table
+
+
+def _id_table(articles: Sequence[Article]) -> Array:
+    """IDs win over aliases; of two articles with one alias the newer (later row) wins."""
+    rows: dict[str, int] = {}
+    for row, article in enumerate(articles):
+        rows.update(dict.fromkeys(article.aliases, row))
+    rows.update({article.id: row for row, article in enumerate(articles)})
+    return _key_table(rows)
+
+
+def _url_table(articles: Sequence[Article]) -> Array:
+    rows: dict[str, int] = {}
+    for row, article in enumerate(articles):
+        rows.update({canonical_url(alias): row for alias in article.aliases if "/" in alias})
+    rows.update({canonical_url(article.url): row for row, article in enumerate(articles) if article.url})
+    return _key_table(rows)
+
+
+def _key_table(rows: Mapping[str, int]) -> Array:
+    """(3, n) uint64: the first and second half of each key's 128-bit digest, sorted by the first; its row."""
+    table = np.array([(*_digest(key), row) for key, row in rows.items()], "<u8").reshape(-1, 3)
+    return np.ascontiguousarray(table[np.argsort(table[:, 0], kind="stable")].T)
+
+
+def _digest(key: str) -> tuple[int, int]:
+    digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+
+
+def _find(table: Array, key: str) -> int | None:
+    first, second = _digest(key)
+    firsts = table[0]
+    place = int(firsts.searchsorted(np.uint64(first)))
+    while place < firsts.size and int(firsts[place]) == first:
+        if int(table[1, place]) == second:
+            return int(table[2, place])
+        place += 1
+    return None

@@ -1,0 +1,139 @@
+"""Owns the directory of snapshots: lock, publish, activate, roll back, prune; channels.
+
+DIR/snapshots/<id>/            an immutable snapshot
+DIR/snapshots/.<id>.partial/   one being built (or left by a crash: the next rebuild removes it)
+DIR/channels/<name>            a text file: the ID of the snapshot the channel serves
+DIR/lock                       held by the one rebuild that may run
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.snapshot import fsync_directory, read_manifest, verify_all
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class StoreLocked(Exception):
+    """Another rebuild, activation or pruning holds the lock."""
+
+
+class UnknownSnapshot(Exception):
+    """No snapshot of that name, or nothing to roll back to; the message says which."""
+
+
+class Store:
+    """The snapshots under `root`. Creating one touches nothing on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.snapshots = root / "snapshots"
+        self.channels = root / "channels"
+
+    def directory(self, snapshot_id: str) -> Path:
+        """Where a snapshot lives. Raises `UnknownSnapshot` for a name that could leave the store."""
+        return self.snapshots / _checked_name(snapshot_id)
+
+    def active_id(self, channel: str) -> str | None:
+        """The snapshot a channel serves: one read of its pointer file; None when there is none."""
+        try:
+            return (self.channels / _checked_name(channel)).read_text("utf-8").strip() or None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def channel_names(self) -> list[str]:
+        """The channels, sorted."""
+        if not self.channels.is_dir():
+            return []
+        return sorted(path.name for path in self.channels.iterdir() if not path.name.startswith("."))
+
+    def snapshot_ids(self) -> list[str]:
+        """Published snapshots, oldest first (IDs begin with their time)."""
+        if not self.snapshots.is_dir():
+            return []
+        return sorted(path.name for path in self.snapshots.iterdir() if not path.name.startswith("."))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the store for writing. Raises `StoreLocked` at once when another holds it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreLocked(f"another rebuild is at work in {self.root}") from None
+            yield
+
+    def begin(self, snapshot_id: str) -> Path:
+        """A new empty directory to build in; leftovers of crashed builds are removed first."""
+        self.snapshots.mkdir(parents=True, exist_ok=True)
+        self.channels.mkdir(parents=True, exist_ok=True)
+        for leftover in self.snapshots.glob(".*.partial"):
+            shutil.rmtree(leftover)
+        for leftover in self.channels.glob(".*"):
+            leftover.unlink()
+        partial = self.snapshots / f".{_checked_name(snapshot_id)}.partial"
+        partial.mkdir()
+        return partial
+
+    def publish(self, partial: Path, channel: str) -> Path:
+        """Rename a finished build to its final name and point the channel at it, both durable."""
+        final = self.snapshots / partial.name.removeprefix(".").removesuffix(".partial")
+        fsync_directory(partial)
+        partial.rename(final)
+        fsync_directory(self.snapshots)
+        self._point(channel, final.name)
+        return final
+
+    def activate(self, snapshot_id: str, channel: str) -> None:
+        """Point a channel at a published snapshot after verifying it whole.
+
+        Raises `UnknownSnapshot`, `DamagedSnapshot`.
+        """
+        if snapshot_id not in self.snapshot_ids():
+            raise UnknownSnapshot(f"no snapshot {snapshot_id} in {self.root}; see: snapshots.py list")
+        verify_all(self.directory(snapshot_id))
+        self._point(channel, snapshot_id)
+
+    def roll_back(self, channel: str) -> str:
+        """Activate the newest snapshot of this channel older than the active one; returns its ID."""
+        active = self.active_id(channel)
+        older = [name for name in self.snapshot_ids() if active is None or name < active]
+        for name in reversed(older):
+            if read_manifest(self.directory(name)).channel == channel:
+                self.activate(name, channel)
+                return name
+        raise UnknownSnapshot(f"channel {channel} has no snapshot older than {active}")
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the newest `keep` snapshots and those a channel points to; returns what went."""
+        pointed = {self.active_id(channel) for channel in self.channel_names()}
+        removed = [name for name in self.snapshot_ids()[: -keep or None] if name not in pointed]
+        for name in removed:
+            doomed = self.snapshots / f".{name}.partial"  # a crash half-way leaves a leftover, not a snapshot
+            self.directory(name).rename(doomed)
+            shutil.rmtree(doomed)
+        return removed
+
+    def _point(self, channel: str, snapshot_id: str) -> None:
+        self.channels.mkdir(parents=True, exist_ok=True)
+        temporary = self.channels / f".{_checked_name(channel)}.new"
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(snapshot_id + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.channels / channel)
+        fsync_directory(self.channels)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UnknownSnapshot(f"{name!r} is not a name of a snapshot or channel")
+    return name

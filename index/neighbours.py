@@ -80,7 +80,7 @@ def find_pairs(
     scorer: PairScorer,
     eligible: npt.NDArray[np.bool_],
     depth: int = DEPTH,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> Pairs:
     """The `depth` eligible rows most similar to each row (never itself), rescored and sorted by relevance.
 

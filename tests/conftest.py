@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,3 +76,9 @@ def sample_articles() -> list[Article]:
     from index.article import article_from_record
 
     return [article_from_record(record) for record in sample_articles(NOW)]
+
+
+@pytest.fixture(scope="session")
+def sample_truth() -> dict[str, Any]:
+    """What belongs together in the sample newsroom."""
+    return tomllib.loads((ROOT / "scripts" / "sample" / "truth.toml").read_text("utf-8"))

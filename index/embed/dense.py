@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class DenseEmbedder:
     def __init__(self, model: str = DEFAULT_MODEL) -> None:
         self.folder = model_folder(model)
         self._name = model if model == DEFAULT_MODEL else self.folder.name
+        self._lock = Lock()  # one load, and a tokenizer cannot be shared by threads
         self._weights = _weights_sha256(self.folder)
         if model == DEFAULT_MODEL and self._weights != DEFAULT_SHA256:
             raise UntrustedModel(model, self._weights, DEFAULT_SHA256)
@@ -67,7 +69,8 @@ class DenseEmbedder:
         found = np.empty((len(texts), self.dimension), dtype=np.float32)
         for start in range(0, len(texts), TOKENISED_AT_ONCE):
             chunk = texts[start : start + TOKENISED_AT_ONCE]
-            windows = token_windows(self._model.tokenizer, self._prompted(chunk), self.max_tokens)
+            with self._lock:
+                windows = token_windows(self._model.tokenizer, self._prompted(chunk), self.max_tokens)
             vectors = mean_of_windows(
                 windows, len(chunk), self.dimension, self._run(windows), _from(progress, start)
             )

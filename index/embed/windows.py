@@ -60,7 +60,7 @@ def mean_of_windows(
         if progress is not None:
             progress(int(np.count_nonzero(waiting == 0)))
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0).astype(np.float32)
+    return (sums / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 def _batch(windows: Sequence[Window], pad_id: int) -> Batch:

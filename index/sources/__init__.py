@@ -1,0 +1,79 @@
+"""Sources of articles: one file a format, one registry. A bad record costs one article and is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from index.article import Article
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A record that became no article: the file, its line (from 1; 0 = the whole file) and why."""
+
+    where: str
+    line: int
+    reason: str
+
+
+class UnreadableSource(Exception):
+    """A source that gives nothing at all; nothing was built from it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+Reader = Callable[[Path], Iterator[Article | Rejection]]
+
+
+def read_source(path: Path) -> Iterator[Article | Rejection]:
+    """The records of a file, or of every file of a known format in a folder, in order of name.
+
+    Streaming. Raises `UnreadableSource` for a path that is missing, of no known format, or unreadable.
+    """
+    try:
+        if path.is_dir():
+            files = sorted(each for each in path.rglob("*") if each.is_file() and _reader(each) is not None)
+            if not files:
+                raise UnreadableSource(path, f"the folder holds no file of a known format ({_known()})")
+            for each in files:
+                yield from _read_file(each)
+        else:
+            yield from _read_file(path)
+    except OSError as error:
+        raise UnreadableSource(path, error.strerror or str(error)) from error
+
+
+def _read_file(path: Path) -> Iterator[Article | Rejection]:
+    reader = _reader(path)
+    if reader is None:
+        raise UnreadableSource(path, f"is of no known format ({_known()})")
+    yield from reader(path)
+
+
+def _reader(path: Path) -> Reader | None:
+    for ending, reader in _registry().items():
+        if path.name.lower().endswith(ending):
+            return reader
+    return None
+
+
+def _known() -> str:
+    return ", ".join(_registry())
+
+
+def _registry() -> dict[str, Reader]:
+    from index.sources.jsonl import read_json_lines
+    from index.sources.page_text import read_page
+
+    return {
+        ".jsonl": read_json_lines,
+        ".jsonl.gz": read_json_lines,
+        ".ndjson": read_json_lines,
+        ".ndjson.gz": read_json_lines,
+        ".txt": read_page,
+    }

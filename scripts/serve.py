@@ -1,0 +1,199 @@
+"""Serve related stories: web workers on one port, and the search process behind them.
+
+    python scripts/serve.py
+
+Settings are RELATED_... variables (service/config.py). This process only watches the others. Each
+that dies is started again, after a wait that doubles while it keeps dying as it starts. SIGTERM
+and Ctrl-C are passed on: the workers answer what they have taken, then end.
+
+Exit codes: 0 stopped on request, 2 the port cannot be had, else that of a worker which ended
+before any had answered (a wrong setting, say): starting it again would only repeat the fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.config import Settings
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LOOK_SECONDS = 0.1
+FIRST_WAIT_SECONDS = 0.1
+GRACE_SECONDS = 8  # for answers under way; `docker stop` kills after 10 s
+
+
+@dataclass
+class Child:
+    """A process that is started again when it ends.
+
+    Each wait is twice the one before, up to the longest; after a life of `steady_seconds` the
+    process had started well, and its next wait is the first one again.
+    """
+
+    name: str
+    command: Sequence[str]
+    steady_seconds: float
+    longest_wait_seconds: float
+    environment: dict[str, str] = field(default_factory=dict)
+    wait_seconds: float = FIRST_WAIT_SECONDS
+    due: float = 0.0
+    started: float = 0.0
+    process: subprocess.Popen[bytes] | None = None
+
+    def tend(self, now: float) -> int | None:
+        """Start the process when it is due. Returns its exit code when it has just ended, else None."""
+        if self.process is None:
+            if now >= self.due:
+                self._start(now)
+            return None
+        code = self.process.poll()
+        if code is not None:
+            self._sweep(self.process.pid)
+            self.process = None
+            if now - self.started >= self.steady_seconds:
+                self.wait_seconds = FIRST_WAIT_SECONDS
+            self.due = now + self.wait_seconds
+            print(f"{self.name} ended (code {code}); next start in {self.wait_seconds:g} s", file=sys.stderr)
+            self.wait_seconds = min(2 * self.wait_seconds, self.longest_wait_seconds)
+        return code
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM if it runs."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def wait_for_end(self, deadline: float) -> None:
+        """Wait for its end until that time of the monotonic clock; then kill it."""
+        if self.process is None:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        self._sweep(self.process.pid)
+        self.process.wait()
+
+    def _start(self, now: float) -> None:
+        """Start it in a session of its own, so that Ctrl-C reaches it through this process alone."""
+        self.started = now
+        environment = {**os.environ, **self.environment}
+        self.process = subprocess.Popen(
+            self.command, env=environment, start_new_session=True, preexec_fn=_end_with_parent
+        )
+
+    @staticmethod
+    def _sweep(group: int) -> None:
+        """Kill what is left of its session: a killed parent leaves a worker behind that holds the port."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def main() -> int:
+    """Run until a signal asks to stop or the workers cannot start. Returns the exit code."""
+    settings = Settings.from_environment()
+    if fault := port_fault(settings.host, settings.port):
+        print(f"error: {fault}", file=sys.stderr)
+        return 2
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: signals.append(number))
+    workers = [web_worker(settings, number) for number in range(1, settings.workers + 1)]
+    search = search_process()
+    code = watch(workers, search, settings, signals)
+    stop(workers)
+    stop([search])
+    return code
+
+
+def watch(workers: Sequence[Child], search: Child, settings: Settings, signals: list[int]) -> int:
+    """Keep all running until a signal arrives (0), or a worker ends before any answered (its exit code)."""
+    answering = False
+    while not signals:
+        now = time.monotonic()
+        search.tend(now)
+        for worker in workers:
+            code = worker.tend(now)
+            if code is not None and not answering:
+                return code or 1
+        if not answering and is_open(settings.host, settings.port):
+            answering = True
+            announce(settings)
+        time.sleep(LOOK_SECONDS)
+    return 0
+
+
+def stop(children: Sequence[Child]) -> None:
+    """End them together, each with time for its answers under way."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    for child in children:
+        child.ask_to_end()
+    for child in children:
+        child.wait_for_end(deadline)
+
+
+def web_worker(settings: Settings, number: int) -> Child:
+    """One granian server with one worker; all listen on the same port, and the kernel shares them out.
+
+    Why not one granian with several workers: it gives up, with all of them, when one dies twice in
+    5.5 s. Why granian, and two threads: `scripts/bench_server.py`, and the README's figures.
+    """
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--log-level", "warning"]
+    command += ["--host", settings.host, "--port", str(settings.port), "--http", "1", "--no-ws"]
+    # Two threads: a request that waits for the search process must not hold up the lookups behind it.
+    command += ["--blocking-threads", "2", "--workers-kill-timeout", str(GRACE_SECONDS - 1)]
+    # Granian's backpressure counts open connections, idle ones too: a low number shuts readers out.
+    command += ["--backlog", "2048", "--backpressure", "1024", "service.wsgi:app"]
+    # A worker answers from tables: pools of BLAS threads would cost it memory and gain nothing.
+    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return Child(f"web worker {number}", command, 1, 2, environment)
+
+
+def search_process() -> Child:
+    """The process that holds the model and FAISS; the web workers answer without it while it is away."""
+    return Child("the search process", [sys.executable, "-m", "service.search"], 60, 30)
+
+
+def announce(settings: Settings) -> None:
+    """Print where to look."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    print(f"Related stories are served at {address}/ and described at {address}/v1/docs")
+    print(f"Try: curl '{address}/v1/articles?limit=3'", flush=True)
+
+
+def port_fault(host: str, port: int) -> str | None:
+    """Why the port cannot be had, or None. The workers themselves would share another server's port silently."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return f"cannot listen on {host}, port {port} (RELATED_HOST, RELATED_PORT): {error.strerror}"
+    return None
+
+
+def is_open(host: str, port: int) -> bool:
+    """Whether something takes connections there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the new process should this one be killed; elsewhere it would stay behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Owns the query parameters: declared once as data, for validation and for the OpenAPI document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from werkzeug.datastructures import MultiDict
+
+from index.article import InvalidArticle, article_id, epoch_seconds
+from service.api.problems import ProblemFound
+from service.policy import DEFAULT_POLICY, POLICIES
+
+Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice"]
+MAX_TEXT = 512
+TEASER_FIELDS = (
+    "id", "url", "headline", "kicker", "standfirst", "section", "authors", "language", "type", "image",
+    "published_at", "age_label",
+)  # fmt: skip
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A query parameter. `low` and `high` bound numbers; a repeatable one gives a tuple."""
+
+    name: str
+    kind: Kind
+    description: str
+    default: Any = None
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    repeatable: bool = False
+    most: int = 200
+
+
+ID = Parameter(name="id", kind="id", description="The article's ID.")
+URL = Parameter(name="url", kind="url", description="The article's canonical URL or a declared alias.")
+LIST = (
+    Parameter(
+        name="limit", kind="integer", default=6, low=1, high=50, description="Most stories in the list, 1 to 50."
+    ),
+    Parameter(
+        name="policy",
+        kind="choice",
+        choices=tuple(POLICIES),
+        default=DEFAULT_POLICY,
+        description="How the list is made: see /v1/policies.",
+    ),
+    Parameter(
+        name="min_relevance",
+        kind="number",
+        low=0,
+        high=1,
+        description="Least probability that an editor would link the two; the policy's own when left out.",
+    ),
+    Parameter(
+        name="exclude",
+        kind="id",
+        repeatable=True,
+        description="IDs that must not appear, such as what the reader has read; repeat for several.",
+    ),
+    Parameter(name="section", kind="text", description="Only stories of this section."),
+    Parameter(
+        name="language",
+        kind="text",
+        description="Only stories in this language; the article's own language when left out.",
+    ),
+    Parameter(name="type", kind="text", description="Only stories of this type."),
+    Parameter(
+        name="published_after", kind="moment", description="Only stories published then or later (ISO 8601)."
+    ),
+    Parameter(name="published_before", kind="moment", description="Only stories published before (ISO 8601)."),
+    Parameter(
+        name="fallback",
+        kind="choice",
+        choices=("none", "same_section", "recent"),
+        description="What fills a short list; the policy's own tiers when left out.",
+    ),
+    Parameter(
+        name="unit",
+        kind="text",
+        description="The reader's pseudonymous ID; makes the list this reader's own, never cached by others.",
+    ),
+    Parameter(
+        name="explain", kind="boolean", default=False, description="Add to each story why it is there."
+    ),
+    Parameter(
+        name="fields",
+        kind="choice",
+        choices=TEASER_FIELDS,
+        repeatable=True,
+        most=len(TEASER_FIELDS),
+        description="Only these teaser fields (and the ID); repeat or separate with commas.",
+    ),
+)
+
+
+def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -> dict[str, Any]:
+    """Values by name, defaults filled in. Raises `ProblemFound` 400 with the code `invalid_<name>`."""
+    if not given:
+        return {each.name: () if each.repeatable else each.default for each in declared}
+    known = {each.name for each in declared}
+    for name in given:
+        if name not in known:
+            allowed = ", ".join(each.name for each in declared) or "none"
+            raise ProblemFound(400, "unknown_parameter", f"{name[:60]!r} is not a parameter here; known: {allowed}.")
+    return {each.name: _read(each, given) for each in declared}
+
+
+def checked_id(text: str) -> str:
+    """An article ID in canonical form. Raises `ProblemFound` 400 `invalid_id`."""
+    try:
+        return article_id(text)
+    except InvalidArticle as error:
+        raise ProblemFound(400, "invalid_id", f"The ID {error.reason}.") from None
+
+
+def schema(parameter: Parameter) -> Mapping[str, Any]:
+    """The JSON Schema of a parameter's value."""
+    kinds: dict[Kind, dict[str, Any]] = {
+        "integer": {"type": "integer"},
+        "number": {"type": "number"},
+        "boolean": {"type": "boolean"},
+        "moment": {"type": "string", "format": "date-time"},
+        "choice": {"type": "string", "enum": list(parameter.choices)},
+        "id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+        "url": {"type": "string", "minLength": 1, "maxLength": 2_000},
+        "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+    }
+    found = dict(kinds[parameter.kind])
+    if math.isfinite(parameter.low):
+        found |= {"minimum": parameter.low, "maximum": parameter.high}
+    if parameter.repeatable:
+        return {"type": "array", "items": found, "maxItems": parameter.most}
+    if parameter.default is not None:
+        found["default"] = parameter.default
+    return found
+
+
+def _read(parameter: Parameter, given: MultiDict[str, str]) -> Any:
+    texts = given.getlist(parameter.name)
+    if parameter.kind == "choice" and parameter.repeatable:
+        texts = [part for text in texts for part in text.split(",")]
+    if parameter.repeatable:
+        if len(texts) > parameter.most:
+            raise _invalid(parameter, f"may be given at most {parameter.most} times")
+        return tuple(_value(parameter, text) for text in texts)
+    if not texts:
+        return parameter.default
+    if len(texts) > 1:
+        raise _invalid(parameter, "may be given only once")
+    return _value(parameter, texts[0])
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    match parameter.kind:
+        case "integer" | "number":
+            return _number(parameter, text)
+        case "boolean":
+            if text not in ("true", "false", "1", "0"):
+                raise _invalid(parameter, "must be true or false")
+            return text in ("true", "1")
+        case "choice":
+            if text not in parameter.choices:
+                raise _invalid(parameter, f"must be one of {', '.join(parameter.choices)}")
+            return text
+        case "moment":
+            try:
+                return epoch_seconds(text.replace(" ", "+"), parameter.name)  # a + that was not escaped
+            except InvalidArticle as error:
+                raise _invalid(parameter, error.reason) from None
+        case "id":
+            return checked_id(text) if parameter.name == "id" else _id(parameter, text)
+    if not text or len(text) > (2_000 if parameter.kind == "url" else MAX_TEXT):
+        raise _invalid(parameter, "must have 1 to 2,000 characters" if text else "must not be empty")
+    return text
+
+
+def _id(parameter: Parameter, text: str) -> str:
+    try:
+        return article_id(text)
+    except InvalidArticle as error:
+        raise _invalid(parameter, f"holds an ID that {error.reason}") from None
+
+
+def _number(parameter: Parameter, text: str) -> float | int:
+    if not text.isascii() or len(text) > 20 or text != text.strip() or "_" in text:
+        raise _invalid(parameter, "must be a number")
+    try:
+        value = int(text) if parameter.kind == "integer" else float(text)
+    except ValueError:
+        raise _invalid(parameter, f"must be a {'whole number' if parameter.kind == 'integer' else 'number'}") from None
+    if not parameter.low <= value <= parameter.high:
+        raise _invalid(parameter, f"must lie between {parameter.low:g} and {parameter.high:g}")
+    return value
+
+
+def _invalid(parameter: Parameter, reason: str) -> ProblemFound:
+    return ProblemFound(400, f"invalid_{parameter.name}", f"The parameter {parameter.name} {reason}.")

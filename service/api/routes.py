@@ -1,0 +1,214 @@
+"""Owns the HTTP routes of version 1; parameters and descriptions stand in `OPERATIONS` beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, request
+
+from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Snapshot, read_manifest
+from service.api.openapi import Operation, document
+from service.api.parameters import ID, LIST, URL, checked_id, read_parameters
+from service.api.problems import ProblemFound
+from service.catalogue import Catalogue, NoSnapshot
+from service.config import Settings
+from service.policy import DEFAULT_POLICY, POLICIES
+from service.related import ArticleNotFound, Query, RelatedList, related, visible_row
+from service.search_client import SearchClient
+
+OPERATIONS = (
+    Operation(
+        path="/v1/articles/{id}/related",
+        summary="Related stories of an article",
+        description="The list under an article. IDs with slashes are fine; IDs ending in /related go by query.",
+        parameters=LIST,
+        responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
+    ),
+    Operation(
+        path="/v1/related",
+        summary="Related stories of an article, by ID or URL in the query",
+        description="Exactly one of id and url.",
+        parameters=(ID, URL, *LIST),
+        responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
+    ),
+    Operation(
+        path="/v1/articles/{id}",
+        summary="An article's teaser and where it stands",
+        parameters=(),
+        responses={200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"},
+    ),
+    Operation(
+        path="/v1/article",
+        summary="The same, by ID or URL in the query",
+        description="Exactly one of id and url.",
+        parameters=(ID, URL),
+        responses={200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"},
+    ),
+    Operation(
+        path="/v1/policies", summary="The policies and their numbers", parameters=(), responses={200: "Policies"}
+    ),
+    Operation(
+        path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
+    ),
+    Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
+    Operation(
+        path="/readyz",
+        summary="A snapshot serves; says when degraded and why",
+        parameters=(),
+        responses={200: "State", 503: "Problem"},
+    ),
+)
+
+
+def register_routes(
+    app: Flask, catalogue: Catalogue, search: SearchClient, settings: Settings, clock: Callable[[], int]
+) -> None:
+    """Install the routes of version 1, the probes and the OpenAPI document."""
+    origins = frozenset(settings.cors_origins)
+
+    def current() -> Snapshot:
+        catalogue.follow(settings.refresh_seconds)
+        return catalogue.current()
+
+    def by_path(id: str) -> Response:
+        values = read_parameters(LIST, request.args)
+        snapshot, asked = current(), checked_id(id)
+        return respond(snapshot, snapshot.row_of_id(asked), asked, values)
+
+    def by_query() -> Response:
+        values = read_parameters((ID, URL, *LIST), request.args)
+        snapshot = current()
+        return respond(snapshot, *_asked_row(snapshot, values), values)
+
+    def respond(snapshot: Snapshot, row: int | None, asked: str, values: dict[str, Any]) -> Response:
+        now = clock()
+        found = related(
+            snapshot,
+            visible_row(snapshot, row, asked, now),
+            _query(values),
+            POLICIES[values["policy"]],
+            now,
+            search,
+        )
+        return _list_response(found, origins)
+
+    def article_by_path(id: str) -> Response:
+        read_parameters((), request.args)
+        snapshot, asked = current(), checked_id(id)
+        return _article_response(snapshot, snapshot.row_of_id(asked), asked, clock())
+
+    def article_by_query() -> Response:
+        values = read_parameters((ID, URL), request.args)
+        snapshot = current()
+        return _article_response(snapshot, *_asked_row(snapshot, values), clock())
+
+    def policies() -> Response:
+        return _json({"default": DEFAULT_POLICY, "policies": list(POLICIES.values())})
+
+    def snapshots() -> Response:
+        return _json({"channel": catalogue.channel, "snapshots": _snapshots(catalogue)})
+
+    def livez() -> Response:
+        return _json({"status": "alive"})
+
+    def readyz() -> Response:
+        snapshot = current()
+        state = "degraded" if catalogue.degraded else "ready"
+        return _json({"status": state, "snapshot_id": snapshot.id, "reason": catalogue.degraded})
+
+    def openapi() -> Response:
+        return _json(document(OPERATIONS))
+
+    add = app.add_url_rule
+    add("/v1/articles/<path:id>/related", view_func=by_path)
+    add("/v1/related", view_func=by_query)
+    add("/v1/articles/<path:id>", view_func=article_by_path)
+    add("/v1/article", view_func=article_by_query)
+    for path, view in (
+        ("/v1/policies", policies),
+        ("/v1/snapshots", snapshots),
+        ("/livez", livez),
+        ("/readyz", readyz),
+        ("/openapi.json", openapi),
+    ):
+        add(path, view_func=view)
+
+
+def _asked_row(snapshot: Snapshot, values: dict[str, Any]) -> tuple[int | None, str]:
+    identifier, url = values["id"], values["url"]
+    if (identifier is None) == (url is None):
+        raise ProblemFound(400, "invalid_id", "Give exactly one of the parameters id and url.")
+    if identifier is not None:
+        return snapshot.row_of_id(identifier), identifier
+    return snapshot.row_of_url(url), url
+
+
+def _query(values: dict[str, Any]) -> Query:
+    fallback = values["fallback"]
+    return Query(
+        limit=values["limit"],
+        min_relevance=values["min_relevance"],
+        exclude=values["exclude"],
+        section=values["section"],
+        language=values["language"],
+        type=values["type"],
+        published_after=values["published_after"],
+        published_before=values["published_before"],
+        fallback=None if fallback == "none" else fallback,
+        no_fallback=fallback == "none",
+        unit=values["unit"],
+        explain=values["explain"],
+        fields=values["fields"],
+    )
+
+
+def _list_response(found: RelatedList, origins: frozenset[str]) -> Response:
+    headers = [("X-Content-Type-Options", "nosniff")]
+    if found.etag is None:
+        headers.append(("Cache-Control", "private, no-store"))
+    else:
+        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{found.etag}"')]
+    if origins:
+        headers.append(("Vary", "Origin"))
+        origin = request.headers.get("Origin")
+        if origin in origins or "*" in origins:
+            headers.append(("Access-Control-Allow-Origin", origin if origin and "*" not in origins else "*"))
+    asked = request.headers.get("If-None-Match")
+    if asked and found.etag and request.if_none_match.contains_weak(found.etag):
+        return Response(None, 304, headers)
+    return Response(found.body, 200, headers, content_type="application/json")
+
+
+def _article_response(snapshot: Snapshot, row: int | None, asked: str, now: int) -> Response:
+    if row is None:
+        raise ArticleNotFound(asked, snapshot.id)
+    if not snapshot.attributes[row]["flags"] & FLAG_WITHDRAWN:
+        visible_row(snapshot, row, asked, now)  # embargoed: as if it were not there
+        return _json({"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))})
+    return _json({"state": "withdrawn", "snapshot_id": snapshot.id, "teaser": None})
+
+
+def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:
+    try:
+        serving = catalogue.current().id
+    except NoSnapshot:
+        serving = None
+    active = catalogue.store.active_id(catalogue.channel)
+    found = []
+    for snapshot_id in catalogue.store.snapshot_ids():
+        entry: dict[str, Any] = {"id": snapshot_id, "active": snapshot_id == active, "serving": snapshot_id == serving}
+        try:
+            manifest = read_manifest(catalogue.store.directory(snapshot_id))
+            entry |= {"created": manifest.created, "channel": manifest.channel, "counts": manifest.counts}
+            entry |= {"models": manifest.models, "damaged": None}
+        except DamagedSnapshot as error:
+            entry["damaged"] = error.reason
+        found.append(entry)
+    return found
+
+
+def _json(content: object) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(msgspec.json.encode(content), 200, headers, content_type="application/json")

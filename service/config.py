@@ -1,0 +1,89 @@
+"""The only reader of the environment: one frozen `Settings`, from RELATED_... variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+PREFIX = "RELATED_"
+
+
+class BadSetting(ValueError):
+    """An environment variable that cannot be used; the message names it and says what is allowed."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things are and how the service runs. `HELP` explains each."""
+
+    store: Path = Path("var/store")
+    channel: str = "default"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+    search_socket: Path = Path("var/search.sock")
+    search_deadline_ms: int = 200
+    refresh_seconds: float = 0.5
+    media_dir: Path | None = None
+    cors_origins: tuple[str, ...] = ()
+    title: str = "Related stories"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings in the environment. Raises `BadSetting`, also for an unknown RELATED_ variable."""
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for variable, text in environment.items():
+            if not variable.startswith(PREFIX):
+                continue
+            name = variable.removeprefix(PREFIX).lower()
+            if name not in HELP:
+                known = ", ".join(PREFIX + each.upper() for each in HELP)
+                raise BadSetting(f"{variable} is not a setting; known are {known}")
+            values[name] = _read(variable, name, text)
+        return cls(**values)
+
+
+HELP = {
+    "store": "the directory of snapshots",
+    "channel": "the channel that is served",
+    "host": "the address the web server listens on",
+    "port": "the port the web server listens on",
+    "workers": "web processes",
+    "search_socket": "the Unix socket of the search process",
+    "search_deadline_ms": "how long a lookup waits for the search process, in milliseconds",
+    "refresh_seconds": "how often a worker looks for a new snapshot",
+    "media_dir": "a folder of pictures to serve under /media/ (the sample newsroom's)",
+    "cors_origins": "origins that may fetch lists from a browser, comma-separated",
+    "title": "the name on the first page",
+}
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (1, 65_535),
+    "workers": (1, 256),
+    "search_deadline_ms": (1, 60_000),
+    "refresh_seconds": (0.05, 3_600),
+}
+
+
+def _read(variable: str, name: str, text: str) -> Any:
+    if name in ("store", "search_socket", "media_dir"):
+        if not text:
+            raise BadSetting(f"{variable} is empty; it must be a path")
+        return Path(text)
+    if name == "cors_origins":
+        return tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        kind = float if name == "refresh_seconds" else int
+        try:
+            value = kind(text)
+        except ValueError:
+            raise BadSetting(f"{variable} is {text!r}; it must be a number") from None
+        if not low <= value <= high:
+            raise BadSetting(f"{variable} is {text}; it must lie between {low:g} and {high:g}")
+        return value
+    return text

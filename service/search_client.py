@@ -1,0 +1,83 @@
+"""Owns how a web worker asks the search process: one frame out, one frame in, within a deadline."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from pathlib import Path
+
+import msgspec
+
+MAX_FRAME = 8 << 20
+
+
+class SearchUnavailable(Exception):
+    """The search process is away, late or at odds; the answer does without it, declared."""
+
+
+class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a snapshot are related to `row` within filters. Times are epoch seconds."""
+
+    snapshot_id: str
+    row: int
+    k: int
+    now: int
+    section: str | None = None
+    language: str | None = None
+    type: str | None = None
+    published_after: int | None = None
+    published_before: int | None = None
+    exclude: list[int] = []
+
+
+class SearchAnswer(msgspec.Struct, frozen=True):
+    """Rows by falling relevance and their features (relevance, dense, lexical); or why there are none."""
+
+    rows: list[int]
+    features: list[list[float]]
+    error: str | None
+
+
+def send_frame(connection: socket.socket, content: bytes) -> None:
+    """Write a length (4 bytes, big-endian) and the content."""
+    connection.sendall(struct.pack(">I", len(content)) + content)
+
+
+def receive_frame(connection: socket.socket) -> bytes:
+    """The content of the next frame. Raises EOFError at the end, ConnectionError for an absurd length."""
+    (length,) = struct.unpack(">I", _exactly(connection, 4))
+    if length > MAX_FRAME:
+        raise ConnectionError(f"a frame of {length} bytes")
+    return _exactly(connection, length)
+
+
+class SearchClient:
+    """Asks over a new connection each time: 30 us on a Unix socket, and nothing to share between threads."""
+
+    def __init__(self, socket_path: Path, deadline_ms: int) -> None:
+        self._path = str(socket_path)
+        self._deadline_seconds = deadline_ms / 1000
+
+    def search(self, request: SearchRequest) -> SearchAnswer:
+        """The answer. Raises `SearchUnavailable` when it does not come in time."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._deadline_seconds)
+                connection.connect(self._path)
+                send_frame(connection, msgspec.json.encode(request))
+                answer = msgspec.json.decode(receive_frame(connection), type=SearchAnswer)
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            raise SearchUnavailable(f"no answer from the search process: {error}") from error
+        if answer.error is not None:
+            raise SearchUnavailable(answer.error)
+        return answer
+
+
+def _exactly(connection: socket.socket, length: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < length:
+        part = connection.recv(min(65_536, length - len(parts)))
+        if not part:
+            raise EOFError
+        parts += part
+    return bytes(parts)

@@ -31,6 +31,7 @@ ENV PATH=/venv/bin:$PATH \
     HF_HUB_OFFLINE=1 \
     HF_HOME=/data/.cache \
     HOME=/data \
+    TMPDIR=/data \
     RELATED_HOST=0.0.0.0 \
     RELATED_PORT=8000 \
     RELATED_STORE=/data/store \

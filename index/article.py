@@ -182,9 +182,7 @@ def canonical_url(url: str) -> str:
     host = (parts.hostname or "").lower()
     if port and not (parts.scheme == "http" and port == 80) and not (parts.scheme == "https" and port == 443):
         host = f"{host}:{port}"
-    query = urlencode(
-        [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)]
-    )
+    query = urlencode([(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)])
     path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
     if len(path) > 1:
         path = path.rstrip("/") or "/"

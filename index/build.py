@@ -24,13 +24,13 @@ from index.embed.lexical import LexicalModel, fit_lexical
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS, PairScorer, candidate_table, find_pairs
 from index.relatedness import Relevance, default_relevance
-from index.snapshot import Contents, Snapshot, read_manifest, verify_all, write_snapshot
+from index.snapshot import NO_ROW, Contents, DamagedSnapshot, Snapshot, read_manifest, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store
 from index.stories import canonical_rows
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
-TERMS = 12  # characteristic terms kept an article, for explanations
+TERMS = 24  # characteristic words kept an article, for explanations
 
 FloatArray = npt.NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
@@ -103,9 +103,7 @@ def rebuild(
         gathered = gather([*base], records, progress)
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical = _contents(gathered, store, previous, embedder, now, channel, progress)
-        reasons = refusals(
-            contents, gathered.read, len(gathered.rejections), previous and _articles_in(previous)
-        )
+        reasons = refusals(contents, gathered.read, len(gathered.rejections), previous and _articles_in(previous))
         if blocking := [refusal for refusal in reasons if refusal.final or not force]:
             partial.rmdir()
             raise Refused(blocking)
@@ -246,9 +244,7 @@ def _dense(
         texts.extend(found)
         owners.extend([row] * len(found))
     cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
-    vectors, embedded = cached_embed(
-        cache, embedder, texts, lambda done, total: progress("embed", done, total)
-    )
+    vectors, embedded = cached_embed(cache, embedder, texts, lambda done, total: progress("embed", done, total))
     n = len(articles)
     return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
 
@@ -328,17 +324,19 @@ def _extra_files(
 
 
 def _characteristic_terms(lexical: _Lexical) -> tuple[npt.NDArray[np.uint32], list[str]]:
-    """Codes (n, 12) of the terms with the highest TF-IDF in each article, padded, and the terms in use."""
-    tfidf = lexical.tfidf
-    columns = np.full((tfidf.shape[0], TERMS), 0xFFFFFFFF, np.uint32)
+    """Codes (n, 24) of the words with the highest TF-IDF in each article, padded, and the words in use."""
+    tfidf, terms = lexical.tfidf, lexical.model.terms
+    is_word = np.array([" " not in term for term in terms], bool)
+    columns = np.full((tfidf.shape[0], TERMS), NO_ROW, np.uint32)
     for row in range(tfidf.shape[0]):
-        start, end = tfidf.indptr[row], tfidf.indptr[row + 1]
-        best = np.argsort(-tfidf.data[start:end], kind="stable")[:TERMS]
-        columns[row, : len(best)] = tfidf.indices[start:end][best]
-    used = np.unique(columns[columns != 0xFFFFFFFF])
+        span = slice(tfidf.indptr[row], tfidf.indptr[row + 1])
+        words = is_word[tfidf.indices[span]]
+        best = np.argsort(-tfidf.data[span][words], kind="stable")[:TERMS]
+        columns[row, : len(best)] = tfidf.indices[span][words][best]
+    used = np.unique(columns[columns != NO_ROW])
     codes = np.searchsorted(used, columns).astype(np.uint32)
-    codes[columns == 0xFFFFFFFF] = 0xFFFFFFFF
-    return codes, [lexical.model.terms[column] for column in used]
+    codes[columns == NO_ROW] = NO_ROW
+    return codes, [terms[column] for column in used]
 
 
 def _text_digest(article: Article) -> str:
@@ -352,8 +350,6 @@ def _age_key(article: Article) -> tuple[bool, int]:
 
 def _previous(store: Store, channel: str) -> Path | None:
     """The channel's live snapshot, verified whole; a damaged one counts as none."""
-    from index.snapshot import DamagedSnapshot
-
     active = store.active_id(channel)
     if active is None:
         return None

@@ -38,13 +38,9 @@ def refusals(contents: Contents, read: int, rejected: int, previous_articles: in
         found.append(Refusal(f"{rejected} of {read} records were rejected (limit {MOST_REJECTED:.0%})"))
     if previous_articles and n < (1 - MOST_SHRINKAGE) * previous_articles:
         found.append(
-            Refusal(
-                f"the archive shrinks from {previous_articles} to {n} articles (limit {MOST_SHRINKAGE:.0%})"
-            )
+            Refusal(f"the archive shrinks from {previous_articles} to {n} articles (limit {MOST_SHRINKAGE:.0%})")
         )
     recall = contents.models.get("recall_at_10", 1.0)
     if recall < LEAST_RECALL:
-        found.append(
-            Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})")
-        )
+        found.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
     return found

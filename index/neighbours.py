@@ -146,9 +146,7 @@ def _search_block(
     scores = vectors[block] @ vectors[columns].T
     own = np.searchsorted(columns, block)
     inside = (
-        (own < len(columns)) & (columns[np.minimum(own, len(columns) - 1)] == block)
-        if len(columns)
-        else own < 0
+        (own < len(columns)) & (columns[np.minimum(own, len(columns) - 1)] == block) if len(columns) else own < 0
     )
     scores[np.flatnonzero(inside), own[inside]] = -np.inf
     k = min(k, len(columns))

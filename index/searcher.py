@@ -29,9 +29,7 @@ class Searcher:
         entry = snapshot.manifest.files["index.faiss"]
         self._nearest = Nearest.read(snapshot.directory, entry, models["index"])
         self._model, self._tfidf = load_lexical(snapshot.directory)
-        self._relevance = msgspec.json.decode(
-            (snapshot.directory / "relevance.json").read_bytes(), type=Relevance
-        )
+        self._relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
         self._dense_dimension = models["dense_dimension"]
         self._published = (snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0
 

@@ -444,8 +444,7 @@ def _attributes(contents: Contents, codes: Mapping[str, Codes]) -> Array:
             contents.canonical[row],
             contents.event[row],
             contents.storyline[row],
-            (FLAG_EVERGREEN if article.evergreen else 0)
-            | (FLAG_WITHDRAWN if article.status == "withdrawn" else 0),
+            (FLAG_EVERGREEN if article.evergreen else 0) | (FLAG_WITHDRAWN if article.status == "withdrawn" else 0),
         )
     return table
 

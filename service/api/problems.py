@@ -31,9 +31,7 @@ class ProblemFound(Exception):
 
 def problem(status: int, code: str, detail: str, retry_after_seconds: int | None = None) -> Response:
     """The one function that makes an error response."""
-    document = Problem(
-        type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail
-    )
+    document = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
     response = Response(msgspec.json.encode(document), status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     if retry_after_seconds is not None:

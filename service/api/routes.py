@@ -186,7 +186,9 @@ def _article_response(snapshot: Snapshot, row: int | None, asked: str, now: int)
         raise ArticleNotFound(asked, snapshot.id)
     if not snapshot.attributes[row]["flags"] & FLAG_WITHDRAWN:
         visible_row(snapshot, row, asked, now)  # embargoed: as if it were not there
-        return _json({"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))})
+        return _json(
+            {"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))}
+        )
     return _json({"state": "withdrawn", "snapshot_id": snapshot.id, "teaser": None})
 
 
@@ -198,7 +200,11 @@ def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:
     active = catalogue.store.active_id(catalogue.channel)
     found = []
     for snapshot_id in catalogue.store.snapshot_ids():
-        entry: dict[str, Any] = {"id": snapshot_id, "active": snapshot_id == active, "serving": snapshot_id == serving}
+        entry: dict[str, Any] = {
+            "id": snapshot_id,
+            "active": snapshot_id == active,
+            "serving": snapshot_id == serving,
+        }
         try:
             manifest = read_manifest(catalogue.store.directory(snapshot_id))
             entry |= {"created": manifest.created, "channel": manifest.channel, "counts": manifest.counts}

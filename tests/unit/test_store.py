@@ -18,9 +18,7 @@ def contents_of(*ids: str, channel: str = "default") -> Contents:
     n = len(ids)
     own = np.arange(n, dtype=np.uint32)
     return Contents(
-        articles=[
-            Article(id=each, headline=f"Headline {each}", url=f"https://p.example/{each}/") for each in ids
-        ],
+        articles=[Article(id=each, headline=f"Headline {each}", url=f"https://p.example/{each}/") for each in ids],
         vectors=np.eye(n, 8, dtype=np.float32),
         neighbour_rows=np.full((n, 4), 0xFFFFFFFF, np.uint32),
         neighbour_features=np.zeros((n, 4, 3), np.float32),

@@ -1,0 +1,178 @@
+"""The whole product as its operators run it: serve.py, its two web workers and the search process, over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, HashingEmbedder
+
+from index.article import Article
+from index.build import rebuild
+from index.store import Store
+
+ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
+
+
+class Service:
+    """A running service and the store that it serves."""
+
+    def __init__(self, store: Store, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.store, self.port, self.process = store, port, process
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers or {})
+            answer = connection.getresponse()
+            body = answer.read()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, found, json.loads(body) if body and "json" in found["content-type"] else body
+        finally:
+            connection.close()
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Look again and again until it is true; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not true():
+        assert time.monotonic() < end, "it did not become true in time"
+        pause.wait(0.05)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, sample_articles: list[Article]) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("serving")
+    store = Store(folder / "store")
+    rebuild(sample_articles, store, HashingEmbedder(), int(time.time()))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")}
+    environment = clean | {
+        "RELATED_STORE": str(store.root),
+        "RELATED_PORT": str(port),
+        "RELATED_SEARCH_SOCKET": str(folder / "search.sock"),
+        "RELATED_SEARCH_DEADLINE_MS": "2000",
+        "RELATED_REFRESH_SECONDS": "0.1",
+    }
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "scripts" / "serve.py"], env=environment, stdout=log, stderr=log, cwd=ROOT
+    )
+    running = Service(store, port, process)
+    try:
+        until(lambda: process.poll() is None and _answers(running) and (folder / "search.sock").exists())
+        yield running
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+        log.close()
+    assert code == 0, (folder / "log").read_text()
+
+
+def _answers(service: Service) -> bool:
+    try:
+        return service.get("/readyz")[0] == 200
+    except OSError:
+        return False
+
+
+def test_a_list_comes_over_http_with_its_etag(service: Service) -> None:
+    status, headers, found = service.get(f"/v1/articles/{ARTICLE}/related")
+    assert status == 200
+    assert found["article_id"] == ARTICLE
+    assert [item["position"] for item in found["items"]] == [1, 2, 3, 4, 5, 6]
+    assert headers["cache-control"] == "public, no-cache"
+    again, _, body = service.get(f"/v1/related?id={ARTICLE}", {"If-None-Match": headers["etag"]})
+    assert (again, body) == (304, b"") or found["list_id"] != headers["etag"].strip('"')
+
+
+def test_a_filtered_list_is_answered_by_the_search_process(service: Service) -> None:
+    def filtered() -> Any:
+        return service.get(f"/v1/related?id={ARTICLE}&section=sport&min_relevance=0&fallback=none")[2]
+
+    until(lambda: filtered()["degraded"] is None)  # the search process is still warming up at first
+    sections = {item["teaser"]["section"] for item in filtered()["items"]}
+    assert sections == {"sport"}
+
+
+def test_a_new_snapshot_is_picked_up_without_a_dropped_request(
+    service: Service, sample_articles: list[Article]
+) -> None:
+    before = service.store.active_id("default")
+    stop = threading.Event()
+    seen: list[tuple[int, str]] = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            status, _, found = service.get(f"/v1/articles/{ARTICLE}/related")
+            seen.append((status, found.get("snapshot_id", "")))
+
+    readers = [threading.Thread(target=ask) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        after = rebuild(sample_articles, service.store, HashingEmbedder(), int(time.time()) + 60).snapshot_id
+        until(lambda: len(seen) > 50 and all(each == after for _, each in seen[-20:]))
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert {status for status, _ in seen} == {200}
+    assert {each for _, each in seen} <= {before, after}
+
+
+def test_a_damaged_snapshot_is_not_served_and_readyz_says_so(
+    service: Service, sample_articles: list[Article]
+) -> None:
+    good = service.get("/readyz")[2]["snapshot_id"]
+    bad = rebuild(sample_articles, service.store, HashingEmbedder(), int(time.time()) + 120).snapshot_id
+    until(lambda: all(service.get("/readyz")[2]["snapshot_id"] == bad for _ in range(10)))
+    worse = service.store.begin("99990101T000000Z-damaged")
+    for path in service.store.directory(bad).iterdir():
+        (worse / path.name).write_bytes(path.read_bytes())
+    service.store.publish(worse, "default")  # its manifest names another snapshot
+    until(lambda: service.get("/readyz")[2]["status"] == "degraded")
+    status, _, found = service.get(f"/v1/articles/{ARTICLE}/related")
+    assert (status, found["snapshot_id"]) == (200, bad)
+    service.store.activate(good, "default")
+    until(lambda: all(service.get("/readyz")[2]["status"] == "ready" for _ in range(10)))
+
+
+def test_without_the_search_process_lists_go_on_and_say_what_is_missing(service: Service) -> None:
+    child = _search_process(service.process.pid)
+    os.kill(child, signal.SIGSTOP)
+    try:
+        status, headers, found = service.get(
+            f"/v1/related?id={ARTICLE}&section=sport&min_relevance=0.9&fallback=none"
+        )
+        assert (status, found["degraded"], found["items"]) == (200, ["search_unavailable"], [])
+        assert headers["cache-control"] == "private, no-store"
+        assert service.get(f"/v1/articles/{ARTICLE}/related")[2]["degraded"] is None
+    finally:
+        os.kill(child, signal.SIGCONT)
+
+
+def _search_process(parent: int) -> int:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            command = (path.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and "service.search" in command:
+            return int(path.parent.name)
+    raise AssertionError("no search process")

@@ -106,7 +106,8 @@ def fit_lexical(texts: Sequence[str], seed: int = 0) -> tuple[LexicalModel, spar
 def unit_rows(array: FloatArray) -> FloatArray:
     """Rows scaled to length 1; a zero row stays zero."""
     norms = np.linalg.norm(array, axis=1, keepdims=True)
-    return np.divide(array, norms, out=np.zeros_like(array), where=norms > 0)
+    scaled: FloatArray = np.divide(array, norms, out=np.zeros_like(array), where=norms > 0)
+    return scaled
 
 
 def _single_words(terms: Sequence[str]) -> npt.NDArray[np.int64]:

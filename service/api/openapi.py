@@ -48,7 +48,7 @@ _ITEM = {
         "explain": {
             "type": ["object", "null"],
             "properties": {
-                **dict.fromkeys(("relevance", "recency", "signal", "dense", "lexical"), {"type": "number"}),
+                **{name: {"type": "number"} for name in ("relevance", "recency", "signal", "dense", "lexical")},
                 "shared_terms": {"type": "array", "items": _TEXT},
             },
         },

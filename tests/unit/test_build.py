@@ -14,8 +14,8 @@ import pytest
 
 from index.article import Article
 from index.build import Refused, load_lexical, read_articles, rebuild
-from index.neighbours import PairScorer
 from index.nearest import Nearest
+from index.neighbours import PairScorer
 from index.relatedness import default_relevance
 from index.searcher import Searcher
 from index.snapshot import FLAG_WITHDRAWN, Snapshot

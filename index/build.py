@@ -103,7 +103,12 @@ def rebuild(
         gathered = gather([*base], records, progress)
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical = _contents(gathered, store, previous, embedder, now, channel, progress)
-        reasons = refusals(contents, gathered.read, len(gathered.rejections), previous and _articles_in(previous))
+        reasons = refusals(
+            contents,
+            gathered.read,
+            len(gathered.rejections),
+            _articles_in(previous) if previous else None,
+        )
         if blocking := [refusal for refusal in reasons if refusal.final or not force]:
             partial.rmdir()
             raise Refused(blocking)

@@ -161,9 +161,7 @@ def _report(found: dict[str, float]) -> int:
 
 
 def _print(found: dict[str, dict[str, float]]) -> None:
-    print(
-        f"python {sys.version.split()[0]}, numpy {np.__version__}, BLAS kernel {_kernel()}; {LOOKUPS:,} lookups each"
-    )
+    print(f"python {sys.version.split()[0]}, numpy {np.__version__}, BLAS {_kernel()}; {LOOKUPS:,} lookups each")
     for name, figures in found.items():
         print(f"{name:>10}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
     sizes = [name for name in found if name != "bare"]

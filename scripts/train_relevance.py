@@ -51,9 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         "hybrid": pairs.hybrid,
         "learned": learned,
     }
-    print(
-        f"{len(np.unique(pairs.groups))} sources, {int(pairs.linked.sum())} linked candidates of {pairs.links} links"
-    )
+    sources, found = len(np.unique(pairs.groups)), int(pairs.linked.sum())
+    print(f"{sources} sources, {found} linked candidates of {pairs.links} links")
     print(f"{'':>10}  nDCG@10  recall@10    MRR")
     for name in SYSTEMS:
         ndcg, recall, mrr = _quality(pairs, scores[name])

@@ -114,7 +114,7 @@ def rank(
 def admissible(source: Source, candidates: Candidates, policy: Policy, filters: Filters, now: int) -> Array:
     """(k,) bool: which candidates may appear at all."""
     facts = candidates.attributes
-    mask = visible(facts, now) & (facts["canonical"] != source.canonical) & (candidates.rows != source.row)
+    mask: Array = visible(facts, now) & (facts["canonical"] != source.canonical) & (candidates.rows != source.row)
     mask &= candidates.features[:, 0] >= policy.min_relevance
     mask &= wanted(facts, candidates.rows, filters)
     if policy.same_language and filters.language is None and source.language:

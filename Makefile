@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 HOST := 127.0.0.1
 PORT := 8000
+EXAMPLE := business/bright-and-sons-cannery-to-close
 
 .PHONY: help run test check proof bench clean
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http
 	$(BIN)/python scripts/sample_newsroom.py --out var/sample.jsonl
 	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store
 	RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_MEDIA_DIR=scripts/sample/media \
-		$(BIN)/python scripts/serve.py
+		$(BIN)/python scripts/serve.py --example $(EXAMPLE)
 
 test: $(VENV)/.installed-dev  ## everything CI runs
 	$(BIN)/ruff check .

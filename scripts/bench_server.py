@@ -147,9 +147,10 @@ def load(url: str, connections: int, seconds: int) -> Load:
     )
 
 
-def load_with_wrk(url: str, connections: int, seconds: int) -> Load:
-    """Load with `wrk`, one thread, its own latency histogram."""
+def load_with_wrk(url: str, connections: int, seconds: int, script: Path | None = None) -> Load:
+    """Load with `wrk`, one thread, its own latency histogram; `script` chooses the requests."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url]
+    command[1:1] = ["-s", str(script)] if script else []
     report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = float(_found(r"Requests/sec:\s+([\d.]+)", report))
     errors = sum(int(count) for count in re.findall(r"(?:connect|read|write|timeout) (\d+)", report))

@@ -25,6 +25,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -138,7 +139,7 @@ class Image:
         """This process's environment without what is the project's, and the stage's own."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("RELATED_", "PYTHON", "VIRTUAL_ENV"))}
         kept |= {"PATH": f"{self.root}/usr/local/bin:{os.defpath}", "LD_LIBRARY_PATH": f"{self.root}/usr/local/lib"}
-        kept["PIP_QUIET"] = "1"
+        kept["PIP_QUIET"] = "2"
         return {name: self.here(value) for name, value in variables(stage, kept).items()}
 
     def lay_python(self) -> None:
@@ -182,7 +183,7 @@ class Image:
                 copy([self.here(word) for word in text.split()], self.root)
             elif len(set(text.split()[1:])) != 1:
                 raise Fault(f"COPY {text}: an environment works only at the path it was made at")
-        self.not_exercised += [f"RUN {text}" for text in self.final.arguments("RUN")]
+        self.not_exercised += [" ".join(["RUN", *text.split()]) for text in self.final.arguments("RUN")]
         Path(self.here(self.final.last("VOLUME"))).mkdir()
 
     def confined(self) -> list[str]:
@@ -215,7 +216,8 @@ class Image:
         try:
             wait_for(lambda: subprocess.run(health, env=environment, capture_output=True).returncode == 0, "health")
             wait_for(Path(environment["RELATED_SEARCH_SOCKET"]).exists, "the search process")
-            check_answers(f"http://127.0.0.1:{environment['RELATED_PORT']}")
+            first = (Path(self.here("/data/sample.jsonl"))).read_text().partition("\n")[0]
+            check_list(f"http://127.0.0.1:{environment['RELATED_PORT']}", json.loads(first)["id"])
         finally:
             server.send_signal(signal.SIGTERM)
             code = server.wait(30)
@@ -242,11 +244,14 @@ def wait_for(happened, what: str, seconds: float = 60) -> None:  # type: ignore[
         time.sleep(0.2)
 
 
-def check_answers(address: str) -> None:
-    """The service is ready, and gives the related list of an article it lists. Raises Fault."""
-    with urllib.request.urlopen(f"{address}/readyz", timeout=10) as answer:  # noqa: S310 - our own server
-        ready = json.load(answer)
-    print(f"GET /readyz: {ready}")
+def check_list(address: str, article_id: str) -> None:
+    """The service gives an article's related list, and it is not empty. Raises Fault."""
+    url = f"{address}/v1/related?id={urllib.parse.quote(article_id)}"
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+        items = json.load(answer)["items"]
+    print(f"GET {url}: {len(items)} stories")
+    if not items:
+        raise Fault("the list is empty")
 
 
 def main() -> int:

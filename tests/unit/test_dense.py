@@ -101,7 +101,7 @@ def test_a_folder_without_a_model_is_a_clear_error(tmp_path):
 
 def test_batches_hold_every_window_once_within_the_budget():
     windows = [Window(n, list(range(n % 17 + 1))) for n in range(100)]
-    found = list(batches(windows, pad_id=0, most_tokens=64, most_rows=8))
+    found = list(batches(windows, most_tokens=64, most_rows=8))
     assert sorted(owner for batch in found for owner in batch.owners) == list(range(100))
     assert max(batch.ids.size for batch in found) <= 64
     assert sum(int(batch.mask.sum()) for batch in found) == sum(len(window.ids) for window in windows)
@@ -112,7 +112,7 @@ def test_a_text_is_the_mean_of_its_windows_weighted_by_tokens():
     vectors = {3: [1.0, 0.0], 1: [0.0, 1.0], 2: [0.0, 1.0]}
     parts = (
         (batch, np.array([vectors[int(row.sum())] for row in batch.mask], np.float32))
-        for batch in batches(windows, pad_id=0, most_tokens=4, most_rows=2)
+        for batch in batches(windows, most_tokens=4, most_rows=2)
     )
     found = mean_of_windows(windows, 2, 2, parts)
     np.testing.assert_allclose(found, [[3 / 10**0.5, 1 / 10**0.5], [0, 1]], atol=1e-6)

@@ -1,0 +1,128 @@
+"""Throughput and memory of lookups over HTTP, beside a Flask route that returns the same bytes ready-made.
+
+    python scripts/bench_http.py [--rows 20000] [--seconds 5] [--rounds 3]
+
+Both run on granian as scripts/serve.py starts it: two web processes, two threads each. `wrk` (needed here) asks
+for articles drawn at random over 16 connections, so nothing is answered from a cache of lists; the two take
+turns. Memory is the private anonymous memory of a web process after at least 10,000 lookups, beside one that
+holds Flask and numpy only. The snapshot is synthetic: see scripts/bench_lookup.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from bench_lookup import write_synthetic
+from bench_server import Load, free_port, load_with_wrk, running
+
+from index.store import Store
+
+READY = """\
+import numpy
+from pathlib import Path
+from flask import Flask, Response
+app = Flask("ready")
+body = Path({body!r}).read_bytes()
+@app.get("/v1/articles/<path:id>/related")
+def ready(id):
+    return Response(body, content_type="application/json")
+"""
+GRANIAN = (
+    "granian --interface wsgi --workers 2 --blocking-threads 2 --no-ws --http 1 --log-level error "
+    "--host 127.0.0.1 --port {port} {app}"
+)
+RANDOM_ARTICLE = """\
+math.randomseed(os.time())
+request = function()
+  local at = math.random(0, {rows} - 1)
+  return wrk.format("GET", "/v1/articles/section" .. (at % 20) .. "/article-number-" .. at .. "/related")
+end
+"""
+
+
+def main() -> int:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--seconds", type=int, default=5, help="length of one run (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=16)
+    options = parser.parse_args()
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        prepare(folder, options.rows)
+        runs: dict[str, list[Load]] = {"ready:app": [], "service.wsgi:app": []}
+        memory: dict[str, float] = {}
+        for _ in range(options.rounds):
+            for app, loads in runs.items():
+                port = free_port()
+                with running(GRANIAN.format(port=port, app=app).split(), port, folder) as server:
+                    url = f"http://127.0.0.1:{port}/"
+                    ask(url, options.connections, 2, folder)
+                    loads.append(ask(url, options.connections, options.seconds, folder))
+                    memory[app] = worker_private_mb(server.pid)
+    print(f"{options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds, medians")
+    for app, loads in runs.items():
+        rate, p50, p99 = (
+            statistics.median(getattr(load, name) for load in loads)
+            for name in ("requests_per_second", "p50_ms", "p99_ms")
+        )
+        failed = sum(load.failed for load in loads)
+        print(f"{app:>17}: {rate:7,.0f}/s  p50 {p50:.2f} ms  p99 {p99:.2f} ms  failed {failed}  "
+              f"private {memory[app]:.1f} MB a worker")  # fmt: skip
+    ratios = [
+        ours.requests_per_second / ready.requests_per_second
+        for ready, ours in zip(runs["ready:app"], runs["service.wsgi:app"], strict=True)
+    ]
+    print(f"throughput: {statistics.median(ratios):.2f} x ready-made ({min(ratios):.2f}-{max(ratios):.2f})")
+    print(f"memory: {memory['service.wsgi:app'] / memory['ready:app']:.2f} x bare")
+    return 0
+
+
+def prepare(folder: Path, rows: int) -> None:
+    """A store with a synthetic snapshot, the loader's script, and the ready-made application."""
+    store = Store(folder / "store")
+    partial = store.begin(f"synthetic-{rows}")
+    partial.rmdir()
+    write_synthetic(store.snapshots / f"synthetic-{rows}", rows)
+    store.activate(f"synthetic-{rows}", "default")
+    os.environ["RELATED_STORE"] = str(store.root)
+    (folder / "random.lua").write_text(RANDOM_ARTICLE.format(rows=rows))
+    port = free_port()
+    with running(GRANIAN.format(port=port, app="service.wsgi:app").split(), port, folder):
+        path = "/v1/articles/section7/article-number-7/related"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:  # noqa: S310 - our own server
+            (folder / "body.json").write_bytes(answer.read())
+    (folder / "ready.py").write_text(READY.format(body=str(folder / "body.json")))
+
+
+def ask(url: str, connections: int, seconds: int, folder: Path) -> Load:
+    """Load a server with random articles."""
+    return load_with_wrk(url, connections, seconds, script=folder / "random.lua")
+
+
+def worker_private_mb(parent: int) -> float:
+    """The median anonymous private memory of a server's children, in MB."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    found = []
+    for pid in children:
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+        if "resource_tracker" not in command:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            found.append(int(re.search(r"Anonymous:\s+(\d+)", text)[1]) / 1024)  # type: ignore[index]
+    return statistics.median(found)
+
+
+if __name__ == "__main__":
+    if subprocess.run(["which", "wrk"], capture_output=True).returncode:
+        sys.exit("this benchmark needs wrk (Debian's package wrk)")
+    sys.exit(main())

@@ -56,9 +56,13 @@ class PairScorer:
         return np.stack([dense[:-1] @ dense[-1], self._lexical(row, others), lsa[:-1] @ lsa[-1]], axis=1)
 
     def score(self, row: int, others: Rows) -> FloatArray:
-        """(k, 3) float32: relevance, dense cosine, lexical cosine."""
+        """(k, 3) float32: relevance, dense cosine, lexical cosine, rounded as the snapshot stores them.
+
+        Rounded before anything is sorted by them, so that what looks equal later was equal then.
+        """
         features = self.pair_features(row, others)
-        return np.stack([self._relevance.probability(features), features[:, 0], features[:, 1]], axis=1)
+        scored = np.stack([self._relevance.probability(features), features[:, 0], features[:, 1]], axis=1)
+        return scored.astype(np.float16).astype(np.float32)
 
     def _lexical(self, row: int, others: Rows) -> FloatArray:
         source = np.zeros(self._tfidf.shape[1], np.float32)
@@ -117,7 +121,7 @@ def candidate_table(
         more, more_features = _without_copies(recent, row, canonical, RECENT, set(first.tolist()))
         rows = np.concatenate([first, more])
         scored = np.concatenate([first_features, more_features])
-        order = np.argsort(-scored[:, 0], kind="stable")
+        order = np.lexsort((-rows, -scored[:, 0]))
         table[row, : len(rows)] = rows[order]
         features[row, : len(rows)] = scored[order]
     return table, features

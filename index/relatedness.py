@@ -12,10 +12,22 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 
 PAIR_FEATURES = ("dense", "lexical", "lsa")
+LEAST_LEXICAL = 0.01
+
+
+def model_inputs(features: FloatArray) -> FloatArray:
+    """(..., 3) cosines -> (..., 3) inputs of the model: the lexical cosine by its logarithm, not below log .01.
+
+    Lexical cosines of linked articles spread over two orders of magnitude; taken linearly the model ranked
+    digitalgov worse (nDCG@10 .466) than the lexical cosine alone (.473), by the logarithm better (.477).
+    """
+    inputs = np.array(features, np.float32)
+    inputs[..., 1] = np.log(np.maximum(inputs[..., 1], LEAST_LEXICAL))
+    return inputs
 
 
 class Relevance(msgspec.Struct, frozen=True):
-    """Weights of `PAIR_FEATURES` (cosines, -1 to 1) and the bias of a logistic model."""
+    """Weights of the model inputs and the bias of a logistic model; `origin` says where they come from."""
 
     weights: tuple[float, float, float]
     bias: float
@@ -23,7 +35,7 @@ class Relevance(msgspec.Struct, frozen=True):
 
     def probability(self, features: FloatArray) -> FloatArray:
         """(..., 3) pair features -> (...) calibrated probabilities in [0, 1]."""
-        logits = features @ np.array(self.weights, np.float32) + np.float32(self.bias)
+        logits = model_inputs(features) @ np.array(self.weights, np.float32) + np.float32(self.bias)
         return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
 
 

@@ -70,7 +70,9 @@ def main() -> int:
                     ask(url, options.connections, 2, folder)
                     loads.append(ask(url, options.connections, options.seconds, folder))
                     memory[app] = worker_private_mb(server.pid)
-    print(f"{options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds, medians")
+    print(
+        f"{options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds, medians"
+    )
     for app, loads in runs.items():
         rate, p50, p99 = (
             statistics.median(getattr(load, name) for load in loads)
@@ -100,7 +102,7 @@ def prepare(folder: Path, rows: int) -> None:
     port = free_port()
     with running(GRANIAN.format(port=port, app="service.wsgi:app").split(), port, folder):
         path = "/v1/articles/section7/article-number-7/related"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
             (folder / "body.json").write_bytes(answer.read())
     (folder / "ready.py").write_text(READY.format(body=str(folder / "body.json")))
 

@@ -29,6 +29,7 @@ from service.config import BadSetting, Settings
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
+AGAIN_SECONDS = 0.5
 GRACE_SECONDS = 8  # for answers under way; `docker stop` kills after 10 s
 
 
@@ -62,7 +63,8 @@ class Child:
             return None
         code = self.process.poll()
         if code is not None:
-            self._sweep(self.process.pid)
+            # A killed parent would leave a worker behind that holds the port.
+            self._signal_session(self.process.pid, signal.SIGKILL)
             self.process = None
             if now - self.started >= self.steady_seconds:
                 self.wait_seconds = FIRST_WAIT_SECONDS
@@ -77,12 +79,18 @@ class Child:
             self.process.terminate()
 
     def wait_for_end(self, deadline: float) -> None:
-        """Wait for its end until that time of the monotonic clock; then kill it."""
+        """Wait for its end until that time of the monotonic clock; then kill it.
+
+        SIGTERM is repeated to all of its session: a granian worker that still starts up loses the first one.
+        """
         if self.process is None:
             return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, deadline - time.monotonic()))
-        self._sweep(self.process.pid)
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(AGAIN_SECONDS)
+                break
+            self._signal_session(self.process.pid, signal.SIGTERM)
+        self._signal_session(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def _start(self, now: float) -> None:
@@ -94,10 +102,9 @@ class Child:
         )
 
     @staticmethod
-    def _sweep(group: int) -> None:
-        """Kill what is left of its session: a killed parent leaves a worker behind that holds the port."""
+    def _signal_session(leader: int, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+            os.killpg(leader, number)
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ from index.article import Article
 from index.build import load_lexical, read_articles, rebuild
 from index.embed.choose import embedder_named
 from index.neighbours import DEPTH, PairScorer
-from index.relatedness import PAIR_FEATURES, Relevance, default_relevance
+from index.relatedness import PAIR_FEATURES, Relevance, default_relevance, model_inputs
 from index.snapshot import Snapshot
 from index.sources import read_source
 from index.store import Store
@@ -125,7 +125,7 @@ def _cross_validated(pairs: _Pairs) -> np.ndarray:
 
 
 def _fitted(features: np.ndarray, linked: np.ndarray, origin: str) -> Relevance:
-    model = LogisticRegression(C=100.0, max_iter=1_000).fit(features, linked)
+    model = LogisticRegression(C=100.0, max_iter=1_000).fit(model_inputs(features), linked)
     dense, lexical, lsa = (round(float(weight), 4) for weight in model.coef_[0])
     return Relevance((dense, lexical, lsa), round(float(model.intercept_[0]), 4), origin)
 

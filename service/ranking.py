@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED
-from index.snapshot import FLAG_EVERGREEN, FLAG_WITHDRAWN
+from index.snapshot import FLAG_EVERGREEN
 from service.policy import Policy
 
 DAY = 86_400
@@ -25,7 +25,10 @@ Relation = Literal["same_event", "other_event"]
 
 
 class Candidates(NamedTuple):
-    """Rows (k,) uint32, features (k, 3) float32 (relevance, dense, lexical), their attribute records (k,)."""
+    """Rows (k,) uint32, features (k, 3) float32 (relevance, dense, lexical), their attribute records (k,).
+
+    By falling relevance, of equals the newer first.
+    """
 
     rows: Array
     features: Array
@@ -60,13 +63,17 @@ class Filters(msgspec.Struct, frozen=True):
         )
 
 
+NO_FILTERS = Filters()
+
+
 class Ranked(NamedTuple):
     """One story of a list: its row, score = relevance x recency, and how it relates to the source."""
 
     row: int
+    published_at: int
     score: float
-    relevance: float
     recency: float
+    relevance: float
     dense: float
     lexical: float
     relation: Relation
@@ -87,25 +94,25 @@ def rank(
     """
     if not len(candidates.rows):
         return []
-    admitted = admissible(source, candidates, policy, filters, now)
-    recencies = recency(candidates.attributes, source, policy, now)
-    scores = candidates.features[:, 0] * recencies
-    kept = admitted.nonzero()[0]
-    # Rows are in order of date, then ID: the higher row is the newer story.
-    order = kept[np.lexsort((-candidates.rows[kept].astype(np.int64), -scores[kept]))]
-    pool = _best_of_each_event(order.tolist(), candidates.attributes["event"], limit, policy)
-    scored = scores.tolist()
+    facts, features = candidates.attributes, candidates.features
+    recencies = recency(facts, source, policy, now)
+    scores = features[:, 0] * recencies
+    scores[~admissible(source, candidates, policy, filters, now)] = -1.0
+    # Candidates come by relevance, of equals the newer first: a stable sort keeps that among equal scores.
+    order = (-scores).argsort(kind="stable").tolist()
+    events, scored = facts["event"].tolist(), scores.tolist()
+    pool = _best_of_each_event(order, scored, events, limit, policy)
     picked = _diverse(pool, scored, candidates, policy, limit, vectors_of)
-    events = candidates.attributes["event"]
+    rows, published, factors = candidates.rows.tolist(), facts["published_at"].tolist(), recencies.tolist()
+    own = source.event
     return [
         Ranked(
-            int(candidates.rows[place]),
+            rows[place],
+            published[place],
             scored[place],
-            float(candidates.features[place, 0]),
-            float(recencies[place]),
-            float(candidates.features[place, 1]),
-            float(candidates.features[place, 2]),
-            "same_event" if int(events[place]) == source.event else "other_event",
+            factors[place],
+            *features[place].tolist(),
+            "same_event" if events[place] == own else "other_event",
         )
         for place in picked
     ]
@@ -114,9 +121,11 @@ def rank(
 def admissible(source: Source, candidates: Candidates, policy: Policy, filters: Filters, now: int) -> Array:
     """(k,) bool: which candidates may appear at all."""
     facts = candidates.attributes
-    mask: Array = visible(facts, now) & (facts["canonical"] != source.canonical) & (candidates.rows != source.row)
+    mask = visible(facts, now)
+    mask &= facts["canonical"] != source.canonical  # the source itself included: it shares its own
     mask &= candidates.features[:, 0] >= policy.min_relevance
-    mask &= wanted(facts, candidates.rows, filters)
+    if filters != NO_FILTERS:
+        mask &= wanted(facts, candidates.rows, filters)
     if policy.same_language and filters.language is None and source.language:
         mask &= (facts["language"] == source.language) | (facts["language"] == 0)
     if policy.same_event == "exclude":
@@ -130,7 +139,7 @@ def admissible(source: Source, candidates: Candidates, policy: Policy, filters: 
 
 def visible(facts: Array, now: int) -> Array:
     """(k,) bool: published, not embargoed, not withdrawn as of `now`."""
-    return np.asarray((facts["visible_from"] <= now) & ((facts["flags"] & FLAG_WITHDRAWN) == 0))
+    return np.asarray(facts["visible_from"] <= now)  # of a withdrawn article: never
 
 
 def wanted(facts: Array, rows: Array, filters: Filters) -> Array | np.bool_:
@@ -153,26 +162,33 @@ def recency(facts: Array, source: Source, policy: Policy, now: int) -> Array:
     """(k,) factor between the policy's floor and 1; undated stories get the floor, evergreen ones 1."""
     published = facts["published_at"]
     moment = now if policy.age_from == "now" or source.published_at == UNDATED else source.published_at
-    days = np.abs(moment - published) / DAY if policy.age_from == "source" else (moment - published) / DAY
-    late = np.maximum(days - policy.recency_offset_days, 0.0)
-    factor = policy.recency_floor + (1 - policy.recency_floor) * np.exp2(-late / policy.half_life_days)
-    if policy.evergreen_exempt:
-        factor[(facts["flags"] & FLAG_EVERGREEN) != 0] = 1.0
+    seconds = moment - published
+    if policy.age_from == "source":
+        seconds = np.abs(seconds)
+    late = np.maximum(seconds - policy.recency_offset_days * DAY, 0.0)
+    factor = np.exp2(late * (-1 / (policy.half_life_days * DAY)))
+    factor *= 1 - policy.recency_floor
+    factor += policy.recency_floor
+    flags = facts["flags"]
+    if policy.evergreen_exempt and flags.any():
+        factor[(flags & FLAG_EVERGREEN) != 0] = 1.0
     return np.asarray(factor)
 
 
-def _best_of_each_event(order: list[int], events: Array, limit: int, policy: Policy) -> list[int]:
+def _best_of_each_event(
+    order: list[int], scores: list[float], events: list[int], limit: int, policy: Policy
+) -> list[int]:
     """Places in order of score, the first of each event, as many as the next step weighs."""
     most = limit * POOL if policy.diversity or policy.section_cap else limit
     seen: set[int] = set()
-    pool = []
+    pool: list[int] = []
     for place in order:
-        event = int(events[place])
+        if scores[place] < 0 or len(pool) == most:
+            break
+        event = events[place]
         if event not in seen:
             seen.add(event)
             pool.append(place)
-            if len(pool) == most:
-                break
     return pool
 
 
@@ -187,24 +203,39 @@ def _diverse(
     """Greedy: each next story has the highest score x (1 - diversity x cosine with the likest one chosen)."""
     if not (policy.diversity or policy.section_cap) or len(pool) < 2:
         return pool[:limit]
-    likeness = _cosines(candidates.rows[pool], policy, vectors_of)
-    sections = candidates.attributes["section"][pool].tolist()
+    pool = _within_reach(pool, scores, policy, limit)
+    likeness = _cosines(candidates.rows.take(pool), policy, vectors_of)
+    sections = candidates.attributes["section"].tolist()
+    weighed = [scores[place] for place in pool]  # score x (1 - diversity x likest), falling as stories are chosen
     left = list(range(len(pool)))
-    likest = [0.0] * len(pool)
     used: dict[int, int] = {}
     chosen: list[int] = []
     while left and len(chosen) < limit:
-        best = max(left, key=lambda at: scores[pool[at]] * (1 - policy.diversity * likest[at]))
+        best = max(left, key=weighed.__getitem__)
         left.remove(best)
-        section = sections[best]
+        section = sections[pool[best]]
         if policy.section_cap and section and used.get(section, 0) >= policy.section_cap:
             continue
         used[section] = used.get(section, 0) + 1
         chosen.append(pool[best])
+        row = likeness[best]
         for at in left:
-            if likeness[best][at] > likest[at]:
-                likest[at] = likeness[best][at]
+            weight = scores[pool[at]] * (1 - policy.diversity * row[at])
+            if weight < weighed[at]:
+                weighed[at] = weight
     return chosen
+
+
+def _within_reach(pool: list[int], scores: list[float], policy: Policy, limit: int) -> list[int]:
+    """The pool without stories that cannot be chosen whatever their likeness; its order is falling score.
+
+    A cosine takes at most the share `diversity` from a score: a story below (1 - diversity) x the score of
+    place `limit` stays behind all before that place. A cap can pass over those, so it keeps the pool whole.
+    """
+    if policy.section_cap or len(pool) <= limit:
+        return pool
+    least = scores[pool[limit - 1]] * (1 - policy.diversity) - 1e-6  # float32 cosines may exceed 1 by a hair
+    return [place for place in pool if scores[place] >= least]
 
 
 def _cosines(rows: Array, policy: Policy, vectors_of: Callable[[Array], Array]) -> list[list[float]]:

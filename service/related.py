@@ -19,6 +19,15 @@ DAY = 86_400
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper
 SEARCH_DEPTH = 100
 
+_AGES = (
+    (365.25 * DAY, "year", "old"),
+    (30.44 * DAY, "month", "old"),
+    (7 * DAY, "week", "old"),
+    (DAY, "day", "old"),
+    (3_600, "hour", "ago"),
+    (60, "minute", "ago"),
+)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -105,17 +114,9 @@ def age_label(published_at: int, now: int) -> str:
     seconds = max(now - published_at, 0)
     if seconds < 2 * 60:
         return "just now"
-    for size, unit, ending in (
-        (60, "minute", "ago"),
-        (3_600, "hour", "ago"),
-        (DAY, "day", "old"),
-        (7 * DAY, "week", "old"),
-        (30.44 * DAY, "month", "old"),
-        (365.25 * DAY, "year", "old"),
-    ):
-        if seconds >= size:
-            count, name, last = int(seconds // size), unit, ending
-    return f"{count} {name}{'' if count == 1 else 's'} {last}"
+    size, unit, ending = next(age for age in _AGES if seconds >= age[0])
+    count = int(seconds // size)
+    return f"{count} {unit}{'' if count == 1 else 's'} {ending}"
 
 
 def _adjusted(policy: Policy, query: Query) -> Policy:
@@ -158,7 +159,7 @@ def _code(names: tuple[str, ...], name: str | None) -> int | None:
 
 def _table(snapshot: Snapshot, row: int) -> Candidates:
     rows, features = snapshot.neighbours(row)
-    return Candidates(rows, features, snapshot.attributes[rows])
+    return Candidates(rows, features, snapshot.attributes.take(rows))  # six times as fast as [rows] on records
 
 
 def _searched(
@@ -179,7 +180,7 @@ def _searched(
         )
     )
     rows = np.array(answer.rows, np.uint32)
-    return Candidates(rows, np.array(answer.features, np.float32).reshape(-1, 3), snapshot.attributes[rows])
+    return Candidates(rows, np.array(answer.features, np.float32).reshape(-1, 3), snapshot.facts(rows))
 
 
 def _fill(
@@ -231,13 +232,14 @@ def _item(snapshot: Snapshot, position: int, story: Ranked, query: Query, now: i
         position,
         story.score,
         story.relation.encode(),
-        _teaser(snapshot, story.row, query.fields, now),
+        _teaser(snapshot, story.row, story.published_at, query.fields, now),
         explain,
     )
 
 
 def _filled_item(snapshot: Snapshot, position: int, row: int, tier: Tier, query: Query, now: int) -> bytes:
-    teaser = _teaser(snapshot, row, query.fields, now)
+    published_at = int(snapshot.attributes[row]["published_at"])
+    teaser = _teaser(snapshot, row, published_at, query.fields, now)
     explain = b',"explain":null' if query.explain else b""
     return b'{"position":%d,"score":null,"source":"%s","relation":null,"teaser":%s%s}' % (
         position,
@@ -247,10 +249,10 @@ def _filled_item(snapshot: Snapshot, position: int, row: int, tier: Tier, query:
     )
 
 
-def _teaser(snapshot: Snapshot, row: int, fields: tuple[str, ...], now: int) -> bytes:
+def _teaser(snapshot: Snapshot, row: int, published_at: int, fields: tuple[str, ...], now: int) -> bytes:
     """The ready teaser with its age; only the asked fields (and always the ID) where any are named."""
     ready = snapshot.teaser(row)
-    label = age_label(int(snapshot.attributes["published_at"][row]), now)
+    label = age_label(published_at, now)
     whole = b'%s,"age_label":"%s"}' % (ready[:-1], label.encode())
     if not fields:
         return whole

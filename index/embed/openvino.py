@@ -145,8 +145,12 @@ def _converted(source: DenseEmbedder) -> Any:
     model = source.load()
 
     class Pooled(torch.nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
+        def __init__(self) -> None:
+            super().__init__()
+            self.chain = model
+
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return model({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+            return self.chain({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
 
     ids = torch.tensor([[101, 7592, 2088, 102], [101, 7592, 102, 0]])
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])  # padded, so that the mask is not traced away

@@ -63,7 +63,7 @@ def embed_long(
 
 def token_windows(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Window]:
     """Every text as one or more windows of the length to which `tokenizer` truncates; all tokens kept."""
-    windows = []
+    windows: list[Window] = []
     for number, encoding in enumerate(tokenizer.encode_batch(list(texts))):
         windows.extend(Window(number, part.ids) for part in (encoding, *encoding.overflowing))
     return windows

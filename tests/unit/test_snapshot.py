@@ -14,6 +14,7 @@ from index.article import UNDATED, Article, Image
 from index.snapshot import (
     FLAG_EVERGREEN,
     FLAG_WITHDRAWN,
+    NEVER,
     NO_ROW,
     Contents,
     DamagedSnapshot,
@@ -68,7 +69,7 @@ def test_teasers_come_back_as_the_json_that_was_written(directory: Path) -> None
 def test_attributes_hold_dates_codes_and_flags(directory: Path) -> None:
     snapshot = Snapshot.open(directory)
     assert snapshot.attributes["published_at"].tolist() == [UNDATED, 100, 200]
-    assert snapshot.attributes["visible_from"].tolist() == [UNDATED, 500, 200]
+    assert snapshot.attributes["visible_from"].tolist() == [UNDATED, 500, NEVER]
     assert [snapshot.manifest.sections[code] for code in snapshot.attributes["section"]] == [
         "",
         "news",

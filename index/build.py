@@ -23,7 +23,7 @@ from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_row
 from index.embed.lexical import LexicalModel, fit_lexical
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS, PairScorer, candidate_table, find_pairs
-from index.relatedness import Relevance, default_relevance
+from index.relatedness import BRIEF_WORDS, Relevance, default_relevance
 from index.snapshot import NO_ROW, Contents, DamagedSnapshot, Snapshot, read_manifest, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store
@@ -187,7 +187,8 @@ def _contents(
     vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
     nearest = Nearest.build(vectors)
     relevance = default_relevance()
-    scorer = PairScorer(vectors, dense.shape[1], lexical.tfidf, relevance)
+    brief = brief_articles(articles)
+    scorer = PairScorer(vectors, dense.shape[1], lexical.tfidf, brief, relevance)
     eligible = np.array([article.status == "published" for article in articles], bool)
     overall = find_pairs(
         vectors, nearest, scorer, eligible, progress=lambda done, total: progress("neighbours", done, total)
@@ -195,7 +196,12 @@ def _contents(
     recent_from = now - RECENT_DAYS * 86_400
     lately = np.array([(a.published_at or -(2**62)) >= recent_from for a in articles], bool)
     recent = find_pairs(
-        vectors, nearest, scorer, eligible & lately, progress=lambda d, t: progress("recent neighbours", d, t)
+        vectors,
+        nearest,
+        scorer,
+        eligible & lately,
+        baselines=overall.baselines or None,
+        progress=lambda d, t: progress("recent neighbours", d, t),
     )
     canonical = canonical_rows(articles, overall.rows, overall.features)
     rows, features = candidate_table(overall, recent, canonical)
@@ -315,6 +321,7 @@ def _extra_files(
     relevance: Relevance,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes]]:
     arrays, texts = lexical.model.to_files()
+    arrays["brief.npy"] = brief_articles(articles)
     for part in ("data", "indices", "indptr"):
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
     encode = msgspec.json.encode
@@ -346,6 +353,11 @@ def _characteristic_terms(lexical: _Lexical) -> tuple[npt.NDArray[np.uint32], li
 
 def _text_digest(article: Article) -> str:
     return hashlib.blake2b(full_text(article).encode(), digest_size=16).hexdigest()
+
+
+def brief_articles(articles: Sequence[Article]) -> npt.NDArray[np.bool_]:
+    """(n,) bool: which have too few words to be matched by words."""
+    return np.array([len(full_text(article).split()) < BRIEF_WORDS for article in articles], bool)
 
 
 def _age_key(article: Article) -> tuple[bool, int]:

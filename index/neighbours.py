@@ -6,7 +6,7 @@ and of both vector parts become a calibrated relevance, which decides what stays
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from scipy import sparse
 
 from index.embed.lexical import unit_rows
 from index.nearest import FLAT_ROWS, Nearest
-from index.relatedness import Relevance
+from index.relatedness import Baseline, Relevance, baseline_of
 from index.snapshot import NO_ROW
 
 OVERALL = 50
@@ -38,12 +38,17 @@ class PairScorer:
         vectors: npt.NDArray[np.floating[Any]],
         dense_dimension: int,
         tfidf: sparse.csr_matrix,
+        brief: npt.NDArray[np.bool_],
         relevance: Relevance,
     ) -> None:
-        """`vectors` (n, d + c) hybrid unit rows, of which the first d are dense; `tfidf` (n, v) unit rows."""
+        """`vectors` (n, d + c) hybrid unit rows, of which the first d are dense; `tfidf` (n, v) unit rows.
+
+        `brief` (n,): articles of few words.
+        """
         self._vectors = vectors
         self._dense_dimension = dense_dimension
         self._tfidf = tfidf
+        self._brief = brief
         self._relevance = relevance
 
     def pair_features(self, row: int, others: Rows) -> FloatArray:
@@ -55,14 +60,17 @@ class PairScorer:
         )
         return np.stack([dense[:-1] @ dense[-1], self._lexical(row, others), lsa[:-1] @ lsa[-1]], axis=1)
 
-    def score(self, row: int, others: Rows) -> FloatArray:
+    def score(self, row: int, others: Rows, baseline: Baseline | None = None) -> tuple[FloatArray, Baseline]:
         """(k, 3) float32: relevance, dense cosine, lexical cosine, rounded as the snapshot stores them.
 
-        Rounded before anything is sorted by them, so that what looks equal later was equal then.
+        Rounded before anything is sorted by them, so that what looks equal later was equal then. Without a
+        `baseline`, `others` are taken to be the row's nearest candidates and give it; it is returned.
         """
         features = self.pair_features(row, others)
-        scored = np.stack([self._relevance.probability(features), features[:, 0], features[:, 1]], axis=1)
-        return scored.astype(np.float16).astype(np.float32)
+        baseline = baseline or baseline_of(features)
+        relevance = self._relevance.probability(features, baseline, self._brief[others] | self._brief[row])
+        scored = np.stack([relevance, features[:, 0], features[:, 1]], axis=1)
+        return scored.astype(np.float16).astype(np.float32), baseline
 
     def _lexical(self, row: int, others: Rows) -> FloatArray:
         source = np.zeros(self._tfidf.shape[1], np.float32)
@@ -76,6 +84,7 @@ class Pairs(msgspec.Struct, frozen=True):
 
     rows: Rows
     features: FloatArray
+    baselines: Sequence[Baseline]
 
 
 def find_pairs(
@@ -84,26 +93,30 @@ def find_pairs(
     scorer: PairScorer,
     eligible: npt.NDArray[np.bool_],
     depth: int = DEPTH,
+    baselines: Sequence[Baseline] | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Pairs:
     """The `depth` eligible rows most similar to each row (never itself), rescored and sorted by relevance.
 
+    `baselines` (n,): those of an earlier, wider search; without them this search gives them.
     Exact up to 100,000 rows (blocked products), by the faiss index above.
     """
     n = len(vectors)
     k = min(depth, max(n - 1, 0))
     rows = np.full((n, k), -1, np.int64)
     features = np.zeros((n, k, 3), np.float32)
+    found_baselines: list[Baseline] = []
     for start in range(0, n if k else 0, BLOCK):
         block = np.arange(start, min(start + BLOCK, n))
         found = _search_block(vectors, nearest, block, eligible, k)
         for row, others in zip(block, found, strict=True):
-            scored = scorer.score(int(row), others)
+            scored, baseline = scorer.score(int(row), others, baselines[row] if baselines else None)
+            found_baselines.append(baseline)
             order = np.lexsort((-others, -scored[:, 0]))  # ties: the newer row first
             rows[row, : len(order)] = others[order]
             features[row, : len(order)] = scored[order]
         progress(int(block[-1]) + 1, n)
-    return Pairs(rows, features)
+    return Pairs(rows, features, found_baselines)
 
 
 def candidate_table(

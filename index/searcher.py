@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from index.build import load_lexical
 from index.nearest import Nearest
-from index.neighbours import DEPTH, PairScorer
+from index.neighbours import DEPTH
 from index.relatedness import Relevance
 from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
 
@@ -48,7 +48,14 @@ class Searcher:
         query = np.asarray(self.snapshot.vectors[row : row + 1], np.float32)
         found, _ = self._nearest.search(query, max(k, DEPTH), mask)
         others = found[0][found[0] >= 0]
-        scorer = PairScorer(self.snapshot.vectors, self._dense_dimension, self._tfidf, self._relevance)
-        features = scorer.score(row, others)
+        _, baseline = self._scorer.score(row, self._nearest_candidates(query, row))
+        features, _ = self._scorer.score(row, others, baseline)
         order = np.lexsort((-others, -features[:, 0]))[:k]
         return others[order].astype(np.uint32), features[order]
+
+    def _nearest_candidates(self, query: FloatArray, row: int) -> npt.NDArray[np.int64]:
+        """What the rebuild took the row's baseline from: its nearest published rows without itself."""
+        others = self._published.copy()
+        others[row] = False
+        found, _ = self._nearest.search(query, DEPTH, others)
+        return found[0][found[0] >= 0]

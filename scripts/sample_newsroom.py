@@ -26,19 +26,32 @@ KEYS = {
     "id", "days_ago", "headline", "kicker", "standfirst", "section", "tags", "authors", "type", "image", "links",
     "body", "updated_days_ago", "embargo_days_ahead", "status", "evergreen", "language", "aliases",
 }  # fmt: skip
+REQUIRED = {"id", "days_ago", "headline"}
 
 
 def sample_articles(now: int, folder: Path = SAMPLE) -> list[dict[str, Any]]:
-    """The newsroom's articles as records, as of `now` (epoch seconds). Raises ValueError for an unknown key."""
+    """The newsroom's articles as records, as of `now` (epoch seconds).
+
+    Raises ValueError, naming file and article, for an unknown key and for a missing one.
+    """
     records = []
     for path in sorted(folder.glob("*.toml")):
         if path.name == "truth.toml":
             continue
-        for written in tomllib.loads(path.read_text("utf-8"))["articles"]:
-            if unknown := written.keys() - KEYS:
-                raise ValueError(f"{path.name}, {written.get('id')}: unknown key {sorted(unknown)[0]!r}")
+        storyline = tomllib.loads(path.read_text("utf-8"))
+        if storyline.keys() != {"articles"}:
+            raise ValueError(f"{path.name}: must hold [[articles]] and nothing else, not {sorted(storyline)}")
+        for written in storyline["articles"]:
+            _check_keys(written, f"{path.name}, {written.get('id')}")
             records.append(_record(written, now))
     return records
+
+
+def _check_keys(written: dict[str, Any], where: str) -> None:
+    if unknown := written.keys() - KEYS:
+        raise ValueError(f"{where}: unknown key {min(unknown)!r}")
+    if missing := REQUIRED - written.keys():
+        raise ValueError(f"{where}: {min(missing)!r} is missing")
 
 
 def _record(written: dict[str, Any], now: int) -> dict[str, Any]:
@@ -63,8 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--now", metavar="TIME", help="count back from this ISO 8601 time (default: the clock)")
     options = parser.parse_args(arguments)
-    now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
-    records = sample_articles(now or 0)
+    try:
+        now = epoch_seconds(options.now, "--now") or int(time.time())
+        records = sample_articles(now)
+    except ValueError as error:
+        parser.error(str(error))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
     print(f"{len(records)} articles of The Wendmouth Courier written to {options.out}")

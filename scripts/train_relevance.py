@@ -23,10 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from index.article import Article
-from index.build import load_lexical, read_articles, rebuild
+from index.build import brief_articles, load_lexical, read_articles, rebuild
 from index.embed.choose import embedder_named
 from index.neighbours import DEPTH, PairScorer
-from index.relatedness import PAIR_FEATURES, Relevance, default_relevance, model_inputs
+from index.relatedness import PAIR_FEATURES, Relevance, baseline_of, default_relevance, model_inputs
 from index.snapshot import Snapshot
 from index.sources import read_source
 from index.store import Store
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         ndcg, recall, mrr = _quality(pairs, scores[name])
         print(f"{name:>10}  {ndcg:.4f}   {recall:.4f}    {mrr:.4f}")
     print(f"expected calibration error, cross-validated: {_calibration_error(pairs.linked, learned):.4f}")
-    weights = _fitted(pairs.features, pairs.linked, options.origin or options.source.name)
+    weights = _fitted(pairs, options.origin or options.source.name)
     print(msgspec.json.encode(weights).decode())
     if options.out:
         options.out.write_bytes(msgspec.json.format(msgspec.json.encode(weights), indent=1) + b"\n")
@@ -81,7 +81,8 @@ def _pairs(snapshot: Snapshot, links: dict[str, set[str]]) -> _Pairs:
     model, tfidf = load_lexical(snapshot.directory)
     del model
     vectors = np.asarray(snapshot.vectors, np.float32)
-    scorer = PairScorer(vectors, snapshot.manifest.models["dense_dimension"], tfidf, default_relevance())
+    brief = brief_articles(articles)
+    scorer = PairScorer(vectors, snapshot.manifest.models["dense_dimension"], tfidf, brief, default_relevance())
     features, hybrid, linked, groups = [], [], [], []
     truth: dict[int, set[int]] = {}
     for row, article in enumerate(articles):
@@ -117,17 +118,33 @@ def _older(articles: list[Article], row: int) -> np.ndarray:
 
 
 def _cross_validated(pairs: _Pairs) -> np.ndarray:
+    inputs = _inputs(pairs)
     predicted = np.zeros(len(pairs.groups))
-    for train, test in GroupKFold(5).split(pairs.features, pairs.linked, pairs.groups):
-        weights = _fitted(pairs.features[train], pairs.linked[train], "")
-        predicted[test] = weights.probability(pairs.features[test].astype(np.float32))
+    for train, test in GroupKFold(5).split(inputs, pairs.linked, pairs.groups):
+        predicted[test] = _logistic(inputs[train], pairs.linked[train]).predict_proba(inputs[test])[:, 1]
     return predicted
 
 
-def _fitted(features: np.ndarray, linked: np.ndarray, origin: str) -> Relevance:
-    model = LogisticRegression(C=100.0, max_iter=1_000).fit(model_inputs(features), linked)
-    dense, lexical, lsa = (round(float(weight), 4) for weight in model.coef_[0])
-    return Relevance((dense, lexical, lsa), round(float(model.intercept_[0]), 4), origin)
+def _inputs(pairs: _Pairs) -> np.ndarray:
+    """(p, 5) model inputs; every source's candidates with the baseline that they give."""
+    inputs = np.zeros((len(pairs.groups), 5), np.float32)
+    for group in np.unique(pairs.groups):
+        inside = pairs.groups == group
+        features = pairs.features[inside].astype(np.float32)
+        inputs[inside] = model_inputs(features, baseline_of(features))
+    return inputs
+
+
+def _fitted(pairs: _Pairs, origin: str) -> Relevance:
+    inputs = _inputs(pairs)
+    full, dense = _logistic(inputs, pairs.linked), _logistic(inputs[:, 3:4], pairs.linked)
+    weights = tuple(round(float(weight), 4) for weight in full.coef_[0])
+    bias, dense_bias = (round(float(model.intercept_[0]), 4) for model in (full, dense))
+    return Relevance(weights, bias, round(float(dense.coef_[0, 0]), 4), dense_bias, origin)
+
+
+def _logistic(inputs: np.ndarray, linked: np.ndarray) -> LogisticRegression:
+    return LogisticRegression(C=100.0, max_iter=2_000).fit(inputs, linked)
 
 
 def _quality(pairs: _Pairs, scores: np.ndarray) -> tuple[float, float, float]:

@@ -35,24 +35,27 @@ def read_source(path: Path) -> Iterator[Article | Rejection]:
 
     Streaming. Raises `UnreadableSource` for a path that is missing, of no known format, or unreadable.
     """
-    try:
-        if path.is_dir():
-            files = sorted(each for each in path.rglob("*") if each.is_file() and _reader(each) is not None)
-            if not files:
-                raise UnreadableSource(path, f"the folder holds no file of a known format ({_known()})")
-            for each in files:
-                yield from _read_file(each)
-        else:
-            yield from _read_file(path)
-    except OSError as error:
-        raise UnreadableSource(path, error.strerror or str(error)) from error
+    for file in _files(path) if path.is_dir() else [path]:
+        yield from _read_file(file)
+
+
+def _files(folder: Path) -> list[Path]:
+    files = sorted(each for each in folder.rglob("*") if each.is_file() and _reader(each) is not None)
+    if not files:
+        raise UnreadableSource(folder, f"the folder holds no file of a known format ({_known()})")
+    return files
 
 
 def _read_file(path: Path) -> Iterator[Article | Rejection]:
+    if not path.exists():
+        raise UnreadableSource(path, "does not exist")
     reader = _reader(path)
     if reader is None:
         raise UnreadableSource(path, f"is of no known format ({_known()})")
-    yield from reader(path)
+    try:
+        yield from reader(path)
+    except OSError as error:
+        raise UnreadableSource(path, error.strerror or str(error)) from error
 
 
 def _reader(path: Path) -> Reader | None:
@@ -75,5 +78,7 @@ def _registry() -> dict[str, Reader]:
         ".jsonl.gz": read_json_lines,
         ".ndjson": read_json_lines,
         ".ndjson.gz": read_json_lines,
+        ".json": read_json_lines,
+        ".json.gz": read_json_lines,
         ".txt": read_page,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # For each of our fields the names it is known by; the first with a value wins, ours first.
@@ -13,7 +13,9 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "aliases": ("aliases", "redirects"),
     "headline": ("headline", "title", "name"),
     "kicker": ("kicker", "eyebrow", "overline", "label"),
-    "standfirst": ("standfirst", "description", "dek", "deck", "subheadline", "summary", "excerpt", "abstract"),
+    "standfirst": (
+        "standfirst", "description", "dek", "deck", "subtitle", "subheadline", "summary", "excerpt", "abstract",
+    ),
     "body": ("body", "body_text", "content", "articleBody", "text"),
     "links": ("links",),
     "section": ("section", "articleSection", "category", "categories", "primary_section"),
@@ -21,13 +23,16 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "authors": ("authors", "author", "byline", "creator"),
     "language": ("language", "lang", "inLanguage", "locale"),
     "type": ("type", "content_type"),
-    "image": ("image", "featured_image", "thumbnail", "lead_image"),
+    "image": ("image", "featured_image", "lead_image", "thumbnail", "thumbnailUrl"),
     "brand": ("brand", "publication", "site"),
     "published_at": (
         "published_at", "published", "publication_date", "date_published", "datePublished", "pub_date", "pubDate",
-        "first_publish_date", "display_date", "date", "created_at",
+        "publishedAt", "first_publish_date", "display_date", "date", "created_at", "created", "dateCreated",
     ),
-    "updated_at": ("updated_at", "updated", "modified", "date_modified", "dateModified", "last_updated_date"),
+    "updated_at": (
+        "updated_at", "updated", "modified", "modified_at", "date_modified", "dateModified", "updatedAt",
+        "last_updated_date",
+    ),
     "embargo_until": ("embargo_until", "embargo"),
     "status": ("status",),
     "evergreen": ("evergreen",),
@@ -35,32 +40,40 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
 
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
-_PUBLISHED = {"publish", "live", "public", "active"}
+_PUBLISHED = {"published", "publish", "live", "public", "active"}
 
 
 def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record under our field names; values of other shapes brought into ours, nothing validated."""
-    found = {
-        ours: record[name]
-        for ours, names in FIELD_NAMES.items()
-        for name in reversed(names)
-        if record.get(name) not in (None, "", [], {})
-    }
-    for field, reshape in _RESHAPE.items():
-        if field in found:
-            found[field] = reshape(found[field])
+    """The record under our field names; values of other shapes brought into ours, nothing validated.
+
+    A blank value counts as absent, so that a filled field of another name is found.
+    """
+    found: dict[str, Any] = {}
+    for ours, names in FIELD_NAMES.items():
+        name = next((name for name in names if _has_value(record.get(name))), None)
+        if name is not None:
+            found[ours] = _RESHAPE[ours](record[name]) if ours in _RESHAPE else record[name]
     return found
 
 
+def _has_value(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value != [] and value != {}
+
+
 def _authors(value: Any) -> Any:
-    """Names from objects with a name, or from "By A, B and C"."""
+    """Names from objects with a name, or from "By A, B and C"; a "By" is never part of a name."""
     if isinstance(value, str):
         return [name for name in _AND.split(_BYLINE.sub("", value)) if name]
-    return _names(value)
+    named = _names(value)
+    if isinstance(named, list):
+        return [_BYLINE.sub("", each) if isinstance(each, str) else each for each in named]
+    return named
 
 
 def _names(value: Any) -> Any:
-    """Each entry itself, or its name when it is an object."""
+    """Each entry itself, or its name when it is an object; an object without a name stays, to be refused."""
     if isinstance(value, Mapping):
         value = [value]
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -89,10 +102,13 @@ def _image(value: Any) -> Any:
 
 
 def _status(value: Any) -> Any:
-    return "published" if isinstance(value, str) and value.lower() in _PUBLISHED else value
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    return "published" if word in _PUBLISHED else word
 
 
-_RESHAPE = {
+_RESHAPE: dict[str, Callable[[Any], Any]] = {
     "authors": _authors,
     "tags": _tags,
     "section": _first_name,

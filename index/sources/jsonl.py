@@ -3,59 +3,119 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
 from index.article import Article, InvalidArticle, article_from_record
-from index.sources import Rejection
+from index.sources import Rejection, UnreadableSource
 from index.sources.fields import our_names
 
-MOST_LINE_BYTES = 16 << 20
+MOST_LINE_BYTES = 8 << 20
 
 _decoder = msgspec.json.Decoder(dict[str, object])
+_KEY = re.compile(rb'"([^"\\]{1,100})"\s*:')
+_AT_BYTE = re.compile(r"\(byte (\d+)\)")
+_NOT_A_NUMBER = re.compile(rb'"([^"\\]{1,100})"\s*:\s*[\[\s]*-?(NaN|Infinity)\b')
 
 
 def read_json_lines(path: Path) -> Iterator[Article | Rejection]:
     """One article or rejection a line that is not blank. Constant memory; gzip by its first bytes.
 
-    A torn gzip file gives what stands before the tear and one rejection for it.
+    A torn gzip file gives what stands before the tear and one rejection for it. Raises
+    `UnreadableSource` for a `.json` file that is one document instead of one object a line.
     """
-    with _opened(path) as file:
-        number = 0
-        while True:
-            try:
-                line = file.readline(MOST_LINE_BYTES + 1)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                yield Rejection(str(path), number + 1, f"the file is torn here: {error}")
-                return
-            if not line:
-                return
-            number += 1
-            if len(line) > MOST_LINE_BYTES:
-                yield Rejection(str(path), number, f"the line is longer than {MOST_LINE_BYTES >> 20} MiB")
-                while line and not line.endswith(b"\n"):
-                    line = file.readline(MOST_LINE_BYTES)
-            elif line.strip():
-                yield _record(line.removeprefix(b"\xef\xbb\xbf"), path, number)
+    with ExitStack() as opened:
+        file = _opened(path, opened)
+        if path.name.lower().removesuffix(".gz").endswith(".json"):
+            _refuse_a_document(file, path)
+        yield from _records(file, path)
 
 
-def _opened(path: Path) -> IO[bytes]:
-    file = path.open("rb")
+def _records(file: IO[bytes], path: Path) -> Iterator[Article | Rejection]:
+    number = 0
+    while True:
+        try:
+            line = file.readline(MOST_LINE_BYTES + 1)
+            whole = len(line) <= MOST_LINE_BYTES or line.endswith(b"\n") or _skip_to_next(file)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            yield Rejection(str(path), number + 1, f"the file is torn here: {error}")
+            return
+        if not line:
+            return
+        number += 1
+        if not whole:
+            yield Rejection(str(path), number, f"the line is longer than {MOST_LINE_BYTES >> 20} MiB")
+        elif line.strip():
+            yield _record(line.removeprefix(b"\xef\xbb\xbf"), path, number)
+
+
+def _skip_to_next(file: IO[bytes]) -> bool:
+    """Read on to the end of the line, a piece at a time; False, for the line is not whole."""
+    piece = file.readline(MOST_LINE_BYTES)
+    while piece and not piece.endswith(b"\n"):
+        piece = file.readline(MOST_LINE_BYTES)
+    return False
+
+
+def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
+    file = stack.enter_context(path.open("rb"))
     if file.peek(2)[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+        return cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=file)))
     return file
+
+
+def _refuse_a_document(file: IO[bytes], path: Path) -> None:
+    """Each line of a JSON array or of an indented object would be a rejection: say it once instead."""
+    try:
+        first = file.readline(1_000).removeprefix(b"\xef\xbb\xbf").strip()
+        file.seek(0)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        file.seek(0)  # the reading proper reports the tear
+        return
+    if first == b"{" or first.startswith(b"["):
+        raise UnreadableSource(path, "holds one JSON document; write one object a line (JSON Lines)")
 
 
 def _record(line: bytes, path: Path, number: int) -> Article | Rejection:
     try:
         return article_from_record(our_names(_decoder.decode(line)))
     except InvalidArticle as error:
-        return Rejection(str(path), number, str(error))
-    except msgspec.ValidationError as error:
-        return Rejection(str(path), number, f"not a JSON object: {error}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejection(str(path), number, f"not valid JSON: {error}")
+        reason = str(error)
+    except RecursionError:
+        reason = "nested too deeply"
+    except OverflowError:
+        reason = "a number is too large"
+    except UnicodeDecodeError as error:
+        reason = _not_utf8(line, error)
+    except msgspec.MsgspecError as error:
+        reason = _not_json(line, error)
+    return Rejection(str(path), number, reason)
+
+
+def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:
+    try:
+        line.decode()
+    except UnicodeDecodeError as placed:  # msgspec counts from the start of the string, this from the line's
+        return f"{_field_before(line, placed.start)}not UTF-8: {placed.reason} (byte {placed.start})"
+    return f"not UTF-8: {error.reason}"
+
+
+def _not_json(line: bytes, error: msgspec.MsgspecError) -> str:
+    if not line.lstrip().startswith(b"{"):
+        return f"not a JSON object: {error}"
+    if found := _NOT_A_NUMBER.search(line):
+        return f"{found[1].decode(errors='replace')}: {found[2].decode()} is no number in JSON"
+    at = _AT_BYTE.search(str(error))
+    return f"{_field_before(line, int(at[1]) if at else len(line))}not valid JSON: {error}"
+
+
+def _field_before(line: bytes, at: int) -> str:
+    """`name: ` of the last field that begins before byte `at`, or nothing."""
+    names = _KEY.findall(line, 0, at)
+    return f"{names[-1].decode(errors='replace')}: " if names else ""

@@ -113,10 +113,13 @@ def test_a_filtered_search_equals_brute_force(newsroom: Newsroom) -> None:
     row = int(np.flatnonzero(~sport)[3])
     rows, features = searcher.similar_rows(row, 5, sport)
     _, tfidf = load_lexical(snapshot.directory)
-    scorer = PairScorer(snapshot.vectors, 64, tfidf, default_relevance())
+    brief = np.zeros(snapshot.rows, bool)
+    scorer = PairScorer(snapshot.vectors, 64, tfidf, brief, default_relevance())
+    published = np.flatnonzero((snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0)
+    _, baseline = scorer.score(row, published[published != row])
     candidates = np.flatnonzero(sport)
-    scored = scorer.score(row, candidates)[:, 0]
-    best = candidates[np.argsort(-scored)][:5]
+    scored = scorer.score(row, candidates, baseline)[0][:, 0]
+    best = candidates[np.lexsort((-candidates, -scored))][:5]
     assert rows.tolist() == best.tolist()
     np.testing.assert_allclose(features[:, 0], np.sort(scored)[::-1][:5], atol=1e-6)
 

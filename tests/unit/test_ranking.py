@@ -1,0 +1,213 @@
+"""Ranking by values: a handful of stories whose right order a reader can work out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.article import UNDATED
+from index.snapshot import ATTRIBUTES, FLAG_EVERGREEN
+from service.policy import POLICIES, Policy
+from service.ranking import DAY, Candidates, Filters, Ranked, Source, rank, recency
+
+NOW = 1_800_000_000
+SOURCE = Source(row=0, canonical=0, event=0, language=1, published_at=NOW - 100 * DAY)
+PLAIN = Policy(
+    name="plain",
+    description="Relevance alone.",
+    half_life_days=1,
+    recency_offset_days=1e6,
+    recency_floor=0.0,
+    min_relevance=0.0,
+)
+
+
+def story(row: int, relevance: float, **facts: Any) -> tuple[int, float, dict[str, Any]]:
+    """A candidate, a day old and of its own event unless said otherwise."""
+    return row, relevance, {"published_at": NOW - DAY, "canonical": row, "event": row, "language": 1} | facts
+
+
+def candidates(*stories: tuple[int, float, dict[str, Any]]) -> Candidates:
+    """As the candidate table gives them: by falling relevance, of equals the higher row first."""
+    given = sorted(stories, key=lambda each: (-each[1], -each[0]))
+    attributes = np.zeros(len(given), ATTRIBUTES)
+    for place, (_, _, facts) in enumerate(given):
+        for name, value in ({"visible_from": facts["published_at"]} | facts).items():
+            attributes[name][place] = value
+    features = np.array([(relevance, 0.5, 0.25) for _, relevance, _ in given], np.float32).reshape(-1, 3)
+    return Candidates(np.array([row for row, _, _ in given], np.uint32), features, attributes)
+
+
+def apart(rows: np.ndarray) -> np.ndarray:
+    """Vectors of stories that are nothing alike."""
+    return np.eye(100, dtype=np.float32)[rows]
+
+
+def ranked(*stories: tuple[int, float, dict[str, Any]], policy: Policy = PLAIN, **asked: Any) -> list[Ranked]:
+    limit, vectors_of = asked.pop("limit", 10), asked.pop("vectors_of", apart)
+    source = asked.pop("source", SOURCE)
+    return rank(source, candidates(*stories), policy, Filters(**asked), NOW, limit, vectors_of)
+
+
+def rows(found: list[Ranked]) -> list[int]:
+    return [each.row for each in found]
+
+
+def changed(policy: Policy, **numbers: Any) -> Policy:
+    return Policy(**{name: getattr(policy, name) for name in policy.__struct_fields__} | numbers)
+
+
+def test_the_score_is_relevance_times_recency() -> None:
+    policy = changed(PLAIN, half_life_days=10, recency_offset_days=0, recency_floor=0.2)
+    (found,) = ranked(story(7, 0.5, published_at=NOW - 20 * DAY), policy=policy)
+    assert found.recency == pytest.approx(0.2 + 0.8 * 0.25)
+    assert found.score == pytest.approx(0.5 * 0.4)
+    assert (found.relevance, found.dense, found.lexical) == (0.5, 0.5, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("age_days", "expected"), [(0, 1.0), (30, 1.0), (390, 0.75), (750, 0.625), (-5, 1.0), (100_000, 0.5)]
+)
+def test_the_related_policy_is_gentle_with_age(age_days: int, expected: float) -> None:
+    found = candidates(story(1, 0.5, published_at=NOW - age_days * DAY))
+    assert recency(found.attributes, SOURCE, POLICIES["related"], NOW)[0] == pytest.approx(expected)
+
+
+def test_undated_stories_get_the_floor_and_evergreen_ones_do_not_age() -> None:
+    found = candidates(
+        story(2, 0.9, published_at=UNDATED), story(1, 0.8, published_at=NOW - 9_999 * DAY, flags=FLAG_EVERGREEN)
+    )
+    assert recency(found.attributes, SOURCE, POLICIES["related"], NOW).tolist() == [0.5, 1.0]
+
+
+def test_age_can_count_from_the_source() -> None:
+    policy = changed(PLAIN, age_from="source", half_life_days=10, recency_offset_days=0)
+    found = candidates(story(1, 0.9, published_at=SOURCE.published_at - 10 * DAY))
+    assert recency(found.attributes, SOURCE, policy, NOW)[0] == pytest.approx(0.5)
+
+
+def test_the_source_and_its_duplicates_are_never_in_the_list() -> None:
+    assert rows(ranked(story(0, 1.0), story(5, 0.99, canonical=0), story(6, 0.1))) == [6]
+
+
+def test_embargoed_stories_wait_for_their_second() -> None:
+    waiting = story(1, 0.9, visible_from=NOW + 1)
+    assert rows(ranked(waiting, story(2, 0.8, visible_from=NOW))) == [2]
+
+
+def test_of_two_stories_of_one_event_only_the_better_appears() -> None:
+    assert rows(ranked(story(1, 0.9, event=1), story(2, 0.8, event=1), story(3, 0.7))) == [1, 3]
+
+
+def test_the_sources_own_event_is_labelled_or_left_out_as_the_policy_says() -> None:
+    same, other = story(1, 0.9, event=0), story(2, 0.8)
+    assert [each.relation for each in ranked(same, other)] == ["same_event", "other_event"]
+    assert rows(ranked(same, other, policy=changed(PLAIN, same_event="exclude"))) == [2]
+
+
+def test_stories_below_the_least_relevance_are_dropped_and_those_on_it_stay() -> None:
+    policy = changed(PLAIN, min_relevance=0.5)
+    assert rows(ranked(story(1, 0.5), story(2, 0.4990234375), policy=policy)) == [1]
+
+
+def test_equal_scores_are_ordered_by_date_newest_first() -> None:
+    older, newer = story(3, 0.5, published_at=NOW - 2 * DAY), story(8, 0.5, published_at=NOW - DAY)
+    assert rows(ranked(older, newer)) == [8, 3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"section": 2}, [2]),
+        ({"section": -1}, []),
+        ({"type": 3}, [3]),
+        ({"language": 4}, [4]),
+        ({"published_after": NOW - DAY}, [1, 2, 3]),
+        ({"published_before": NOW - DAY}, [5]),
+    ],
+)
+def test_filters_admit_exactly_what_they_name(asked: dict[str, int], expected: list[int]) -> None:
+    found = ranked(
+        story(1, 0.9),
+        story(2, 0.8, section=2),
+        story(3, 0.7, type=3),
+        story(4, 0.6, language=4, published_at=NOW - DAY - 1) if "language" in asked else story(40, 0.6, event=1),
+        story(5, 0.5, published_at=NOW - DAY - 1),
+        story(6, 0.4, published_at=UNDATED) if "published_before" in asked else story(60, 0.4, event=1),
+        **asked,
+    )
+    assert rows(found) == expected
+
+
+def test_a_story_in_another_language_appears_only_when_its_language_is_unknown_or_asked_for() -> None:
+    polish, unknown = story(1, 0.9, language=2), story(2, 0.8, language=0)
+    assert rows(ranked(polish, unknown)) == [2]
+    assert rows(ranked(polish, unknown, language=2)) == [1]
+
+
+def test_latest_has_newer_or_recent_stories_only_and_never_undated_ones() -> None:
+    found = ranked(
+        story(1, 0.9, published_at=SOURCE.published_at - 1),
+        story(2, 0.8, published_at=SOURCE.published_at + 1),
+        story(3, 0.7, published_at=UNDATED),
+        policy=POLICIES["latest"],
+    )
+    assert rows(found) == [2]
+
+
+def test_latest_of_an_article_of_today_may_show_stories_of_the_last_days() -> None:
+    today = SOURCE._replace(published_at=NOW)
+    found = ranked(
+        story(1, 0.9, published_at=NOW - 2 * DAY),
+        story(2, 0.9, published_at=NOW - 9 * DAY),
+        policy=POLICIES["latest"],
+        source=today,
+    )
+    assert rows(found) == [1]
+
+
+def test_diversity_passes_over_a_story_like_one_already_chosen() -> None:
+    policy = changed(PLAIN, diversity=0.5)
+
+    def alike(asked: np.ndarray) -> np.ndarray:
+        return np.eye(100, dtype=np.float32)[[1 if row == 2 else row for row in asked]]  # 2 says what 1 says
+
+    stories = (story(1, 0.9), story(2, 0.8), story(3, 0.5), story(4, 0.3))
+    assert rows(ranked(*stories, policy=policy, vectors_of=alike, limit=3)) == [1, 3, 2]
+    assert rows(ranked(*stories, policy=policy, vectors_of=alike, limit=2)) == [1, 3]
+    assert rows(ranked(*stories, limit=3)) == [1, 2, 3]
+
+
+def test_diversity_chooses_what_weighing_every_story_would_choose() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        vectors = np.abs(rng.standard_normal((40, 8))).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        relevance = np.sort(rng.random(30).astype(np.float32))[::-1]
+        given = [story(row + 1, float(relevance[row])) for row in range(30)]
+        policy = changed(PLAIN, diversity=0.3)
+        found = ranked(*given, policy=policy, vectors_of=lambda asked, v=vectors: v[asked], limit=5)
+        assert rows(found) == _every_story_weighed(relevance[:15].tolist(), vectors, 0.3, 5)
+
+
+def _every_story_weighed(relevance: list[float], vectors: np.ndarray, diversity: float, limit: int) -> list[int]:
+    """Maximal marginal relevance in the plainest words, over the pool of three times the limit."""
+    left, chosen = list(range(1, len(relevance) + 1)), list[int]()
+    while len(chosen) < limit:
+        likest = {row: max((float(vectors[row] @ vectors[one]) for one in chosen), default=0.0) for row in left}
+        best = max(left, key=lambda row: relevance[row - 1] * (1 - diversity * likest[row]))
+        left.remove(best)
+        chosen.append(best)
+    return chosen
+
+
+def test_the_section_cap_leaves_room_for_other_sections() -> None:
+    policy = changed(PLAIN, section_cap=1)
+    found = ranked(story(1, 0.9, section=1), story(2, 0.8, section=1), story(3, 0.1, section=2), policy=policy)
+    assert rows(found) == [1, 3]
+
+
+def test_an_article_without_candidates_has_an_empty_list() -> None:
+    assert ranked() == []

@@ -286,8 +286,7 @@ def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, dict[str, int]] |
 def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
     """The lexical model of a snapshot and its TF-IDF rows (n, v) CSR float32."""
     arrays = {
-        name: np.load(directory / name, allow_pickle=False)
-        for name in ("lexical.idf.npy", "lexical.projection.npy")
+        name: np.load(directory / name, allow_pickle=False) for name in ("lexical.idf.npy", "lexical.projection.npy")
     }
     model = LexicalModel.from_files((directory / "lexical.json").read_bytes(), arrays)
     data, indices, indptr = (

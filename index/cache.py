@@ -134,9 +134,7 @@ def cached_embed(
     return cache.get(keys), len(order)
 
 
-def _heard_from(
-    progress: Callable[[int, int], None] | None, start: int, total: int
-) -> Callable[[int], None] | None:
+def _heard_from(progress: Callable[[int, int], None] | None, start: int, total: int) -> Callable[[int], None] | None:
     if progress is None:
         return None
     return lambda done: progress(start + done, total)

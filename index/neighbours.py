@@ -110,7 +110,7 @@ def find_pairs(
         block = np.arange(start, min(start + BLOCK, n))
         found = _search_block(vectors, nearest, block, eligible, k)
         for row, others in zip(block, found, strict=True):
-            scored, baseline = scorer.score(int(row), others, baselines[row] if baselines else None)
+            scored, baseline = scorer.score(int(row), others, baselines[int(row)] if baselines else None)
             found_baselines.append(baseline)
             order = np.lexsort((-others, -scored[:, 0]))  # ties: the newer row first
             rows[row, : len(order)] = others[order]
@@ -162,9 +162,7 @@ def _search_block(
     columns = np.flatnonzero(eligible)
     scores = vectors[block] @ vectors[columns].T
     own = np.searchsorted(columns, block)
-    inside = (
-        (own < len(columns)) & (columns[np.minimum(own, len(columns) - 1)] == block) if len(columns) else own < 0
-    )
+    inside = (own < len(columns)) & (columns[np.minimum(own, len(columns) - 1)] == block) if len(columns) else own < 0
     scores[np.flatnonzero(inside), own[inside]] = -np.inf
     k = min(k, len(columns))
     if k == 0:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from index.build import load_lexical
 from index.nearest import Nearest
-from index.neighbours import DEPTH
+from index.neighbours import DEPTH, PairScorer
 from index.relatedness import Relevance
 from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
 
@@ -29,8 +29,9 @@ class Searcher:
         entry = snapshot.manifest.files["index.faiss"]
         self._nearest = Nearest.read(snapshot.directory, entry, models["index"])
         self._model, self._tfidf = load_lexical(snapshot.directory)
-        self._relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
-        self._dense_dimension = models["dense_dimension"]
+        relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
+        brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
+        self._scorer = PairScorer(snapshot.vectors, models["dense_dimension"], self._tfidf, brief, relevance)
         self._published = (snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0
 
     def similar_rows(
@@ -58,4 +59,5 @@ class Searcher:
         others = self._published.copy()
         others[row] = False
         found, _ = self._nearest.search(query, DEPTH, others)
-        return found[0][found[0] >= 0]
+        nearest: npt.NDArray[np.int64] = found[0][found[0] >= 0]
+        return nearest

@@ -70,9 +70,7 @@ def main() -> int:
                     ask(url, options.connections, 2, folder)
                     loads.append(ask(url, options.connections, options.seconds, folder))
                     memory[app] = worker_private_mb(server.pid)
-    print(
-        f"{options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds, medians"
-    )
+    print(f"{options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds, medians")
     for app, loads in runs.items():
         rate, p50, p99 = (
             statistics.median(getattr(load, name) for load in loads)

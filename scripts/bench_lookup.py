@@ -29,9 +29,7 @@ def main() -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, action="append", metavar="N")
-    parser.add_argument(
-        "--store", type=Path, help="keep the synthetic snapshots here (default: a temporary folder)"
-    )
+    parser.add_argument("--store", type=Path, help="keep the synthetic snapshots here (default: a temporary folder)")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)

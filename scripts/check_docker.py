@@ -269,9 +269,7 @@ def main() -> int:
     except (Fault, subprocess.CalledProcessError) as error:
         print(f"error: Dockerfile: {error}", file=sys.stderr)
         return 1
-    print(
-        "Dockerfile: its steps work. Not exercised:", *image.not_exercised, "layers and their sizes", sep="\n  - "
-    )
+    print("Dockerfile: its steps work. Not exercised:", *image.not_exercised, "layers and their sizes", sep="\n  - ")
     return 0
 
 

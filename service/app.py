@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     search = SearchClient(settings.search_socket, settings.search_deadline_ms)
     register_routes(app, catalogue, search, settings, clock)
     register_pages(app, catalogue, search, settings, clock)
-    register_errors(app)
+    register_errors(app, catalogue)
     return app
 
 

@@ -48,8 +48,12 @@ class Catalogue:
         Where there is no old one, the newest snapshot that opens serves, and `degraded` says so.
         """
         with self._lock:
-            active = self.store.active_id(self.channel)
             held = self._snapshot.id if self._snapshot else None
+            try:
+                active = self.store.active_id(self.channel)
+            except (OSError, UnicodeDecodeError, UnknownSnapshot) as error:
+                self.degraded = f"the pointer of channel {self.channel} cannot be read: {error}"
+                return
             if active is None:
                 self.degraded = f"channel {self.channel} points to no snapshot" if held else None
                 return
@@ -68,6 +72,8 @@ class Catalogue:
 
     def follow(self, seconds: float) -> None:
         """Start looking for a new snapshot every so many seconds, once in a process."""
+        if self._following:  # without the lock: a reload holds it, and no request may wait for a reload
+            return
         with self._lock:
             if self._following:
                 return
@@ -83,6 +89,16 @@ class Catalogue:
                 log.exception("refresh failed")
                 self.degraded = f"refresh failed: {error}"
 
+    def condemn(self, error: DamagedSnapshot) -> None:
+        """Stop serving a snapshot that a request found damaged; the newest older one that opens takes over."""
+        with self._lock:
+            if self._snapshot is None or self._snapshot.directory != error.directory:
+                return  # another request has said so already
+            self._failed = self._snapshot.id
+            self._snapshot = None
+            self._fall_back(str(error))
+            log.error("%s", self.degraded)
+
     def _fall_back(self, reason: str) -> None:
         if self._snapshot is not None:
             self.degraded = f"{reason}; still serving {self._snapshot.id}"
@@ -92,9 +108,12 @@ class Catalogue:
             if older == self._failed:
                 continue
             try:
-                self._snapshot = opened(self.store, older)
+                snapshot = opened(self.store, older)
             except DamagedSnapshot:
                 continue
+            if snapshot.manifest.channel != self.channel:
+                continue
+            self._snapshot = snapshot
             self.degraded = f"{reason}; serving {older} instead"
             return
 

@@ -53,7 +53,8 @@ class Filters(msgspec.Struct, frozen=True):
     type: int | None = None
     published_after: int | None = None
     published_before: int | None = None
-    excluded: frozenset[int] = frozenset()
+    excluded: frozenset[int] = frozenset()  # rows
+    excluded_canonical: frozenset[int] = frozenset()  # a reader who has read a story has read its copies
 
     def narrow(self) -> bool:
         """Whether they could leave the candidate table short."""
@@ -104,6 +105,7 @@ def rank(
     pool = _best_of_each_event(order, scored, events, limit, policy)
     picked = _diverse(pool, scored, candidates, policy, limit, vectors_of)
     rows, published, factors = candidates.rows.tolist(), facts["published_at"].tolist(), recencies.tolist()
+    numbers = (features[place].tolist() for place in picked)
     own = source.event
     return [
         Ranked(
@@ -111,10 +113,12 @@ def rank(
             published[place],
             scored[place],
             factors[place],
-            *features[place].tolist(),
+            relevance,
+            dense,
+            lexical,
             "same_event" if events[place] == own else "other_event",
         )
-        for place in picked
+        for place, (relevance, dense, lexical) in zip(picked, numbers, strict=True)
     ]
 
 
@@ -125,13 +129,15 @@ def admissible(source: Source, candidates: Candidates, policy: Policy, filters: 
     mask &= facts["canonical"] != source.canonical  # the source itself included: it shares its own
     mask &= candidates.features[:, 0] >= policy.min_relevance
     if filters != NO_FILTERS:
-        mask &= wanted(facts, candidates.rows, filters)
+        mask &= wanted(facts, filters)
     if policy.same_language and filters.language is None and source.language:
         mask &= (facts["language"] == source.language) | (facts["language"] == 0)
     if policy.same_event == "exclude":
         mask &= facts["event"] != source.event
     if policy.only_later:
-        mask &= facts["published_at"] > min(source.published_at, now - int(policy.recent_days * DAY))
+        recent_from = now - int(policy.recent_days * DAY)
+        later = recent_from if source.published_at == UNDATED else min(source.published_at, recent_from)
+        mask &= facts["published_at"] > later
     if not policy.undated:
         mask &= facts["published_at"] != UNDATED
     return mask
@@ -142,7 +148,7 @@ def visible(facts: Array, now: int) -> Array:
     return np.asarray(facts["visible_from"] <= now)  # of a withdrawn article: never
 
 
-def wanted(facts: Array, rows: Array, filters: Filters) -> Array | np.bool_:
+def wanted(facts: Array, filters: Filters) -> Array | np.bool_:
     """(k,) bool (or one True): what the caller's filters admit."""
     mask: Array | np.bool_ = np.True_
     for name in ("section", "language", "type"):
@@ -153,8 +159,8 @@ def wanted(facts: Array, rows: Array, filters: Filters) -> Array | np.bool_:
         mask = mask & (facts["published_at"] >= filters.published_after)
     if filters.published_before is not None:
         mask = mask & (facts["published_at"] < filters.published_before) & (facts["published_at"] != UNDATED)
-    if filters.excluded:
-        mask = mask & np.fromiter((row not in filters.excluded for row in rows.tolist()), bool, len(rows))
+    if filters.excluded_canonical:
+        mask = mask & ~np.isin(facts["canonical"], list(filters.excluded_canonical))
     return mask
 
 

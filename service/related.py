@@ -140,14 +140,16 @@ def _source(snapshot: Snapshot, row: int) -> Source:
 def _filters(snapshot: Snapshot, query: Query) -> Filters:
     """The caller's names as codes of this snapshot; -1 for a name no article has, which admits nothing."""
     manifest = snapshot.manifest
-    excluded = (snapshot.row_of_id(each) for each in query.exclude)
+    excluded = [row for each in query.exclude if (row := snapshot.row_of_id(each)) is not None]
+    copies = snapshot.attributes["canonical"][excluded].tolist() if excluded else ()
     return Filters(
         section=_code(manifest.sections, query.section),
         language=_code(manifest.languages, query.language),
         type=_code(manifest.types, query.type),
         published_after=query.published_after,
         published_before=query.published_before,
-        excluded=frozenset(row for row in excluded if row is not None),
+        excluded=frozenset(excluded),
+        excluded_canonical=frozenset(copies),
     )
 
 
@@ -201,7 +203,7 @@ def _fill(
     rows = np.arange(max(0, snapshot.rows - FALLBACK_LOOKS_AT), snapshot.rows)[::-1]
     recent = facts[rows]
     mask = visible(recent, now) & (recent["canonical"] != source.canonical) & (recent["published_at"] != UNDATED)
-    mask &= wanted(recent, rows, filters)
+    mask &= wanted(recent, filters)
     if policy.same_language and filters.language is None and source.language:
         mask &= (recent["language"] == source.language) | (recent["language"] == 0)
     section = facts[source.row]["section"]

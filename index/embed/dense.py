@@ -57,9 +57,7 @@ class DenseEmbedder:
     def max_tokens(self) -> int:
         """Tokens of a window, special ones included."""
         settings = _json(self.folder / "sentence_bert_config.json")
-        found = settings.get("max_seq_length") or _json(self.folder / "tokenizer_config.json").get(
-            "model_max_length"
-        )
+        found = settings.get("max_seq_length") or _json(self.folder / "tokenizer_config.json").get("model_max_length")
         return min(int(found or 512), 8_192)  # some tokenizers declare 10^30 for "no limit"
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> FloatArray:

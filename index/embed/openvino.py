@@ -58,9 +58,7 @@ class OpenVinoEmbedder:
         for name in FILES:
             digest.update(hashlib.sha256((self.folder / name).read_bytes()).digest())
         name = self.description.source.split(":")[0]
-        return (
-            f"{name}:openvino-{self.description.precision}:{digest.hexdigest()[:12]}:{self.description.max_tokens}"
-        )
+        return f"{name}:openvino-{self.description.precision}:{digest.hexdigest()[:12]}:{self.description.max_tokens}"
 
     @property
     def dimension(self) -> int:

@@ -7,8 +7,9 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from index.snapshot import DamagedSnapshot
 from service.api.problems import ProblemFound, problem
-from service.catalogue import NoSnapshot
+from service.catalogue import Catalogue, NoSnapshot
 from service.related import ArticleNotFound, ArticleWithdrawn
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ _CODES = {
 }
 
 
-def register_errors(app: Flask) -> None:
+def register_errors(app: Flask, catalogue: Catalogue) -> None:
     """Install the handlers."""
 
     @app.errorhandler(ProblemFound)
@@ -39,6 +40,11 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(NoSnapshot)
     def _no_snapshot(error: NoSnapshot) -> Response:
         return problem(503, "no_snapshot", f"Nothing can be served yet: {error.reason}.", retry_after_seconds=5)
+
+    @app.errorhandler(DamagedSnapshot)
+    def _damaged(error: DamagedSnapshot) -> Response:
+        catalogue.condemn(error)
+        return problem(503, "no_snapshot", "The snapshot turned out damaged; ask again.", retry_after_seconds=1)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

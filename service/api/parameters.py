@@ -68,9 +68,7 @@ LIST = (
         description="Only stories in this language; the article's own language when left out.",
     ),
     Parameter(name="type", kind="text", description="Only stories of this type."),
-    Parameter(
-        name="published_after", kind="moment", description="Only stories published then or later (ISO 8601)."
-    ),
+    Parameter(name="published_after", kind="moment", description="Only stories published then or later (ISO 8601)."),
     Parameter(name="published_before", kind="moment", description="Only stories published before (ISO 8601)."),
     Parameter(
         name="fallback",
@@ -103,9 +101,7 @@ def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -
     for name in given:
         if name not in known:
             allowed = ", ".join(each.name for each in declared) or "none"
-            raise ProblemFound(
-                400, "unknown_parameter", f"{name[:60]!r} is not a parameter here; known: {allowed}."
-            )
+            raise ProblemFound(400, "unknown_parameter", f"{name[:60]!r} is not a parameter here; known: {allowed}.")
     return {each.name: _read(each, given) for each in declared}
 
 

@@ -34,6 +34,7 @@ def problem(status: int, code: str, detail: str, retry_after_seconds: int | None
     document = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
     response = Response(msgspec.json.encode(document), status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     if retry_after_seconds is not None:
         response.headers["Retry-After"] = str(retry_after_seconds)
     return response

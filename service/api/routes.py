@@ -142,7 +142,8 @@ def _asked_row(snapshot: Snapshot, values: dict[str, Any]) -> tuple[int | None, 
         raise ProblemFound(400, "invalid_id", "Give exactly one of the parameters id and url.")
     if identifier is not None:
         return snapshot.row_of_id(identifier), identifier
-    return snapshot.row_of_url(url), url
+    row = snapshot.row_of_url(url)
+    return (snapshot.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
 
 
 def _query(values: dict[str, Any]) -> Query:
@@ -186,9 +187,7 @@ def _article_response(snapshot: Snapshot, row: int | None, asked: str, now: int)
         raise ArticleNotFound(asked, snapshot.id)
     if not snapshot.attributes[row]["flags"] & FLAG_WITHDRAWN:
         visible_row(snapshot, row, asked, now)  # embargoed: as if it were not there
-        return _json(
-            {"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))}
-        )
+        return _json({"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))})
     return _json({"state": "withdrawn", "snapshot_id": snapshot.id, "teaser": None})
 
 

@@ -81,9 +81,7 @@ def publish(store: Store, name: str, relevance: dict[str, float]) -> None:
 @pytest.fixture
 def make_client(store: Store, tmp_path: Path) -> Callable[..., FlaskClient]:
     def make(now: int = NOW, **settings: Any) -> FlaskClient:
-        chosen = Settings(
-            store=store.root, search_socket=tmp_path / "nobody.sock", refresh_seconds=3_600, **settings
-        )
+        chosen = Settings(store=store.root, search_socket=tmp_path / "nobody.sock", refresh_seconds=3_600, **settings)
         return create_app(chosen, lambda: now).test_client()
 
     return make
@@ -110,9 +108,7 @@ def test_a_list_holds_the_related_stories_and_nothing_readers_may_not_see(client
     assert (document["token"], document["experiment"], document["variant"]) == (None, None, None)
 
 
-def test_an_embargo_ends_when_its_time_has_come(
-    client: FlaskClient, make_client: Callable[..., FlaskClient]
-) -> None:
+def test_an_embargo_ends_when_its_time_has_come(client: FlaskClient, make_client: Callable[..., FlaskClient]) -> None:
     assert client.get(f"/v1/articles/{EMBARGOED}/related").status_code == 404
     later = make_client(now=NOW + 660)
     assert later.get(f"/v1/articles/{EMBARGOED}/related").status_code == 200
@@ -177,6 +173,7 @@ def test_nothing_good_enough_is_an_empty_list_and_no_error(client: FlaskClient) 
     [
         "/v1/articles/news%2Fbridge/related",
         "/v1/related?id=news/bridge",
+        "/v1/related?url=old-42",
         "/v1/related?url=https://Courier.example/bridge/%3Futm_source=x",
     ],
 )
@@ -352,3 +349,7 @@ def test_teasers_in_lists_are_those_of_the_article_call(client: FlaskClient) -> 
     own = msgspec.json.decode(client.get(f"/v1/articles/{TENDER}").data)["teaser"]
     assert item["teaser"] == own
     assert label == "1 month old"
+
+
+def test_excluding_a_story_excludes_its_copies(client: FlaskClient) -> None:
+    assert BRIDGE not in ids(client.get(f"/v1/related?id={OPENING}&fallback=recent&exclude={COPY}"))

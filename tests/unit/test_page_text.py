@@ -150,9 +150,7 @@ def test_a_long_paragraph_that_mentions_a_newsletter_is_kept() -> None:
     assert parse_page(f"Title\n{paragraph}", "p").article.body == paragraph.strip()
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\r\n \r\n", "id: only-an-id\n", "-\nFerry sinks\nAnalysis Nobody was hurt\n"]
-)
+@pytest.mark.parametrize("text", ["", "\r\n \r\n", "id: only-an-id\n", "-\nFerry sinks\nAnalysis Nobody was hurt\n"])
 def test_a_page_without_a_title_is_refused(text: str) -> None:
     with pytest.raises(InvalidArticle, match=r"headline: is blank"):
         parse_page(text, "p")

@@ -211,3 +211,9 @@ def test_the_section_cap_leaves_room_for_other_sections() -> None:
 
 def test_an_article_without_candidates_has_an_empty_list() -> None:
     assert ranked() == []
+
+
+def test_latest_of_an_undated_article_has_recent_stories_only() -> None:
+    undated = SOURCE._replace(published_at=UNDATED)
+    old, fresh = story(1, 0.9, published_at=NOW - 50 * DAY), story(2, 0.8, published_at=NOW - DAY)
+    assert rows(ranked(old, fresh, policy=POLICIES["latest"], source=undated)) == [2]

@@ -12,7 +12,7 @@ import pytest
 from sample_newsroom import SAMPLE, main
 from sample_newsroom import sample_articles as rendered
 
-from index.article import Article
+from index.article import Article, iso_time
 from index.sources import read_source
 
 DAY = 86_400
@@ -127,7 +127,7 @@ def test_a_mistake_in_a_storyline_file_is_named(tmp_path: Path, text: str, messa
 
 
 def test_the_command_writes_lines_that_read_back_as_the_same_articles(
-    tmp_path: Path, sample_articles: list[Article], now: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sample_articles: list[Article], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "deep" / "sample.jsonl"
     assert main(["--out", str(out), "--now", "2026-11-24T09:00:00Z"]) == 0

@@ -1,0 +1,99 @@
+"""The catalogue: whatever happens to the store, a request gets a good snapshot or is told why not."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import service.catalogue
+from index.article import Article
+from index.snapshot import NO_ROW, Contents, DamagedSnapshot, Snapshot, write_snapshot
+from index.store import Store
+from service.app import create_app
+from service.catalogue import Catalogue, NoSnapshot
+from service.config import Settings
+
+
+def publish(store: Store, name: str, channel: str = "default") -> None:
+    one = np.zeros(1, np.uint32)
+    contents = Contents(
+        articles=[Article(id="a", headline="A")],
+        vectors=np.eye(1, 8, dtype=np.float32),
+        neighbour_rows=np.array([[NO_ROW]]),
+        neighbour_features=np.zeros((1, 1, 3), np.float32),
+        terms=np.zeros((1, 1), np.uint32),
+        term_texts=["a"],
+        canonical=one,
+        event=one,
+        storyline=one,
+        models={},
+        counts={},
+        channel=channel,
+    )
+    partial = store.begin(name)
+    write_snapshot(partial, contents, name, 0, "test")
+    store.publish(partial, channel)
+
+
+def test_no_request_waits_for_a_reload(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(store, "s1")
+    catalogue = Catalogue(store, "default")
+    catalogue.follow(3_600)
+    catalogue.current()
+    opening, go_on = threading.Event(), threading.Event()
+    really = service.catalogue.opened
+
+    def slowly(store: Store, name: str) -> Snapshot:
+        opening.set()
+        assert go_on.wait(10)
+        return really(store, name)
+
+    monkeypatch.setattr(service.catalogue, "opened", slowly)
+    publish(store, "s2")
+    reload = threading.Thread(target=catalogue.refresh)
+    reload.start()
+    assert opening.wait(10)
+    served: list[str] = []
+    request = threading.Thread(target=lambda: (catalogue.follow(3_600), served.append(catalogue.current().id)))
+    request.start()
+    request.join(5)
+    assert served == ["s1"]
+    go_on.set()
+    reload.join(10)
+    assert catalogue.current().id == "s2"
+
+
+def test_a_channel_never_serves_another_channels_snapshot(store: Store) -> None:
+    publish(store, "s1", "default")
+    publish(store, "s2", "staging")
+    shutil.rmtree(store.directory("s2"))
+    with pytest.raises(NoSnapshot):
+        Catalogue(store, "staging").current()
+
+
+def test_a_pointer_that_cannot_be_read_is_a_503_and_leaves_the_old_snapshot_serving(
+    store: Store, tmp_path: Path
+) -> None:
+    publish(store, "s1")
+    catalogue = Catalogue(store, "default")
+    catalogue.current()
+    (store.root / "channels" / "default").write_bytes(b"\xff\xfe")
+    catalogue.refresh()
+    assert (catalogue.current().id, "cannot be read" in (catalogue.degraded or "")) == ("s1", True)
+    fresh = create_app(Settings(store=store.root, search_socket=tmp_path / "nobody.sock"), lambda: 0).test_client()
+    assert fresh.get("/readyz").status_code == 503
+
+
+def test_a_snapshot_found_damaged_by_a_request_gives_way_to_the_one_before(store: Store) -> None:
+    publish(store, "s1")
+    publish(store, "s2")
+    catalogue = Catalogue(store, "default")
+    catalogue.condemn(DamagedSnapshot(catalogue.current().directory, "block 7 does not match its digest"))
+    assert catalogue.current().id == "s1"
+    assert "block 7" in (catalogue.degraded or "")
+    catalogue.refresh()
+    assert catalogue.current().id == "s1"

@@ -28,6 +28,7 @@ EARLIEST = int(datetime(1600, 1, 1, tzinfo=UTC).timestamp())
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
 
@@ -177,9 +178,11 @@ def canonical_url(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         port = parts.port
-    except ValueError:
+        url.encode()
+    except ValueError:  # UnicodeEncodeError, for half of a surrogate pair, among them
         return url
     host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
     if port and not (parts.scheme == "http" and port == 80) and not (parts.scheme == "https" and port == 443):
         host = f"{host}:{port}"
     query = urlencode([(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)])
@@ -199,8 +202,8 @@ def epoch_seconds(value: object, field: str) -> int | None:
     if isinstance(value, bool):
         raise InvalidArticle(field, "must be a date, not true or false")
     if isinstance(value, int | float):
-        if not math.isfinite(value):
-            raise InvalidArticle(field, "is not a finite number of seconds")
+        if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
+            raise InvalidArticle(field, "is not a plausible number of seconds")
         seconds = int(value / 1000) if abs(value) > 2e10 else int(value)  # many CMSs write milliseconds
     elif isinstance(value, datetime | date):
         seconds = _seconds_of(value)
@@ -248,7 +251,7 @@ def _seconds_of(value: datetime | date) -> int:
 
 
 def _has_surrogate(value: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in value)
+    return not value.isascii() and _SURROGATE.search(value) is not None
 
 
 def _kind(value: object) -> str:

@@ -193,8 +193,8 @@ def test_dates_of_all_zones_and_spellings_become_utc_seconds(value: object, iso:
         ("9999-12-31T23:59:59-12:00", "lies outside the years 1600 to 2199"),
         ("0001-01-01T00:00:00+14:00", "lies outside the years 1600 to 2199"),
         (1e300, "lies outside the years 1600 to 2199"),
-        (float("nan"), "is not a finite number of seconds"),
-        (float("inf"), "is not a finite number of seconds"),
+        (float("nan"), "is not a plausible number of seconds"),
+        (float("inf"), "is not a plausible number of seconds"),
         (True, "must be a date, not true or false"),
         ("yesterday", "'yesterday' is not a date (ISO 8601 or RFC 2822)"),
         ("2022-02-30", "'2022-02-30' is not a date (ISO 8601 or RFC 2822)"),
@@ -206,7 +206,6 @@ def test_an_impossible_date_is_refused(value: object, reason: str) -> None:
     assert refusal(published_at=value).endswith(reason)
 
 
-@pytest.mark.xfail(raises=OverflowError, strict=True, reason="epoch_seconds divides before it checks the range")
 def test_a_number_beyond_all_floats_is_no_date() -> None:
     assert refusal(published_at=10**400).startswith("published_at: ")
 

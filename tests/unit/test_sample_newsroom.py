@@ -12,7 +12,7 @@ import pytest
 from sample_newsroom import SAMPLE, main
 from sample_newsroom import sample_articles as rendered
 
-from index.article import Article, iso_time
+from index.article import Article
 from index.sources import read_source
 
 DAY = 86_400

@@ -162,11 +162,19 @@ def test_a_json_document_is_refused_once_instead_of_line_by_line(tmp_path: Path,
 
 
 def test_reading_is_lazy(tmp_path: Path) -> None:
-    path = tmp_path / "big.jsonl"
-    path.write_bytes((GOOD + b"\n") * 50_000 + b"broken")
+    path = tmp_path / "growing.jsonl"
+    path.write_bytes(GOOD + b"\n")
     records = read_source(path)
     assert next(records) == BRIDGE
-    assert sum(isinstance(each, Article) for each in records) == 49_999
+    with path.open("ab") as file:  # seen only by a reader that has not read ahead to the end
+        file.write(LAST)
+    assert list(records) == [FERRY]
+
+
+def test_a_torn_json_file_is_read_up_to_the_tear(tmp_path: Path) -> None:
+    (rejected,) = read(tmp_path / "a.json.gz", gzip.compress(GOOD)[:12])
+    assert isinstance(rejected, Rejection)
+    assert (rejected.line, rejected.reason[:22]) == (1, "the file is torn here:")
 
 
 def test_of_digitalgov_only_the_one_record_without_a_title_is_refused(data_dir: Path) -> None:

@@ -50,7 +50,7 @@ def founding_articles(pages: Path) -> list[Article]:
 
 
 def latest_list(data_dir: Path, store: Store, sample: list[Article], digitalgov: int | None) -> list[str]:
-    """IDs of `latest` for the page, at most eight, in order; in a corpus of digitalgov, the sample and the teasers."""
+    """IDs of `latest` for the page, at most eight, in order; beside digitalgov, the sample and the teasers."""
     archive = data_dir / "articles" / "digitalgov" / "articles.jsonl.gz"
     read = [record for record in read_source(archive) if not isinstance(record, Rejection)]
     # Spread over the years: the first ones are all of 2010.

@@ -192,7 +192,7 @@ def test_dates_of_all_zones_and_spellings_become_utc_seconds(value: object, iso:
         ("9999-12-31", "lies outside the years 1600 to 2199"),
         ("9999-12-31T23:59:59-12:00", "lies outside the years 1600 to 2199"),
         ("0001-01-01T00:00:00+14:00", "lies outside the years 1600 to 2199"),
-        (1e300, "lies outside the years 1600 to 2199"),
+        (1e300, "is not a plausible number of seconds"),
         (float("nan"), "is not a plausible number of seconds"),
         (float("inf"), "is not a plausible number of seconds"),
         (True, "must be a date, not true or false"),

@@ -1,10 +1,10 @@
 """Throughput and memory of lookups over HTTP, beside a Flask route that returns the same bytes ready-made.
 
-    python scripts/bench_http.py [--rows 20000] [--seconds 5] [--rounds 3]
+    python scripts/bench_http.py [--rows 20000] [--seconds 5] [--rounds 3] [--skew 1]
 
 Both run on granian as scripts/serve.py starts it: two web processes, two threads each. `wrk` (needed here) asks
-for articles drawn at random over 16 connections, so nothing is answered from a cache of lists; the two take
-turns. Memory is the private anonymous memory of a web process after at least 10,000 lookups, beside one that
+for articles drawn at random over 16 connections; with --skew 1 nearly nothing comes from the worker's recent lists.
+The two take turns. Memory is private anonymous memory of a web process after at least 10,000 lookups, beside one that
 holds Flask and numpy only. The snapshot is synthetic: see scripts/bench_lookup.py.
 """
 
@@ -39,10 +39,11 @@ GRANIAN = (
     "granian --interface wsgi --workers 2 --blocking-threads 2 --no-ws --http 1 --log-level error "
     "--host 127.0.0.1 --port {port} {app}"
 )
+# Random articles: `skew` 1 draws all alike; 4 draws like readers, most often the newest.
 RANDOM_ARTICLE = """\
 math.randomseed(os.time())
 request = function()
-  local at = math.random(0, {rows} - 1)
+  local at = math.floor({rows} * (1 - math.random() ^ {skew}))
   return wrk.format("GET", "/v1/articles/section" .. (at % 20) .. "/article-number-" .. at .. "/related")
 end
 """
@@ -55,11 +56,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=5, help="length of one run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--skew", type=float, default=1, help="1: all articles alike; 4: half the requests to 6%%")
     options = parser.parse_args()
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        prepare(folder, options.rows)
+        prepare(folder, options.rows, options.skew)
         runs: dict[str, list[Load]] = {"ready:app": [], "service.wsgi:app": []}
         memory: dict[str, float] = {}
         for _ in range(options.rounds):
@@ -88,7 +90,7 @@ def main() -> int:
     return 0
 
 
-def prepare(folder: Path, rows: int) -> None:
+def prepare(folder: Path, rows: int, skew: float) -> None:
     """A store with a synthetic snapshot, the loader's script, and the ready-made application."""
     store = Store(folder / "store")
     partial = store.begin(f"synthetic-{rows}")
@@ -96,7 +98,7 @@ def prepare(folder: Path, rows: int) -> None:
     write_synthetic(store.snapshots / f"synthetic-{rows}", rows)
     store.activate(f"synthetic-{rows}", "default")
     os.environ["RELATED_STORE"] = str(store.root)
-    (folder / "random.lua").write_text(RANDOM_ARTICLE.format(rows=rows))
+    (folder / "random.lua").write_text(RANDOM_ARTICLE.format(rows=rows, skew=skew))
     port = free_port()
     with running(GRANIAN.format(port=port, app="service.wsgi:app").split(), port, folder):
         path = "/v1/articles/section7/article-number-7/related"

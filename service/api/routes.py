@@ -15,6 +15,7 @@ from service.api.problems import ProblemFound
 from service.catalogue import Catalogue, NoSnapshot
 from service.config import Settings
 from service.policy import DEFAULT_POLICY, POLICIES
+from service.recent_lists import RecentLists
 from service.related import ArticleNotFound, Query, RelatedList, related, visible_row
 from service.search_client import SearchClient
 
@@ -67,6 +68,7 @@ def register_routes(
 ) -> None:
     """Install the routes of version 1, the probes and the OpenAPI document."""
     origins = frozenset(settings.cors_origins)
+    recent_lists = RecentLists()
 
     def current() -> Snapshot:
         catalogue.follow(settings.refresh_seconds)
@@ -84,13 +86,12 @@ def register_routes(
 
     def respond(snapshot: Snapshot, row: int | None, asked: str, values: dict[str, Any]) -> Response:
         now = clock()
-        found = related(
-            snapshot,
-            visible_row(snapshot, row, asked, now),
-            _query(values),
-            POLICIES[values["policy"]],
-            now,
-            search,
+        row = visible_row(snapshot, row, asked, now)
+        query, policy = _query(values), POLICIES[values["policy"]]
+        found = recent_lists.get(
+            (snapshot.id, now // 60),
+            (row, query, policy.name),
+            lambda: related(snapshot, row, query, policy, now, search),
         )
         return _list_response(found, origins)
 

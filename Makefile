@@ -17,7 +17,7 @@ run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http
 	@mkdir -p var
 	$(BIN)/python scripts/sample_newsroom.py --out var/sample.jsonl
 	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store
-	RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_MEDIA_DIR=scripts/sample/media \
+	RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
 		$(BIN)/python scripts/serve.py --example $(EXAMPLE)
 
 test: $(VENV)/.installed-dev  ## everything CI runs

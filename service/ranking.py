@@ -18,7 +18,7 @@ from index.snapshot import FLAG_EVERGREEN
 from service.policy import Policy
 
 DAY = 86_400
-POOL = 3  # stories weighed against each other for diversity, as a multiple of the list's length
+POOL = 2  # stories weighed against each other for diversity, as a multiple of the list's length
 
 Array = npt.NDArray[Any]
 Relation = Literal["same_event", "other_event"]

@@ -206,7 +206,7 @@ def _contents(
     canonical = canonical_rows(articles, overall.rows, overall.features)
     rows, features = candidate_table(overall, recent, canonical)
     terms, term_texts = _characteristic_terms(lexical)
-    arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, relevance)
+    arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance)
     contents = Contents(
         articles=articles,
         vectors=vectors,
@@ -317,10 +317,11 @@ def _extra_files(
     rejections: Sequence[Rejection],
     lexical: _Lexical,
     nearest: Nearest,
+    brief: npt.NDArray[np.bool_],
     relevance: Relevance,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes]]:
     arrays, texts = lexical.model.to_files()
-    arrays["brief.npy"] = brief_articles(articles)
+    arrays["brief.npy"] = brief
     for part in ("data", "indices", "indptr"):
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
     encode = msgspec.json.encode

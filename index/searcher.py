@@ -1,6 +1,6 @@
-"""Owns searching one snapshot beyond its candidate table: filtered and free-text queries.
+"""Owns searching one snapshot beyond its candidate table: filtered queries.
 
-Only the search process imports this module: it needs faiss, scikit-learn and, for texts, the model.
+Only the search process imports this module: it needs faiss and scikit-learn.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Searcher:
         models = snapshot.manifest.models
         entry = snapshot.manifest.files["index.faiss"]
         self._nearest = Nearest.read(snapshot.directory, entry, models["index"])
-        self._model, self._tfidf = load_lexical(snapshot.directory)
+        _, tfidf = load_lexical(snapshot.directory)
         relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
         brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
-        self._scorer = PairScorer(snapshot.vectors, models["dense_dimension"], self._tfidf, brief, relevance)
+        self._scorer = PairScorer(snapshot.vectors, models["dense_dimension"], tfidf, brief, relevance)
         self._published = (snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0
 
     def similar_rows(

@@ -78,8 +78,7 @@ class _Pairs(msgspec.Struct):
 
 def _pairs(snapshot: Snapshot, links: dict[str, set[str]]) -> _Pairs:
     articles = list(read_articles(snapshot.directory))
-    model, tfidf = load_lexical(snapshot.directory)
-    del model
+    _, tfidf = load_lexical(snapshot.directory)
     vectors = np.asarray(snapshot.vectors, np.float32)
     brief = brief_articles(articles)
     scorer = PairScorer(vectors, snapshot.manifest.models["dense_dimension"], tfidf, brief, default_relevance())

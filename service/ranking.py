@@ -130,8 +130,7 @@ def admissible(source: Source, candidates: Candidates, policy: Policy, filters: 
     mask &= candidates.features[:, 0] >= policy.min_relevance
     if filters != NO_FILTERS:
         mask &= wanted(facts, filters)
-    if policy.same_language and filters.language is None and source.language:
-        mask &= (facts["language"] == source.language) | (facts["language"] == 0)
+    mask &= in_language(facts, source, policy, filters)
     if policy.same_event == "exclude":
         mask &= facts["event"] != source.event
     if policy.only_later:
@@ -141,6 +140,13 @@ def admissible(source: Source, candidates: Candidates, policy: Policy, filters: 
     if not policy.undated:
         mask &= facts["published_at"] != UNDATED
     return mask
+
+
+def in_language(facts: Array, source: Source, policy: Policy, filters: Filters) -> Array | np.bool_:
+    """(k,) bool (or one True): in the source's language or an unknown one, where the policy wants that."""
+    if not policy.same_language or filters.language is not None or not source.language:
+        return np.True_
+    return np.asarray((facts["language"] == source.language) | (facts["language"] == 0))
 
 
 def visible(facts: Array, now: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from index.article import UNDATED
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
 from service.policy import Policy, Tier
-from service.ranking import Candidates, Filters, Ranked, Source, rank, visible, wanted
+from service.ranking import Candidates, Filters, Ranked, Source, in_language, rank, visible, wanted
 from service.search_client import SearchClient, SearchRequest, SearchUnavailable
 
 DAY = 86_400
@@ -204,8 +204,7 @@ def _fill(
     recent = facts[rows]
     mask = visible(recent, now) & (recent["canonical"] != source.canonical) & (recent["published_at"] != UNDATED)
     mask &= wanted(recent, filters)
-    if policy.same_language and filters.language is None and source.language:
-        mask &= (recent["language"] == source.language) | (recent["language"] == 0)
+    mask &= in_language(recent, source, policy, filters)
     section = facts[source.row]["section"]
     for tier in policy.fallback:
         admitted = mask & (recent["section"] == section) & (section != 0) if tier == "same_section" else mask

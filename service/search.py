@@ -1,7 +1,8 @@
 """Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search`.
 
-It alone holds faiss, scikit-learn and the model. Web workers ask it when filters leave the candidate
-table short, and do without it, declared, when it is away. One faiss thread a request; never forked.
+It alone holds faiss and scikit-learn; it loads no model yet, for no query embeds. Web workers ask it when
+filters leave the candidate table short, and do without it, declared, when it is away. One faiss thread a request;
+never forked.
 """
 
 from __future__ import annotations

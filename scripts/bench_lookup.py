@@ -53,7 +53,7 @@ def main() -> int:
     return 0
 
 
-def write_synthetic(directory: Path, rows: int) -> None:
+def write_synthetic(directory: Path, rows: int, flat: bool = False) -> None:
     """A snapshot of `rows` made-up articles. Peak memory about 5 KB a row."""
     from index.article import Article, Image
     from index.snapshot import Contents, write_snapshot
@@ -83,7 +83,7 @@ def write_synthetic(directory: Path, rows: int) -> None:
     neighbours = draw.integers(0, rows, (rows, 100), dtype=np.uint32)
     neighbours[neighbours == np.arange(rows)[:, None]] = 0
     features = np.empty((rows, 100, 3), np.float16)
-    features[:, :, 0] = np.linspace(0.9, 0.02, 100)
+    features[:, :, 0] = np.linspace(0.9, 0.02, 100) if flat else 0.36 * np.arange(1, 101) ** -0.95
     features[:, :, 1:] = features[:, :, :1]
     own = np.arange(rows, dtype=np.uint32)
     contents = Contents(

@@ -1,20 +1,21 @@
 """Pure: candidates + policy + filters + clock -> ranked stories. No I/O, no clock of its own.
 
-On the path of every lookup: few numpy calls over some hundred candidates, then plain Python over the few
-that are picked.
+On the path of every lookup, so it walks down the candidates, best relevance first, in plain Python and stops
+where no story can matter any more: a dozen stories on most articles, fewer steps than numpy needs to begin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from bisect import insort
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED
-from index.snapshot import FLAG_EVERGREEN
+from index.sketches import COSINES
+from index.snapshot import FLAG_EVERGREEN, Facts
 from service.policy import Policy
 
 DAY = 86_400
@@ -24,25 +25,24 @@ Array = npt.NDArray[Any]
 Relation = Literal["same_event", "other_event"]
 
 
+class Archive(Protocol):
+    """Where ranking looks rows up: a snapshot, or a test's few stories."""
+
+    def fact(self, row: int) -> Facts:
+        """What the archive knows of a row."""
+
+    def sketch(self, row: int) -> int:
+        """The 256 bits of a row that tell how alike two are: see `index.sketches`."""
+
+
 class Candidates(NamedTuple):
-    """Rows (k,) uint32, features (k, 3) float32 (relevance, dense, lexical), their attribute records (k,).
+    """Rows (k,) uint32 and features (k, 3) float32 (relevance, dense, lexical).
 
     By falling relevance, of equals the newer first.
     """
 
     rows: Array
     features: Array
-    attributes: Array
-
-
-class Source(NamedTuple):
-    """The article whose list it is. `published_at` may be `UNDATED`; codes as in the snapshot."""
-
-    row: int
-    canonical: int
-    event: int
-    language: int
-    published_at: int
 
 
 class Filters(msgspec.Struct, frozen=True):
@@ -53,7 +53,6 @@ class Filters(msgspec.Struct, frozen=True):
     type: int | None = None
     published_after: int | None = None
     published_before: int | None = None
-    excluded: frozenset[int] = frozenset()  # rows
     excluded_canonical: frozenset[int] = frozenset()  # a reader who has read a story has read its copies
 
     def narrow(self) -> bool:
@@ -61,6 +60,18 @@ class Filters(msgspec.Struct, frozen=True):
         return any(
             value is not None
             for value in (self.section, self.language, self.type, self.published_after, self.published_before)
+        )
+
+    def admit(self, story: Facts) -> bool:
+        """Whether a story is what the caller asks for."""
+        published_at = story.published_at
+        return (
+            (self.section is None or story.section == self.section)
+            and (self.language is None or story.language == self.language)
+            and (self.type is None or story.type == self.type)
+            and (self.published_after is None or published_at >= self.published_after)
+            and (self.published_before is None or UNDATED != published_at < self.published_before)
+            and story.canonical not in self.excluded_canonical
         )
 
 
@@ -80,179 +91,151 @@ class Ranked(NamedTuple):
     relation: Relation
 
 
+class _Scored(NamedTuple):
+    """A story that may appear; sorts by falling score, ties as the candidates came (newest first, then ID)."""
+
+    negative_score: float
+    place: int
+    row: int
+    recency: float
+    facts: Facts
+
+
 def rank(
-    source: Source,
+    source: Facts,
     candidates: Candidates,
+    archive: Archive,
     policy: Policy,
     filters: Filters,
     now: int,
     limit: int,
-    vectors_of: Callable[[Array], Array],
 ) -> list[Ranked]:
-    """At most `limit` stories in order of position. `vectors_of`: rows (k,) -> unit vectors (k, d).
-
-    Never the source, a duplicate of it, or two stories of one event; ties by date, newest first, then ID.
-    """
-    if not len(candidates.rows):
-        return []
-    facts, features = candidates.attributes, candidates.features
-    recencies = recency(facts, source, policy, now)
-    scores = features[:, 0] * recencies
-    scores[~admissible(source, candidates, policy, filters, now)] = -1.0
-    # Candidates come by relevance, of equals the newer first: a stable sort keeps that among equal scores.
-    order = (-scores).argsort(kind="stable").tolist()
-    events, scored = facts["event"].tolist(), scores.tolist()
-    pool = _best_of_each_event(order, scored, events, limit, policy)
-    picked = _diverse(pool, scored, candidates, policy, limit, vectors_of)
-    rows, published, factors = candidates.rows.tolist(), facts["published_at"].tolist(), recencies.tolist()
-    numbers = (features[place].tolist() for place in picked)
-    own = source.event
+    """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event."""
+    pool = _best_of_each_event(source, candidates, archive, policy, filters, now, limit)
+    if policy.diversity or policy.section_cap:
+        pool = _diverse(pool, archive, policy, limit)
+    features = candidates.features
     return [
         Ranked(
-            rows[place],
-            published[place],
-            scored[place],
-            factors[place],
-            relevance,
-            dense,
-            lexical,
-            "same_event" if events[place] == own else "other_event",
+            story.row,
+            story.facts.published_at,
+            -story.negative_score,
+            story.recency,
+            features.item(story.place, 0),
+            features.item(story.place, 1),
+            features.item(story.place, 2),
+            "same_event" if story.facts.event == source.event else "other_event",
         )
-        for place, (relevance, dense, lexical) in zip(picked, numbers, strict=True)
+        for story in pool[:limit]
     ]
 
 
-def admissible(source: Source, candidates: Candidates, policy: Policy, filters: Filters, now: int) -> Array:
-    """(k,) bool: which candidates may appear at all."""
-    facts = candidates.attributes
-    mask = visible(facts, now)
-    mask &= facts["canonical"] != source.canonical  # the source itself included: it shares its own
-    mask &= candidates.features[:, 0] >= policy.min_relevance
-    if filters != NO_FILTERS:
-        mask &= wanted(facts, filters)
-    mask &= in_language(facts, source, policy, filters)
-    if policy.same_event == "exclude":
-        mask &= facts["event"] != source.event
-    if policy.only_later:
-        recent_from = now - int(policy.recent_days * DAY)
-        later = recent_from if source.published_at == UNDATED else min(source.published_at, recent_from)
-        mask &= facts["published_at"] > later
-    if not policy.undated:
-        mask &= facts["published_at"] != UNDATED
-    return mask
+def admissible(story: Facts, source: Facts, policy: Policy, filters: Filters, now: int) -> bool:
+    """Whether a story may appear in the source's lists at all."""
+    return (
+        story.visible_from <= now  # published, not embargoed; of a withdrawn article: never
+        and story.canonical != source.canonical  # the source itself included: it shares its own
+        and (filters is NO_FILTERS or filters.admit(story))
+        and (
+            story.language == source.language
+            or not (policy.same_language and story.language and source.language)
+            or filters.language is not None  # the caller names the language
+        )
+        and (policy.same_event == "label" or story.event != source.event)
+        and (policy.undated or story.published_at != UNDATED)
+        and (not policy.only_later or story.published_at >= earliest(source, policy, now))
+    )
 
 
-def in_language(facts: Array, source: Source, policy: Policy, filters: Filters) -> Array | np.bool_:
-    """(k,) bool (or one True): in the source's language or an unknown one, where the policy wants that."""
-    if not policy.same_language or filters.language is not None or not source.language:
-        return np.True_
-    return np.asarray((facts["language"] == source.language) | (facts["language"] == 0))
+def recency(story: Facts, source: Facts, policy: Policy, now: int) -> float:
+    """Between the policy's floor and 1; undated stories get the floor, evergreen ones 1."""
+    if policy.evergreen_exempt and story.flags & FLAG_EVERGREEN:
+        return 1.0
+    if story.published_at == UNDATED:
+        return policy.recency_floor
+    moment = now
+    if policy.age_from == "source" and source.published_at != UNDATED:
+        moment = source.published_at
+    age = moment - story.published_at
+    late = (abs(age) if policy.age_from == "source" else age) - policy.recency_offset_days * DAY
+    if late <= 0:
+        return 1.0
+    faded: float = 0.5 ** (late / (policy.half_life_days * DAY))
+    return policy.recency_floor + (1 - policy.recency_floor) * faded
 
 
-def visible(facts: Array, now: int) -> Array:
-    """(k,) bool: published, not embargoed, not withdrawn as of `now`."""
-    return np.asarray(facts["visible_from"] <= now)  # of a withdrawn article: never
-
-
-def wanted(facts: Array, filters: Filters) -> Array | np.bool_:
-    """(k,) bool (or one True): what the caller's filters admit."""
-    mask: Array | np.bool_ = np.True_
-    for name in ("section", "language", "type"):
-        code = getattr(filters, name)
-        if code is not None:
-            mask = mask & (facts[name] == code)
-    if filters.published_after is not None:
-        mask = mask & (facts["published_at"] >= filters.published_after)
-    if filters.published_before is not None:
-        mask = mask & (facts["published_at"] < filters.published_before) & (facts["published_at"] != UNDATED)
-    if filters.excluded_canonical:
-        mask = mask & ~np.isin(facts["canonical"], list(filters.excluded_canonical))
-    return mask
-
-
-def recency(facts: Array, source: Source, policy: Policy, now: int) -> Array:
-    """(k,) factor between the policy's floor and 1; undated stories get the floor, evergreen ones 1."""
-    published = facts["published_at"]
-    moment = now if policy.age_from == "now" or source.published_at == UNDATED else source.published_at
-    seconds = moment - published
-    if policy.age_from == "source":
-        seconds = np.abs(seconds)
-    late = np.maximum(seconds - policy.recency_offset_days * DAY, 0.0)
-    factor = np.exp2(late * (-1 / (policy.half_life_days * DAY)))
-    factor *= 1 - policy.recency_floor
-    factor += policy.recency_floor
-    flags = facts["flags"]
-    if policy.evergreen_exempt and flags.any():
-        factor[(flags & FLAG_EVERGREEN) != 0] = 1.0
-    return np.asarray(factor)
+def earliest(source: Facts, policy: Policy, now: int) -> int:
+    """The first second from which stories count as later than the source, or as recent, where a policy wants that."""
+    recent_from = now - int(policy.recent_days * DAY)
+    return 1 + (recent_from if source.published_at == UNDATED else min(source.published_at, recent_from))
 
 
 def _best_of_each_event(
-    order: list[int], scores: list[float], events: list[int], limit: int, policy: Policy
-) -> list[int]:
-    """Places in order of score, the first of each event, as many as the next step weighs."""
-    most = limit * POOL if policy.diversity or policy.section_cap else limit
-    seen: set[int] = set()
-    pool: list[int] = []
-    for place in order:
-        if scores[place] < 0 or len(pool) == most:
-            break
-        event = events[place]
-        if event not in seen:
-            seen.add(event)
-            pool.append(place)
-    return pool
-
-
-def _diverse(
-    pool: list[int],
-    scores: list[float],
+    source: Facts,
     candidates: Candidates,
+    archive: Archive,
     policy: Policy,
+    filters: Filters,
+    now: int,
     limit: int,
-    vectors_of: Callable[[Array], Array],
-) -> list[int]:
-    """Greedy: each next story has the highest score x (1 - diversity x cosine with the likest one chosen)."""
-    if not (policy.diversity or policy.section_cap) or len(pool) < 2:
-        return pool[:limit]
-    pool = _within_reach(pool, scores, policy, limit)
-    likeness = _cosines(candidates.rows.take(pool), policy, vectors_of)
-    sections = candidates.attributes["section"].tolist()
-    weighed = [scores[place] for place in pool]  # score x (1 - diversity x likest), falling as stories are chosen
-    left = list(range(len(pool)))
-    used: dict[int, int] = {}
-    chosen: list[int] = []
-    while left and len(chosen) < limit:
-        best = max(left, key=weighed.__getitem__)
-        left.remove(best)
-        section = sections[pool[best]]
-        if policy.section_cap and section and used.get(section, 0) >= policy.section_cap:
+) -> list[_Scored]:
+    """Admissible stories, the best of each event, in order; as many as the next step weighs.
+
+    Diversity takes at most its share of a score: below (1 - diversity) x the score of place `limit` no story
+    can be chosen, and as a score is at most the relevance, the walk ends there. A section cap can pass over
+    stories before it, so with one the walk goes on to the threshold.
+    """
+    best: dict[int, _Scored] = {}
+    scores: list[float] = []  # of the stories in `best`, rising; of a story that is replaced, still the first
+    within_reach = 0.0
+    relevances = candidates.features[:, 0].tolist()
+    for place, row in enumerate(candidates.rows.tolist()):
+        relevance = relevances[place]
+        if relevance < policy.min_relevance or relevance < within_reach:
+            break
+        facts = archive.fact(row)
+        if not admissible(facts, source, policy, filters, now):
             continue
-        used[section] = used.get(section, 0) + 1
-        chosen.append(pool[best])
-        row = likeness[best]
-        for at in left:
-            weight = scores[pool[at]] * (1 - policy.diversity * row[at])
-            if weight < weighed[at]:
-                weighed[at] = weight
+        factor = recency(facts, source, policy, now)
+        score = relevance * factor
+        known = best.get(facts.event)
+        if known is None:
+            insort(scores, score)
+            if len(scores) >= limit and not policy.section_cap:
+                within_reach = scores[-limit] * (1 - policy.diversity)
+        elif score <= -known.negative_score:
+            continue
+        best[facts.event] = _Scored(-score, place, row, factor, facts)
+    return sorted(story for story in best.values() if -story.negative_score >= within_reach)[: limit * POOL]
+
+
+def _diverse(pool: list[_Scored], archive: Archive, policy: Policy, limit: int) -> list[_Scored]:
+    """Greedy: each next story has the highest score x (1 - diversity x likeness to the likest one chosen)."""
+    weights = _diversity_weights(policy.diversity)
+    left = [(-story.negative_score, archive.sketch(story.row), story) for story in pool]
+    weighed = [score for score, _, _ in left]  # falling as stories are chosen
+    used: dict[int, int] = {}
+    chosen: list[_Scored] = []
+    while left and len(chosen) < limit:
+        best = weighed.index(max(weighed))
+        _, sketch, story = left.pop(best)
+        del weighed[best]
+        if policy.section_cap and not _within_cap(story.facts.section, used, policy.section_cap):
+            continue
+        chosen.append(story)
+        for at, (score, other, _) in enumerate(left):
+            least = score * weights[(sketch ^ other).bit_count()]
+            if least < weighed[at]:
+                weighed[at] = least
     return chosen
 
 
-def _within_reach(pool: list[int], scores: list[float], policy: Policy, limit: int) -> list[int]:
-    """The pool without stories that cannot be chosen whatever their likeness; its order is falling score.
-
-    A cosine takes at most the share `diversity` from a score: a story below (1 - diversity) x the score of
-    place `limit` stays behind all before that place. A cap can pass over those, so it keeps the pool whole.
-    """
-    if policy.section_cap or len(pool) <= limit:
-        return pool
-    least = scores[pool[limit - 1]] * (1 - policy.diversity) - 1e-6  # float32 cosines may exceed 1 by a hair
-    return [place for place in pool if scores[place] >= least]
+def _within_cap(section: int, used: dict[int, int], cap: int) -> bool:
+    used[section] = used.get(section, 0) + 1
+    return not section or used[section] <= cap
 
 
-def _cosines(rows: Array, policy: Policy, vectors_of: Callable[[Array], Array]) -> list[list[float]]:
-    if not policy.diversity:
-        return [[0.0] * len(rows)] * len(rows)
-    vectors = vectors_of(rows)
-    cosines: list[list[float]] = (vectors @ vectors.T).tolist()
-    return cosines
+@lru_cache(maxsize=64)
+def _diversity_weights(diversity: float) -> tuple[float, ...]:
+    """What a score is multiplied by, by the number of bits in which two sketches differ."""
+    return tuple(1 - diversity * cosine for cosine in COSINES)

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from index.article import UNDATED
 from index.nearest import one_thread_a_request
 from index.searcher import Searcher
 from index.snapshot import DamagedSnapshot, Snapshot
@@ -77,8 +78,9 @@ def allowed_rows(snapshot: Snapshot, request: SearchRequest) -> npt.NDArray[np.b
     if request.published_after is not None:
         mask &= attributes["published_at"] >= request.published_after
     if request.published_before is not None:
-        mask &= attributes["published_at"] < request.published_before
-    mask[request.exclude] = False
+        mask &= (attributes["published_at"] < request.published_before) & (attributes["published_at"] != UNDATED)
+    if request.exclude_canonical:
+        mask &= ~np.isin(attributes["canonical"], request.exclude_canonical)
     return mask
 
 

@@ -27,7 +27,7 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None = None
     published_after: int | None = None
     published_before: int | None = None
-    exclude: list[int] = []
+    exclude_canonical: list[int] = []
 
 
 class SearchAnswer(msgspec.Struct, frozen=True):

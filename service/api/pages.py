@@ -17,7 +17,6 @@ from service.api.routes import OPERATIONS
 from service.catalogue import Catalogue
 from service.config import Settings
 from service.policy import DEFAULT_POLICY, POLICIES
-from service.ranking import visible
 from service.related import ArticleNotFound, Query, age_label, related, visible_row
 from service.search_client import SearchClient
 
@@ -80,7 +79,8 @@ def register_pages(
 def _newest(snapshot: Snapshot, now: int) -> list[int]:
     """The newest visible rows, one an event."""
     facts = snapshot.attributes
-    shown = np.flatnonzero(visible(facts, now) & (facts["published_at"] != UNDATED))[::-1]
+    shown = snapshot.visible_rows(now)[::-1]
+    shown = shown[facts["published_at"][shown] != UNDATED]
     _, first = np.unique(facts["event"][shown[: FRONT_STORIES * 4]], return_index=True)
     return [int(row) for row in shown[np.sort(first)][:FRONT_STORIES]]
 

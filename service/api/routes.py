@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from flask import Flask, Response, request
+from werkzeug.datastructures import MultiDict
 
 from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Snapshot, read_manifest
 from service.api.openapi import Operation, document
@@ -14,7 +15,7 @@ from service.api.parameters import ID, LIST, URL, checked_id, read_parameters
 from service.api.problems import ProblemFound
 from service.catalogue import Catalogue, NoSnapshot
 from service.config import Settings
-from service.policy import DEFAULT_POLICY, POLICIES
+from service.policy import DEFAULT_POLICY, POLICIES, Policy
 from service.recent_lists import RecentLists
 from service.related import ArticleNotFound, Query, RelatedList, related, visible_row
 from service.search_client import SearchClient
@@ -75,19 +76,18 @@ def register_routes(
         return catalogue.current()
 
     def by_path(id: str) -> Response:
-        values = read_parameters(LIST, request.args)
+        query, policy = _PLAIN if not request.query_string else _query(read_parameters(LIST, request.args))
         snapshot, asked = current(), checked_id(id)
-        return respond(snapshot, snapshot.row_of_id(asked), asked, values)
+        return respond(snapshot, snapshot.row_of_id(asked), asked, query, policy)
 
     def by_query() -> Response:
         values = read_parameters((ID, URL, *LIST), request.args)
         snapshot = current()
-        return respond(snapshot, *_asked_row(snapshot, values), values)
+        return respond(snapshot, *_asked_row(snapshot, values), *_query(values))
 
-    def respond(snapshot: Snapshot, row: int | None, asked: str, values: dict[str, Any]) -> Response:
+    def respond(snapshot: Snapshot, row: int | None, asked: str, query: Query, policy: Policy) -> Response:
         now = clock()
         row = visible_row(snapshot, row, asked, now)
-        query, policy = _query(values), POLICIES[values["policy"]]
         found = recent_lists.get(
             (snapshot.id, now // 60),
             (row, query, policy.name),
@@ -147,9 +147,9 @@ def _asked_row(snapshot: Snapshot, values: dict[str, Any]) -> tuple[int | None, 
     return (snapshot.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
 
 
-def _query(values: dict[str, Any]) -> Query:
+def _query(values: dict[str, Any]) -> tuple[Query, Policy]:
     fallback = values["fallback"]
-    return Query(
+    query = Query(
         limit=values["limit"],
         min_relevance=values["min_relevance"],
         exclude=values["exclude"],
@@ -164,23 +164,31 @@ def _query(values: dict[str, Any]) -> Query:
         explain=values["explain"],
         fields=values["fields"],
     )
+    return query, POLICIES[values["policy"]]
+
+
+_PLAIN = _query(read_parameters(LIST, MultiDict()))  # what a request without parameters asks for
 
 
 def _list_response(found: RelatedList, origins: frozenset[str]) -> Response:
-    headers = [("X-Content-Type-Options", "nosniff")]
+    headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
     if found.etag is None:
         headers.append(("Cache-Control", "private, no-store"))
     else:
         headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{found.etag}"')]
     if origins:
-        headers.append(("Vary", "Origin"))
-        origin = request.headers.get("Origin")
-        if origin in origins or "*" in origins:
-            headers.append(("Access-Control-Allow-Origin", origin if origin and "*" not in origins else "*"))
-    asked = request.headers.get("If-None-Match")
+        headers += _cross_origin(origins)
+    asked = request.environ.get("HTTP_IF_NONE_MATCH")
     if asked and found.etag and request.if_none_match.contains_weak(found.etag):
         return Response(None, 304, headers)
-    return Response(found.body, 200, headers, content_type="application/json")
+    return Response(found.body, 200, headers)
+
+
+def _cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
+    """What tells a browser whether a page of another origin may read the answer."""
+    origin = request.headers.get("Origin")
+    allowed = "*" if "*" in origins else origin if origin in origins else None
+    return [("Vary", "Origin")] + ([("Access-Control-Allow-Origin", allowed)] if allowed else [])
 
 
 def _article_response(snapshot: Snapshot, row: int | None, asked: str, now: int) -> Response:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from index.article import UNDATED
-from index.snapshot import ATTRIBUTES, FLAG_EVERGREEN
+from index.sketches import COSINES
+from index.snapshot import FLAG_EVERGREEN, Facts
 from service.policy import POLICIES, Policy
-from service.ranking import DAY, Candidates, Filters, Ranked, Source, rank, recency
+from service.ranking import DAY, Candidates, Filters, Ranked, rank, recency
 
 NOW = 1_800_000_000
-SOURCE = Source(row=0, canonical=0, event=0, language=1, published_at=NOW - 100 * DAY)
+NOTHING = Facts(*[0] * len(Facts._fields))
+SOURCE = NOTHING._replace(language=1, published_at=NOW - 100 * DAY)
 PLAIN = Policy(
     name="plain",
     description="Relevance alone.",
@@ -29,26 +31,37 @@ def story(row: int, relevance: float, **facts: Any) -> tuple[int, float, dict[st
     return row, relevance, {"published_at": NOW - DAY, "canonical": row, "event": row, "language": 1} | facts
 
 
+class Few:
+    """An archive of the stories of a test, nothing alike unless their sketches say so."""
+
+    def __init__(self, stories: tuple[tuple[int, float, dict[str, Any]], ...], sketches: dict[int, int]) -> None:
+        self._facts = {
+            row: NOTHING._replace(**({"visible_from": facts["published_at"]} | facts)) for row, _, facts in stories
+        }
+        self._sketches = sketches
+
+    def fact(self, row: int) -> Facts:
+        return self._facts[row]
+
+    def sketch(self, row: int) -> int:
+        return self._sketches.get(row, int.from_bytes(np.random.default_rng(row).bytes(32), "little") | 1)
+
+
 def candidates(*stories: tuple[int, float, dict[str, Any]]) -> Candidates:
     """As the candidate table gives them: by falling relevance, of equals the higher row first."""
     given = sorted(stories, key=lambda each: (-each[1], -each[0]))
-    attributes = np.zeros(len(given), ATTRIBUTES)
-    for place, (_, _, facts) in enumerate(given):
-        for name, value in ({"visible_from": facts["published_at"]} | facts).items():
-            attributes[name][place] = value
     features = np.array([(relevance, 0.5, 0.25) for _, relevance, _ in given], np.float32).reshape(-1, 3)
-    return Candidates(np.array([row for row, _, _ in given], np.uint32), features, attributes)
-
-
-def apart(rows: np.ndarray) -> np.ndarray:
-    """Vectors of stories that are nothing alike."""
-    return np.eye(100, dtype=np.float32)[rows]
+    return Candidates(np.array([row for row, _, _ in given], np.uint32), features)
 
 
 def ranked(*stories: tuple[int, float, dict[str, Any]], policy: Policy = PLAIN, **asked: Any) -> list[Ranked]:
-    limit, vectors_of = asked.pop("limit", 10), asked.pop("vectors_of", apart)
+    limit, sketches = asked.pop("limit", 10), asked.pop("sketches", {})
     source = asked.pop("source", SOURCE)
-    return rank(source, candidates(*stories), policy, Filters(**asked), NOW, limit, vectors_of)
+    return rank(source, candidates(*stories), Few(stories, sketches), policy, Filters(**asked), NOW, limit)
+
+
+def facts_of(told: tuple[int, float, dict[str, Any]]) -> Facts:
+    return Few((told,), {}).fact(told[0])
 
 
 def rows(found: list[Ranked]) -> list[int]:
@@ -71,21 +84,21 @@ def test_the_score_is_relevance_times_recency() -> None:
     ("age_days", "expected"), [(0, 1.0), (30, 1.0), (390, 0.75), (750, 0.625), (-5, 1.0), (100_000, 0.5)]
 )
 def test_the_related_policy_is_gentle_with_age(age_days: int, expected: float) -> None:
-    found = candidates(story(1, 0.5, published_at=NOW - age_days * DAY))
-    assert recency(found.attributes, SOURCE, POLICIES["related"], NOW)[0] == pytest.approx(expected)
+    found = facts_of(story(1, 0.5, published_at=NOW - age_days * DAY))
+    assert recency(found, SOURCE, POLICIES["related"], NOW) == pytest.approx(expected)
 
 
 def test_undated_stories_get_the_floor_and_evergreen_ones_do_not_age() -> None:
-    found = candidates(
-        story(2, 0.9, published_at=UNDATED), story(1, 0.8, published_at=NOW - 9_999 * DAY, flags=FLAG_EVERGREEN)
-    )
-    assert recency(found.attributes, SOURCE, POLICIES["related"], NOW).tolist() == [0.5, 1.0]
+    undated = facts_of(story(2, 0.9, published_at=UNDATED))
+    evergreen = facts_of(story(1, 0.8, published_at=NOW - 9_999 * DAY, flags=FLAG_EVERGREEN))
+    found = [recency(each, SOURCE, POLICIES["related"], NOW) for each in (undated, evergreen)]
+    assert found == [0.5, 1.0]
 
 
 def test_age_can_count_from_the_source() -> None:
     policy = changed(PLAIN, age_from="source", half_life_days=10, recency_offset_days=0)
-    found = candidates(story(1, 0.9, published_at=SOURCE.published_at - 10 * DAY))
-    assert recency(found.attributes, SOURCE, policy, NOW)[0] == pytest.approx(0.5)
+    found = facts_of(story(1, 0.9, published_at=SOURCE.published_at - 10 * DAY))
+    assert recency(found, SOURCE, policy, NOW) == pytest.approx(0.5)
 
 
 def test_the_source_and_its_duplicates_are_never_in_the_list() -> None:
@@ -171,33 +184,42 @@ def test_latest_of_an_article_of_today_may_show_stories_of_the_last_days() -> No
 def test_diversity_passes_over_a_story_like_one_already_chosen() -> None:
     policy = changed(PLAIN, diversity=0.5)
 
-    def alike(asked: np.ndarray) -> np.ndarray:
-        return np.eye(100, dtype=np.float32)[[1 if row == 2 else row for row in asked]]  # 2 says what 1 says
-
+    alike = {1: 7, 2: 7}  # 2 says what 1 says
     stories = (story(1, 0.9), story(2, 0.8), story(3, 0.5), story(4, 0.3))
-    assert rows(ranked(*stories, policy=policy, vectors_of=alike, limit=3)) == [1, 3, 2]
-    assert rows(ranked(*stories, policy=policy, vectors_of=alike, limit=2)) == [1, 3]
+    assert rows(ranked(*stories, policy=policy, sketches=alike, limit=3)) == [1, 3, 2]
+    assert rows(ranked(*stories, policy=policy, sketches=alike, limit=2)) == [1, 3]
     assert rows(ranked(*stories, limit=3)) == [1, 2, 3]
 
 
 def test_diversity_chooses_what_weighing_every_story_would_choose() -> None:
     rng = np.random.default_rng(5)
     for _ in range(50):
-        vectors = np.abs(rng.standard_normal((40, 8))).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        relevance = np.sort(rng.random(30).astype(np.float32))[::-1]
-        given = [story(row + 1, float(relevance[row])) for row in range(30)]
-        policy = changed(PLAIN, diversity=0.3)
-        found = ranked(*given, policy=policy, vectors_of=lambda asked, v=vectors: v[asked], limit=5)
-        assert rows(found) == _every_story_weighed(relevance[:15].tolist(), vectors, 0.3, 5)
+        relevance = np.sort(rng.random(30).astype(np.float32))[::-1].tolist()
+        given = [story(row + 1, relevance[row], published_at=NOW - int(rng.integers(60)) * DAY) for row in range(30)]
+        sketches = {row: _some_bits(rng, int(rng.integers(4))) for row in range(1, 31)}
+        policy = changed(PLAIN, diversity=0.3, half_life_days=30, recency_offset_days=0, recency_floor=0.2)
+        found = ranked(*given, policy=policy, sketches=sketches, limit=5)
+        scores = {row: r * recency(facts_of((row, r, f)), SOURCE, policy, NOW) for row, r, f in given}
+        assert rows(found) == _every_story_weighed(scores, sketches, 0.3, 5)
 
 
-def _every_story_weighed(relevance: list[float], vectors: np.ndarray, diversity: float, limit: int) -> list[int]:
-    """Maximal marginal relevance in the plainest words, over the pool of three times the limit."""
-    left, chosen = list(range(1, len(relevance) + 1)), list[int]()
+def _some_bits(rng: np.random.Generator, family: int) -> int:
+    """One of four families of sketches, far from one another, with 20 bits of its own."""
+    bits = np.unpackbits(np.frombuffer(np.random.default_rng(family).bytes(32), np.uint8))
+    bits[rng.choice(256, 20, replace=False)] ^= 1
+    return int.from_bytes(np.packbits(bits).tobytes(), "little")
+
+
+def _every_story_weighed(scores: dict[int, float], sketches: dict[int, int], share: float, limit: int) -> list[int]:
+    """Maximal marginal relevance in the plainest words, over the best twice as many as the list holds."""
+    left = sorted(scores, key=scores.__getitem__, reverse=True)[: 2 * limit]
+    chosen = list[int]()
     while len(chosen) < limit:
-        likest = {row: max((float(vectors[row] @ vectors[one]) for one in chosen), default=0.0) for row in left}
-        best = max(left, key=lambda row: relevance[row - 1] * (1 - diversity * likest[row]))
+        likest = {
+            row: max((COSINES[(sketches[row] ^ sketches[one]).bit_count()] for one in chosen), default=0.0)
+            for row in left
+        }
+        best = max(left, key=lambda row: scores[row] * (1 - share * likest[row]))
         left.remove(best)
         chosen.append(best)
     return chosen

@@ -1,9 +1,10 @@
 """Throughput and memory of lookups over HTTP, beside a Flask route that returns the same bytes ready-made.
 
-    python scripts/bench_http.py [--rows 20000] [--seconds 5] [--rounds 3] [--skew 1]
+    python scripts/bench_http.py [--rows 20000] [--seconds 5] [--rounds 3] [--uniform]
 
 Both run on granian as scripts/serve.py starts it: two web processes, two threads each. `wrk` (needed here) asks
-for articles drawn at random over 16 connections; with --skew 1 nearly nothing comes from the worker's recent lists.
+over 16 connections for articles as readers do: by Zipf's law, the newest most often (exponent 1: half the requests
+to the newest 140 of 20,000). With --uniform all articles are alike, and little comes from a worker's recent lists.
 The two take turns. Memory is private anonymous memory of a web process after at least 10,000 lookups, beside one that
 holds Flask and numpy only. The snapshot is synthetic: see scripts/bench_lookup.py.
 """
@@ -39,11 +40,12 @@ GRANIAN = (
     "granian --interface wsgi --workers 2 --blocking-threads 2 --no-ws --http 1 --log-level error "
     "--host 127.0.0.1 --port {port} {app}"
 )
-# Random articles: `skew` 1 draws all alike; 4 draws like readers, most often the newest.
+ZIPF = "{rows} - math.ceil({rows} ^ math.random())"  # of n articles, the k newest get ln k / ln n of the requests
+UNIFORM = "math.random(0, {rows} - 1)"
 RANDOM_ARTICLE = """\
 math.randomseed(os.time())
 request = function()
-  local at = math.floor({rows} * (1 - math.random() ^ {skew}))
+  local at = math.max(0, {draw})
   return wrk.format("GET", "/v1/articles/section" .. (at % 20) .. "/article-number-" .. at .. "/related")
 end
 """
@@ -56,12 +58,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=5, help="length of one run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--skew", type=float, default=1, help="1: all articles alike; 4: half the requests to 6%%")
+    parser.add_argument("--uniform", action="store_true", help="ask for all articles alike")
     options = parser.parse_args()
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        prepare(folder, options.rows, options.skew)
+        prepare(folder, options.rows, UNIFORM if options.uniform else ZIPF)
         runs: dict[str, list[Load]] = {"ready:app": [], "service.wsgi:app": []}
         memory: dict[str, float] = {}
         for _ in range(options.rounds):
@@ -72,7 +74,8 @@ def main() -> int:
                     ask(url, options.connections, 2, folder)
                     loads.append(ask(url, options.connections, options.seconds, folder))
                     memory[app] = worker_private_mb(server.pid)
-    print(f"{options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds, medians")
+    drawn = "all articles alike" if options.uniform else "articles by Zipf's law"
+    print(f"{drawn}; {options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds")
     for app, loads in runs.items():
         rate, p50, p99 = (
             statistics.median(getattr(load, name) for load in loads)
@@ -90,7 +93,7 @@ def main() -> int:
     return 0
 
 
-def prepare(folder: Path, rows: int, skew: float) -> None:
+def prepare(folder: Path, rows: int, draw: str) -> None:
     """A store with a synthetic snapshot, the loader's script, and the ready-made application."""
     store = Store(folder / "store")
     partial = store.begin(f"synthetic-{rows}")
@@ -98,7 +101,7 @@ def prepare(folder: Path, rows: int, skew: float) -> None:
     write_synthetic(store.snapshots / f"synthetic-{rows}", rows)
     store.activate(f"synthetic-{rows}", "default")
     os.environ["RELATED_STORE"] = str(store.root)
-    (folder / "random.lua").write_text(RANDOM_ARTICLE.format(rows=rows, skew=skew))
+    (folder / "random.lua").write_text(RANDOM_ARTICLE.format(draw=draw.format(rows=rows)))
     port = free_port()
     with running(GRANIAN.format(port=port, app="service.wsgi:app").split(), port, folder):
         path = "/v1/articles/section7/article-number-7/related"

@@ -10,11 +10,11 @@ from collections.abc import Callable, Hashable
 
 from service.related import RelatedList
 
-MOST = 512  # lists of about 4 KB: 2 MB a worker
+MOST = 1_024  # lists of about 4.5 KB: 5 MB a worker
 
 
 class RecentLists:
-    """At most 512 lists of one generation (a snapshot and a minute); a new generation starts empty."""
+    """At most 1,024 lists of one generation (a snapshot and a minute); a new generation starts empty."""
 
     def __init__(self) -> None:
         self._kept: tuple[Hashable, dict[Hashable, RelatedList]] = (None, {})

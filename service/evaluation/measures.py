@@ -1,0 +1,52 @@
+"""Pure: how good one ranking is, given the gains of what was found and of all that was wanted.
+
+`found`: gains in rank order, 0 for an article that nobody linked. `wanted`: gains of every linked article
+among the candidates, ranked or not, in any order; never empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+MEASURES = ("ndcg@10", "recall@10", "hit@5", "mrr")
+CUT = 10
+FIRST_SCREEN = 5
+
+Gains = npt.NDArray[np.float64] | Sequence[float]
+
+
+def measured(found: Gains, wanted: Gains) -> tuple[float, float, float, float]:
+    """The four `MEASURES` of one source, each 0-1."""
+    return ndcg(found, wanted), recall(found, wanted), hit(found), reciprocal_rank(found)
+
+
+def ndcg(found: Gains, wanted: Gains, k: int = CUT) -> float:
+    """Normalised discounted cumulative gain of the first `k`, linear gain: sum of gain / log2(rank + 1), / ideal.
+
+    *Source*: Järvelin and Kekäläinen, 2002. 0 when nothing linked is among the first `k`.
+    """
+    return _discounted(found, k) / _discounted(np.sort(wanted)[::-1], k)
+
+
+def recall(found: Gains, wanted: Gains, k: int = CUT) -> float:
+    """Share of the linked articles, whatever their grade, among the first `k`; with more than `k` below 1."""
+    return np.count_nonzero(found[:k]) / len(wanted)
+
+
+def hit(found: Gains, k: int = FIRST_SCREEN) -> float:
+    """1 when at least one of the first `k` is linked, else 0."""
+    return float(np.any(np.asarray(found[:k]) > 0))
+
+
+def reciprocal_rank(found: Gains) -> float:
+    """1 / rank of the first linked article; 0 when there is none in the ranking."""
+    places = np.flatnonzero(np.asarray(found))
+    return 1 / (int(places[0]) + 1) if len(places) else 0.0
+
+
+def _discounted(gains: Gains, k: int) -> float:
+    first = np.asarray(gains, np.float64)[:k]
+    return float(np.sum(first / np.log2(np.arange(2, len(first) + 2))))

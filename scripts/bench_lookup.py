@@ -106,7 +106,7 @@ def _measured(directory: Path) -> dict[str, float]:
     from flask import Flask  # what a web process holds anyway
 
     from index.snapshot import Snapshot
-    from service.policy import POLICIES
+    from service.policy import shipped_policies
     from service.related import Query, related
 
     Flask("bench")
@@ -115,7 +115,7 @@ def _measured(directory: Path) -> dict[str, float]:
     opened = time.perf_counter() - opened
     rows = np.random.default_rng(1).integers(0, snapshot.rows, LOOKUPS).tolist()
     found = {"open_seconds": opened}
-    for name, policy in POLICIES.items():
+    for name, policy in shipped_policies().by_name.items():
         times = []
         for row in rows:
             start = time.perf_counter()
@@ -163,7 +163,7 @@ def _print(found: dict[str, dict[str, float]]) -> None:
     for name, figures in found.items():
         print(f"{name:>10}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
     sizes = [name for name in found if name != "bare"]
-    for policy in ("related", "latest"):
+    for policy in ("related", "latest", "background", "timeline"):
         first, last = found[sizes[0]][f"{policy}_p50_us"], found[sizes[-1]][f"{policy}_p50_us"]
         print(f"{policy}: p50 at {sizes[-1]} rows is {last / first:.2f} x that at {sizes[0]}")
     for size in sizes:

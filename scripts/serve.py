@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.config import BadSetting, Settings
+from service.policy import BadPolicies, read_policies
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOK_SECONDS = 0.1
@@ -114,8 +115,9 @@ def main() -> int:
     example = parser.parse_args().example
     try:
         settings = Settings.from_environment()
+        read_policies(settings.policies)  # a wrong file is said before anything starts
         check_port(settings.host, settings.port)
-    except (BadSetting, PortTaken) as error:
+    except (BadSetting, BadPolicies, PortTaken) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     signals: list[int] = []

@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     search_socket: Path = Path("var/search.sock")
     search_deadline_ms: int = 200
     refresh_seconds: float = 0.5
+    policies: Path | None = None
     media_dir: Path | None = None
     cors_origins: tuple[str, ...] = ()
     title: str = "Related stories"
@@ -56,6 +57,7 @@ HELP = {
     "search_socket": "the Unix socket of the search process",
     "search_deadline_ms": "how long a lookup waits for the search process, in milliseconds",
     "refresh_seconds": "how often a worker looks for a new snapshot",
+    "policies": "a TOML file of policies, added to those of service/policies.toml",
     "media_dir": "a folder of pictures to serve under /media/ (the sample newsroom's)",
     "cors_origins": "origins that may fetch lists from a browser, comma-separated",
     "title": "the name on the first page",
@@ -70,7 +72,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def _read(variable: str, name: str, text: str) -> Any:
-    if name in ("store", "search_socket", "media_dir"):
+    if name in ("store", "search_socket", "policies", "media_dir"):
         if not text:
             raise BadSetting(f"{variable} is empty; it must be a path")
         return Path(text)

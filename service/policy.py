@@ -1,70 +1,122 @@
-"""Owns `Policy`: the numbers of a ranking, as data, and the policies that ship."""
+"""Owns `Policy`: the numbers of a ranking, as data, and the file that policies are read from."""
 
 from __future__ import annotations
 
-from typing import Literal
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 Tier = Literal["same_section", "recent"]
+Only = Literal["later", "older", "storyline"]
+Days = Annotated[float, msgspec.Meta(gt=0, le=36_500)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Weight = Annotated[float, msgspec.Meta(gt=0, le=10)]
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How candidates become a list: score = relevance x recency x signal, then the rules below.
+class BadPolicies(ValueError):
+    """A policies file that cannot be used; the message names file, policy and key and says what is allowed."""
 
-    `half_life_days`, `recency_offset_days`, `recency_floor` (0-1): recency = floor + (1 - floor) x
-    0.5^(max(0, age - offset) / half-life). `age_from`: age counts from now or from the source article.
-    `min_relevance` (0-1): candidates below it are dropped. `diversity` (0-1): weight of unlikeness to the
-    stories already chosen (maximal marginal relevance); 0 keeps the order of the score.
-    `section_cap`: most stories of one section, 0 for no cap. `same_event`: whether stories of the source's
-    own event are labelled or left out. `same_language`: only stories in the source's language.
-    `only_later`: only stories newer than the source or younger than `recent_days`. `undated`: whether
-    stories without a date may appear. `fallback`: tiers that fill a short list, in order.
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How candidates become a list: score = relevance x recency x weight of the type, then the rules below.
+
+    - `half_life_days`, `recency_offset_days`, `recency_floor` (0-1): recency = floor + (1 - floor) x
+      0.5^(max(0, age - offset) / half-life); a floor of 1 takes no notice of age. `age_from`: age counts from
+      now or from the source article. `evergreen_exempt`: evergreen stories do not age.
+    - `type_weights`: by type of article, what its score is multiplied by (1 where not named).
+    - `min_relevance` (0-1): candidates below it are dropped.
+    - `only`: "later" than the source (or younger than `recent_days`), "older" than it, or of its "storyline".
+    - `undated`: whether stories without a date may appear. `same_language`: only stories in the source's.
+    - `same_event`: whether stories of the source's own event are labelled or left out ("exclude").
+    - `sensitive_targets`: sections whose stories appear only under articles of their own section.
+      `sensitive_sources`: sections whose articles show only stories of their own section, and never a fallback.
+    - `diversity` (0-1): weight of unlikeness to the stories already chosen (maximal marginal relevance).
+    - `section_cap`: most stories of one section, 0 for no cap.
+    - `order`: by score, or the chosen stories "oldest_first" or "newest_first".
+    - `fallback`: tiers that fill a short list, in order.
     """
 
     name: str
     description: str
-    half_life_days: float
-    recency_offset_days: float
-    recency_floor: float
-    min_relevance: float
+    half_life_days: Days = 360
+    recency_offset_days: Annotated[float, msgspec.Meta(ge=0)] = 0
+    recency_floor: Share
+    min_relevance: Share
     age_from: Literal["now", "source"] = "now"
-    diversity: float = 0.0
-    section_cap: int = 0
-    same_event: Literal["label", "exclude"] = "label"
-    same_language: bool = True
-    only_later: bool = False
-    recent_days: float = 0.0
-    undated: bool = True
     evergreen_exempt: bool = True
+    type_weights: dict[str, Weight] = {}
+    only: Only | None = None
+    recent_days: Annotated[float, msgspec.Meta(ge=0)] = 0
+    undated: bool = True
+    same_language: bool = True
+    same_event: Literal["label", "exclude"] = "label"
+    sensitive_targets: tuple[str, ...] = ()
+    sensitive_sources: tuple[str, ...] = ()
+    diversity: Share = 0
+    section_cap: Annotated[int, msgspec.Meta(ge=0)] = 0
+    order: Literal["score", "oldest_first", "newest_first"] = "score"
     fallback: tuple[Tier, ...] = ()
 
 
-POLICIES: dict[str, Policy] = {
-    policy.name: policy
-    for policy in (
-        Policy(
-            name="related",
-            description="More on this: relevance first, gently preferring newer stories.",
-            half_life_days=360,
-            recency_offset_days=30,
-            recency_floor=0.5,
-            min_relevance=0.03,
-            diversity=0.15,
-            fallback=("same_section",),
-        ),
-        Policy(
-            name="latest",
-            description="What happened since: only stories newer than this one or of the last days, newest first.",
-            half_life_days=60,
-            recency_offset_days=1,
-            recency_floor=0.05,
-            min_relevance=0.03,
-            only_later=True,
-            recent_days=7,
-            undated=False,
-            evergreen_exempt=False,
-        ),
-    )
-}
-DEFAULT_POLICY = "related"
+class Policies(msgspec.Struct, frozen=True):
+    """The policies of an installation by name, and the one that answers where none is asked for."""
+
+    default: str
+    by_name: dict[str, Policy]
+
+    def __getitem__(self, name: str) -> Policy:
+        return self.by_name[name]
+
+
+def read_policies(path: Path | None = None) -> Policies:
+    """The shipped policies, with those of the file at `path` added and replacing them. Raises `BadPolicies`."""
+    shipped = shipped_policies()
+    if path is None:
+        return shipped
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadPolicies(f"{path}: {error}") from error
+    return _parsed(text, str(path), shipped)
+
+
+@cache
+def shipped_policies() -> Policies:
+    """The policies of `policies.toml` beside this module."""
+    return _parsed((files("service") / "policies.toml").read_text("utf-8"), "policies.toml", Policies("", {}))
+
+
+def _parsed(text: str, where: str, base: Policies) -> Policies:
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadPolicies(f"{where}: {error}") from error
+    default = given.pop("default", base.default)
+    policies = Policies(default, base.by_name | {name: _policy(name, given[name], where) for name in given})
+    if default not in policies.by_name:
+        raise BadPolicies(f"{where}: default = {default!r} names no policy; known are {', '.join(policies.by_name)}")
+    return policies
+
+
+def _policy(name: str, given: Any, where: str) -> Policy:
+    if not isinstance(given, dict):
+        raise BadPolicies(f"{where}: {name!r} is not a policy: a policy is a table, [{name}]")
+    if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum():
+        raise BadPolicies(f"{where}: the policy name {name!r} may hold only letters, digits, - and _")
+    known = [field for field in Policy.__struct_fields__ if field != "name"]
+    if unknown := sorted(set(given) - set(known)):
+        raise BadPolicies(f"{where}: [{name}] has an unknown key {unknown[0]!r}; known are {', '.join(known)}")
+    try:
+        return msgspec.convert({**given, "name": name}, Policy)
+    except msgspec.ValidationError as error:
+        raise BadPolicies(f"{where}: [{name}] {_readable(error)}") from error
+
+
+def _readable(error: msgspec.ValidationError) -> str:
+    """msgspec's message with the key first: "diversity: expected `float` <= 1.0"."""
+    what, _, key = str(error).partition(" - at `$.")
+    return f"{key.rstrip('`')}: {what[:1].lower()}{what[1:]}" if key else f"{what[:1].lower()}{what[1:]}"

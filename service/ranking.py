@@ -7,6 +7,7 @@ where no story can matter any more: a dozen stories on most articles, fewer step
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -78,13 +79,26 @@ class Filters(msgspec.Struct, frozen=True):
 NO_FILTERS = Filters()
 
 
+class Codes(NamedTuple):
+    """The names of a policy as codes of a snapshot. `weights`: by type; `most`: the highest of them, at least 1."""
+
+    weights: Mapping[int, float]
+    most: float
+    sensitive_targets: frozenset[int]
+    sensitive_sources: frozenset[int]
+
+
+NO_CODES = Codes({}, 1.0, frozenset(), frozenset())
+
+
 class Ranked(NamedTuple):
-    """One story of a list: its row, score = relevance x recency, and how it relates to the source."""
+    """One story of a list: its row, score = relevance x recency x weight, and how it relates to the source."""
 
     row: int
     published_at: int
     score: float
     recency: float
+    weight: float
     relevance: float
     dense: float
     lexical: float
@@ -98,6 +112,7 @@ class _Scored(NamedTuple):
     place: int
     row: int
     recency: float
+    weight: float
     facts: Facts
 
 
@@ -106,14 +121,18 @@ def rank(
     candidates: Candidates,
     archive: Archive,
     policy: Policy,
+    codes: Codes,
     filters: Filters,
     now: int,
     limit: int,
 ) -> list[Ranked]:
     """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event."""
-    pool = _best_of_each_event(source, candidates, archive, policy, filters, now, limit)
+    pool = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit)
     if policy.diversity or policy.section_cap:
         pool = _diverse(pool, archive, policy, limit)
+    chosen = pool[:limit]
+    if policy.order != "score":
+        chosen.sort(key=lambda story: story.facts.published_at, reverse=policy.order == "newest_first")
     features = candidates.features
     return [
         Ranked(
@@ -121,16 +140,17 @@ def rank(
             story.facts.published_at,
             -story.negative_score,
             story.recency,
+            story.weight,
             features.item(story.place, 0),
             features.item(story.place, 1),
             features.item(story.place, 2),
             "same_event" if story.facts.event == source.event else "other_event",
         )
-        for story in pool[:limit]
+        for story in chosen
     ]
 
 
-def admissible(story: Facts, source: Facts, policy: Policy, filters: Filters, now: int) -> bool:
+def admissible(story: Facts, source: Facts, policy: Policy, codes: Codes, filters: Filters, now: int) -> bool:
     """Whether a story may appear in the source's lists at all."""
     return (
         story.visible_from <= now  # published, not embargoed; of a withdrawn article: never
@@ -143,8 +163,22 @@ def admissible(story: Facts, source: Facts, policy: Policy, filters: Filters, no
         )
         and (policy.same_event == "label" or story.event != source.event)
         and (policy.undated or story.published_at != UNDATED)
-        and (not policy.only_later or story.published_at >= earliest(source, policy, now))
+        and (policy.only is None or _within(story, source, policy, now))
+        and (codes is NO_CODES or story.section == source.section or not _sensitive(story, source, codes))
     )
+
+
+def _within(story: Facts, source: Facts, policy: Policy, now: int) -> bool:
+    """Whether a story is of the part of the archive that the policy draws from."""
+    if policy.only == "later":
+        return story.published_at >= earliest(source, policy, now)
+    if policy.only == "older":
+        return source.published_at == UNDATED or story.published_at < source.published_at
+    return story.storyline == source.storyline
+
+
+def _sensitive(story: Facts, source: Facts, codes: Codes) -> bool:
+    return story.section in codes.sensitive_targets or source.section in codes.sensitive_sources
 
 
 def recency(story: Facts, source: Facts, policy: Policy, now: int) -> float:
@@ -175,6 +209,7 @@ def _best_of_each_event(
     candidates: Candidates,
     archive: Archive,
     policy: Policy,
+    codes: Codes,
     filters: Filters,
     now: int,
     limit: int,
@@ -182,8 +217,8 @@ def _best_of_each_event(
     """Admissible stories, the best of each event, in order; as many as the next step weighs.
 
     Diversity takes at most its share of a score: below (1 - diversity) x the score of place `limit` no story
-    can be chosen, and as a score is at most the relevance, the walk ends there. A section cap can pass over
-    stories before it, so with one the walk goes on to the threshold.
+    can be chosen, and as a score is at most the relevance times the highest weight, the walk ends there. A
+    section cap can pass over stories before it, so with one the walk goes on to the threshold.
     """
     best: dict[int, _Scored] = {}
     scores: list[float] = []  # of the stories in `best`, rising; of a story that is replaced, still the first
@@ -191,13 +226,14 @@ def _best_of_each_event(
     relevances = candidates.features[:, 0].tolist()
     for place, row in enumerate(candidates.rows.tolist()):
         relevance = relevances[place]
-        if relevance < policy.min_relevance or relevance < within_reach:
+        if relevance < policy.min_relevance or relevance * codes.most < within_reach:
             break
         facts = archive.fact(row)
-        if not admissible(facts, source, policy, filters, now):
+        if not admissible(facts, source, policy, codes, filters, now):
             continue
         factor = recency(facts, source, policy, now)
-        score = relevance * factor
+        weight = codes.weights.get(facts.type, 1.0)
+        score = relevance * factor * weight
         known = best.get(facts.event)
         if known is None:
             insort(scores, score)
@@ -205,7 +241,7 @@ def _best_of_each_event(
                 within_reach = scores[-limit] * (1 - policy.diversity)
         elif score <= -known.negative_score:
             continue
-        best[facts.event] = _Scored(-score, place, row, factor, facts)
+        best[facts.event] = _Scored(-score, place, row, factor, weight, facts)
     return sorted(story for story in best.values() if -story.negative_score >= within_reach)[: limit * POOL]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from index.article import UNDATED
 from index.snapshot import FLAG_WITHDRAWN, Facts, Snapshot
 from service.policy import Policy, Tier
-from service.ranking import NO_FILTERS, Candidates, Filters, Ranked, admissible, earliest, rank
+from service.ranking import NO_CODES, NO_FILTERS, Candidates, Codes, Filters, Ranked, admissible, earliest, rank
 from service.search_client import SearchClient, SearchRequest, SearchUnavailable
 
 DAY = 86_400
@@ -92,18 +92,18 @@ def related(
         now -= now % 60
     policy = _adjusted(policy, query)
     source = snapshot.fact(row)
-    filters = _filters(snapshot, query)
+    filters, codes = _filters(snapshot, query), _codes(snapshot, policy)
     candidates = Candidates(*snapshot.neighbours(row))
-    stories = rank(source, candidates, snapshot, policy, filters, now, query.limit)
+    stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
     degraded = None
     if len(stories) < query.limit and filters.narrow() and search is not None:
         try:
             candidates = _searched(snapshot, row, query, policy, filters, now, search)
-            stories = rank(source, candidates, snapshot, policy, filters, now, query.limit)
+            stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
         except SearchUnavailable:
             degraded = "search_unavailable"
     items = [_item(snapshot, position, story, query, now, row) for position, story in enumerate(stories, 1)]
-    for tier, other in _fill(snapshot, source, stories, policy, filters, now, query.limit):
+    for tier, other in _fill(snapshot, source, stories, policy, codes, filters, now, query.limit):
         items.append(_filled_item(snapshot, len(items) + 1, other, tier, query, now))
     return _sealed(snapshot, row, policy, items, len(items) > len(stories), degraded, query)
 
@@ -148,6 +148,19 @@ def _filters(snapshot: Snapshot, query: Query) -> Filters:
     return NO_FILTERS if filters == NO_FILTERS else filters
 
 
+def _codes(snapshot: Snapshot, policy: Policy) -> Codes:
+    """The policy's names as codes of this snapshot; names that no article has are left out."""
+    if not (policy.type_weights or policy.sensitive_targets or policy.sensitive_sources):
+        return NO_CODES
+    sections, types = snapshot.manifest.sections, snapshot.manifest.types
+    targets, sources = (
+        frozenset(sections.index(name) for name in names if name in sections)
+        for names in (policy.sensitive_targets, policy.sensitive_sources)
+    )
+    weights = {types.index(name): weight for name, weight in policy.type_weights.items() if name in types}
+    return Codes(weights, max(1.0, *weights.values()), targets, sources)
+
+
 def _code(names: tuple[str, ...], name: str | None) -> int | None:
     if name is None:
         return None
@@ -158,7 +171,7 @@ def _searched(
     snapshot: Snapshot, row: int, query: Query, policy: Policy, filters: Filters, now: int, search: SearchClient
 ) -> Candidates:
     after = query.published_after
-    if policy.only_later:
+    if policy.only == "later":
         after = max(earliest(snapshot.fact(row), policy, now), after or 0)
     answer = search.search(
         SearchRequest(
@@ -182,13 +195,14 @@ def _fill(
     source: Facts,
     stories: list[Ranked],
     policy: Policy,
+    codes: Codes,
     filters: Filters,
     now: int,
     limit: int,
 ) -> Iterator[tuple[Tier, int]]:
     """Rows that fill a short list from the policy's fallback tiers, newest first, no event twice."""
     missing = limit - len(stories)
-    if missing <= 0:
+    if missing <= 0 or source.section in codes.sensitive_sources:
         return
     seen = {snapshot.fact(story.row).event for story in stories} | {source.event}
     for tier in policy.fallback:
@@ -196,7 +210,7 @@ def _fill(
             story = snapshot.fact(row)
             if story.event in seen or story.published_at == UNDATED:
                 continue
-            if admissible(story, source, policy, filters, now):
+            if admissible(story, source, policy, codes, filters, now):
                 seen.add(story.event)
                 yield tier, row
                 missing -= 1
@@ -231,6 +245,7 @@ def _explained(snapshot: Snapshot, story: Ranked, source_row: int) -> bytes:
         {
             "relevance": round(story.relevance, 4),
             "recency": round(story.recency, 4),
+            "type_weight": story.weight,
             "signal": 1.0,
             "dense": round(story.dense, 4),
             "lexical": round(story.lexical, 4),

@@ -48,7 +48,10 @@ _ITEM = {
         "explain": {
             "type": ["object", "null"],
             "properties": {
-                **{name: {"type": "number"} for name in ("relevance", "recency", "signal", "dense", "lexical")},
+                **{
+                    name: {"type": "number"}
+                    for name in ("relevance", "recency", "type_weight", "signal", "dense", "lexical")
+                },
                 "shared_terms": {"type": "array", "items": _TEXT},
             },
         },

@@ -12,11 +12,11 @@ from flask import Flask, Response, render_template, request, send_from_directory
 from index.article import UNDATED
 from index.snapshot import Snapshot
 from service.api.openapi import document
-from service.api.parameters import ID, Parameter, read_parameters
-from service.api.routes import OPERATIONS
+from service.api.parameters import ID, policy_parameter, read_parameters
+from service.api.routes import operations
 from service.catalogue import Catalogue
 from service.config import Settings
-from service.policy import DEFAULT_POLICY, POLICIES
+from service.policy import Policies
 from service.related import ArticleNotFound, Query, age_label, related, visible_row
 from service.search_client import SearchClient
 
@@ -25,13 +25,15 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' https: data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
-POLICY = Parameter(
-    name="policy", kind="choice", choices=tuple(POLICIES), default=DEFAULT_POLICY, description="The list's policy."
-)
 
 
 def register_pages(
-    app: Flask, catalogue: Catalogue, search: SearchClient, settings: Settings, clock: Callable[[], int]
+    app: Flask,
+    catalogue: Catalogue,
+    search: SearchClient,
+    policies: Policies,
+    settings: Settings,
+    clock: Callable[[], int],
 ) -> None:
     """Install the pages and, where a folder of pictures is set, /media/."""
 
@@ -45,22 +47,22 @@ def register_pages(
         return _page("front.html", title=settings.title, stories=stories, snapshot=snapshot)
 
     def article() -> Response:
-        values = read_parameters((ID, POLICY), request.args)
+        values = read_parameters((ID, policy_parameter(policies)), request.args)
         snapshot, now = current(), clock()
         if values["id"] is None:
             raise ArticleNotFound("", snapshot.id)
         row = visible_row(snapshot, snapshot.row_of_id(values["id"]), values["id"], now)
-        found = related(snapshot, row, Query(explain=True), POLICIES[values["policy"]], now, search)
+        found = related(snapshot, row, Query(explain=True), policies[values["policy"]], now, search)
         return _page(
             "article.html",
             title=settings.title,
             story=_story(snapshot, row, now),
             answer=msgspec.json.decode(found.body),
-            policies=list(POLICIES.values()),
+            policies=list(policies.by_name.values()),
         )
 
     def docs() -> Response:
-        return _page("docs.html", title=settings.title, api=document(OPERATIONS))
+        return _page("docs.html", title=settings.title, api=document(operations(policies)))
 
     app.add_url_rule("/", view_func=front)
     app.add_url_rule("/article", view_func=article, endpoint="page_of_article")

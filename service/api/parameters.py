@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from index.article import InvalidArticle, article_id, epoch_seconds
 from service.api.problems import ProblemFound
-from service.policy import DEFAULT_POLICY, POLICIES
+from service.policy import Policies
 
 Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice"]
 MAX_TEXT = 512
@@ -37,17 +37,10 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 ID = Parameter(name="id", kind="id", description="The article's ID.")
 URL = Parameter(name="url", kind="url", description="The article's canonical URL or a declared alias.")
-LIST = (
-    Parameter(
-        name="limit", kind="integer", default=6, low=1, high=50, description="Most stories in the list, 1 to 50."
-    ),
-    Parameter(
-        name="policy",
-        kind="choice",
-        choices=tuple(POLICIES),
-        default=DEFAULT_POLICY,
-        description="How the list is made: see /v1/policies.",
-    ),
+_LIMIT = Parameter(
+    name="limit", kind="integer", default=6, low=1, high=50, description="Most stories in the list, 1 to 50."
+)
+_NARROWING = (
     Parameter(
         name="min_relevance",
         kind="number",
@@ -91,6 +84,22 @@ LIST = (
         description="Only these teaser fields (and the ID); repeat or separate with commas.",
     ),
 )
+
+
+def policy_parameter(policies: Policies) -> Parameter:
+    """The choice among the policies of this installation."""
+    return Parameter(
+        name="policy",
+        kind="choice",
+        choices=tuple(policies.by_name),
+        default=policies.default,
+        description="How the list is made: see /v1/policies.",
+    )
+
+
+def list_parameters(policies: Policies) -> tuple[Parameter, ...]:
+    """What a caller may ask of a list."""
+    return (_LIMIT, policy_parameter(policies), *_NARROWING)
 
 
 def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -> dict[str, Any]:

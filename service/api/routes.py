@@ -1,4 +1,4 @@
-"""Owns the HTTP routes of version 1; parameters and descriptions stand in `OPERATIONS` beside them."""
+"""Owns the HTTP routes of version 1; parameters and descriptions stand in `operations` beside them."""
 
 from __future__ import annotations
 
@@ -11,79 +11,94 @@ from werkzeug.datastructures import MultiDict
 
 from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Snapshot, read_manifest
 from service.api.openapi import Operation, document
-from service.api.parameters import ID, LIST, URL, checked_id, read_parameters
+from service.api.parameters import ID, URL, checked_id, list_parameters, read_parameters
 from service.api.problems import ProblemFound
 from service.catalogue import Catalogue, NoSnapshot
 from service.config import Settings
-from service.policy import DEFAULT_POLICY, POLICIES, Policy
+from service.policy import Policies, Policy
 from service.recent_lists import RecentLists
 from service.related import ArticleNotFound, Query, RelatedList, related, visible_row
 from service.search_client import SearchClient
 
-OPERATIONS = (
-    Operation(
-        path="/v1/articles/{id}/related",
-        summary="Related stories of an article",
-        description="The list under an article. IDs with slashes are fine; IDs ending in /related go by query.",
-        parameters=LIST,
-        responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
-    ),
-    Operation(
-        path="/v1/related",
-        summary="Related stories of an article, by ID or URL in the query",
-        description="Exactly one of id and url.",
-        parameters=(ID, URL, *LIST),
-        responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
-    ),
-    Operation(
-        path="/v1/articles/{id}",
-        summary="An article's teaser and where it stands",
-        parameters=(),
-        responses={200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"},
-    ),
-    Operation(
-        path="/v1/article",
-        summary="The same, by ID or URL in the query",
-        description="Exactly one of id and url.",
-        parameters=(ID, URL),
-        responses={200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"},
-    ),
-    Operation(
-        path="/v1/policies", summary="The policies and their numbers", parameters=(), responses={200: "Policies"}
-    ),
-    Operation(
-        path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
-    ),
-    Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
-    Operation(
-        path="/readyz",
-        summary="A snapshot serves; says when degraded and why",
-        parameters=(),
-        responses={200: "State", 503: "Problem"},
-    ),
-)
+
+def operations(policies: Policies) -> tuple[Operation, ...]:
+    """Every operation of version 1, for this installation's policies."""
+    asked = list_parameters(policies)
+    return (
+        Operation(
+            path="/v1/articles/{id}/related",
+            summary="Related stories of an article",
+            description="The list under an article. IDs with slashes are fine; IDs ending in /related go by query.",
+            parameters=asked,
+            responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
+        ),
+        Operation(
+            path="/v1/related",
+            summary="Related stories of an article, by ID or URL in the query",
+            description="Exactly one of id and url.",
+            parameters=(ID, URL, *asked),
+            responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
+        ),
+        Operation(
+            path="/v1/articles/{id}",
+            summary="An article's teaser and where it stands",
+            parameters=(),
+            responses={200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"},
+        ),
+        Operation(
+            path="/v1/article",
+            summary="The same, by ID or URL in the query",
+            description="Exactly one of id and url.",
+            parameters=(ID, URL),
+            responses={200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"},
+        ),
+        Operation(
+            path="/v1/policies", summary="The policies and their numbers", parameters=(), responses={200: "Policies"}
+        ),
+        Operation(
+            path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
+        ),
+        Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
+        Operation(
+            path="/readyz",
+            summary="A snapshot serves; says when degraded and why",
+            parameters=(),
+            responses={200: "State", 503: "Problem"},
+        ),
+    )
 
 
 def register_routes(
-    app: Flask, catalogue: Catalogue, search: SearchClient, settings: Settings, clock: Callable[[], int]
+    app: Flask,
+    catalogue: Catalogue,
+    search: SearchClient,
+    policies: Policies,
+    settings: Settings,
+    clock: Callable[[], int],
 ) -> None:
     """Install the routes of version 1, the probes and the OpenAPI document."""
     origins = frozenset(settings.cors_origins)
     recent_lists = RecentLists()
+    asked_of_lists = list_parameters(policies)
+
+    def query_of(values: dict[str, Any]) -> tuple[Query, Policy]:
+        return _query(values), policies[values["policy"]]
+
+    plain = query_of(read_parameters(asked_of_lists, MultiDict()))  # what a request without parameters asks for
 
     def current() -> Snapshot:
         catalogue.follow(settings.refresh_seconds)
         return catalogue.current()
 
     def by_path(id: str) -> Response:
-        query, policy = _PLAIN if not request.query_string else _query(read_parameters(LIST, request.args))
+        query, policy = plain if not request.query_string else query_of(read_parameters(asked_of_lists, request.args))
         snapshot, asked = current(), checked_id(id)
         return respond(snapshot, snapshot.row_of_id(asked), asked, query, policy)
 
     def by_query() -> Response:
-        values = read_parameters((ID, URL, *LIST), request.args)
+        values = read_parameters((ID, URL, *asked_of_lists), request.args)
         snapshot = current()
-        return respond(snapshot, *_asked_row(snapshot, values), *_query(values))
+        return respond(snapshot, *_asked_row(snapshot, values), *query_of(values))
 
     def respond(snapshot: Snapshot, row: int | None, asked: str, query: Query, policy: Policy) -> Response:
         now = clock()
@@ -105,8 +120,8 @@ def register_routes(
         snapshot = current()
         return _article_response(snapshot, *_asked_row(snapshot, values), clock())
 
-    def policies() -> Response:
-        return _json({"default": DEFAULT_POLICY, "policies": list(POLICIES.values())})
+    def shown_policies() -> Response:
+        return _json({"default": policies.default, "policies": list(policies.by_name.values())})
 
     def snapshots() -> Response:
         return _json({"channel": catalogue.channel, "snapshots": _snapshots(catalogue)})
@@ -120,7 +135,7 @@ def register_routes(
         return _json({"status": state, "snapshot_id": snapshot.id, "reason": catalogue.degraded})
 
     def openapi() -> Response:
-        return _json(document(OPERATIONS))
+        return _json(document(operations(policies)))
 
     add = app.add_url_rule
     add("/v1/articles/<path:id>/related", view_func=by_path)
@@ -128,7 +143,7 @@ def register_routes(
     add("/v1/articles/<path:id>", view_func=article_by_path)
     add("/v1/article", view_func=article_by_query)
     for path, view in (
-        ("/v1/policies", policies),
+        ("/v1/policies", shown_policies),
         ("/v1/snapshots", snapshots),
         ("/livez", livez),
         ("/readyz", readyz),
@@ -147,9 +162,9 @@ def _asked_row(snapshot: Snapshot, values: dict[str, Any]) -> tuple[int | None, 
     return (snapshot.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
 
 
-def _query(values: dict[str, Any]) -> tuple[Query, Policy]:
+def _query(values: dict[str, Any]) -> Query:
     fallback = values["fallback"]
-    query = Query(
+    return Query(
         limit=values["limit"],
         min_relevance=values["min_relevance"],
         exclude=values["exclude"],
@@ -164,10 +179,6 @@ def _query(values: dict[str, Any]) -> tuple[Query, Policy]:
         explain=values["explain"],
         fields=values["fields"],
     )
-    return query, POLICIES[values["policy"]]
-
-
-_PLAIN = _query(read_parameters(LIST, MultiDict()))  # what a request without parameters asks for
 
 
 def _list_response(found: RelatedList, origins: frozenset[str]) -> Response:

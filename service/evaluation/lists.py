@@ -13,10 +13,10 @@ import numpy.typing as npt
 from index.article import UNDATED
 from index.snapshot import Snapshot
 from service.evaluation.corpus import FloatArray
-from service.policy import POLICIES
+from service.policy import shipped_policies
 from service.related import Query, related
 
-POLICY = POLICIES["related"]
+POLICY = "related"
 LIMIT = 6
 MOST_LISTS = 2_000
 DAY = 86_400
@@ -74,7 +74,9 @@ def sampled_rows(snapshot: Snapshot, now: int, seed: int, most: int = MOST_LISTS
 
 def served(snapshot: Snapshot, row: int, now: int) -> ServedList:
     """The list that a reader would see under an article as of `now`."""
-    items = msgspec.json.decode(related(snapshot, row, Query(limit=LIMIT), POLICY, now).body)["items"]
+    items = msgspec.json.decode(related(snapshot, row, Query(limit=LIMIT), shipped_policies()[POLICY], now).body)[
+        "items"
+    ]
     rows = [snapshot.row_of_id(item["teaser"]["id"]) for item in items]
     return ServedList(
         row, tuple(each for each in rows if each is not None), sum(item["source"] != "similar" for item in items)
@@ -89,7 +91,7 @@ def list_measures(snapshot: Snapshot, dense: FloatArray, lists: Sequence[ServedL
     exposure = np.bincount(shown, minlength=snapshot.rows)[catalogue]
     ages = _ages(facts["published_at"][shown], now)
     return ListMeasures(
-        policy=POLICY.name,
+        policy=POLICY,
         lists=len(lists),
         catalogue=len(catalogue),
         stories=len(shown),

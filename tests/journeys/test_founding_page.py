@@ -14,7 +14,7 @@ from index.snapshot import Snapshot
 from index.sources import Rejection, read_source
 from index.sources.page_text import parse_page
 from index.store import Store
-from service.policy import POLICIES
+from service.policy import shipped_policies
 from service.related import Query, related
 
 PAGE = "000_86d1b7c844701982"
@@ -60,7 +60,8 @@ def latest_list(data_dir: Path, store: Store, sample: list[Article], digitalgov:
     snapshot = Snapshot.open(store.directory(report.snapshot_id))
     row = snapshot.row_of_id(PAGE)
     assert row is not None
-    answer = msgspec.json.decode(related(snapshot, row, Query(limit=8), POLICIES["latest"], SPRING_2025).body)
+    latest = shipped_policies()["latest"]
+    answer = msgspec.json.decode(related(snapshot, row, Query(limit=8), latest, SPRING_2025).body)
     return [item["teaser"]["id"] for item in answer["items"]]
 
 

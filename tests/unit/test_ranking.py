@@ -10,10 +10,11 @@ import pytest
 from index.article import UNDATED
 from index.sketches import COSINES
 from index.snapshot import FLAG_EVERGREEN, Facts
-from service.policy import POLICIES, Policy
-from service.ranking import DAY, Candidates, Filters, Ranked, rank, recency
+from service.policy import Policy, shipped_policies
+from service.ranking import DAY, NO_CODES, Candidates, Codes, Filters, Ranked, rank, recency
 
 NOW = 1_800_000_000
+POLICIES = shipped_policies()
 NOTHING = Facts(*[0] * len(Facts._fields))
 SOURCE = NOTHING._replace(language=1, published_at=NOW - 100 * DAY)
 PLAIN = Policy(
@@ -56,8 +57,8 @@ def candidates(*stories: tuple[int, float, dict[str, Any]]) -> Candidates:
 
 def ranked(*stories: tuple[int, float, dict[str, Any]], policy: Policy = PLAIN, **asked: Any) -> list[Ranked]:
     limit, sketches = asked.pop("limit", 10), asked.pop("sketches", {})
-    source = asked.pop("source", SOURCE)
-    return rank(source, candidates(*stories), Few(stories, sketches), policy, Filters(**asked), NOW, limit)
+    source, codes = asked.pop("source", SOURCE), asked.pop("codes", NO_CODES)
+    return rank(source, candidates(*stories), Few(stories, sketches), policy, codes, Filters(**asked), NOW, limit)
 
 
 def facts_of(told: tuple[int, float, dict[str, Any]]) -> Facts:
@@ -239,3 +240,47 @@ def test_latest_of_an_undated_article_has_recent_stories_only() -> None:
     undated = SOURCE._replace(published_at=UNDATED)
     old, fresh = story(1, 0.9, published_at=NOW - 50 * DAY), story(2, 0.8, published_at=NOW - DAY)
     assert rows(ranked(old, fresh, policy=POLICIES["latest"], source=undated)) == [2]
+
+
+def test_a_weight_by_type_multiplies_the_score_and_the_walk_waits_for_it() -> None:
+    codes = Codes({5: 2.0}, 2.0, frozenset(), frozenset())
+    found = ranked(story(1, 0.5), story(2, 0.4), story(3, 0.3, type=5), codes=codes, limit=1)
+    assert [(each.row, each.weight) for each in found] == [(3, 2.0)]
+    assert found[0].score == pytest.approx(0.6)
+
+
+def test_background_has_only_older_stories_of_other_events() -> None:
+    found = ranked(
+        story(1, 0.9),
+        story(2, 0.8, published_at=SOURCE.published_at - DAY, event=0),
+        story(3, 0.7, published_at=SOURCE.published_at - 900 * DAY),
+        policy=POLICIES["background"],
+    )
+    assert rows(found) == [3]
+
+
+def test_a_timeline_is_the_storyline_in_order_one_story_an_event() -> None:
+    found = ranked(
+        story(1, 0.9, published_at=NOW - 9 * DAY, storyline=0),
+        story(2, 0.8, published_at=NOW - 30 * DAY, storyline=0),
+        story(3, 0.7, published_at=NOW - 30 * DAY, storyline=0, event=2),
+        story(4, 0.6, storyline=4),
+        story(5, 0.01, published_at=NOW - 20 * DAY, storyline=0),
+        policy=POLICIES["timeline"],
+    )
+    assert rows(found) == [2, 5, 1]
+
+
+def test_a_timeline_that_is_too_long_keeps_its_most_related_stories() -> None:
+    days = {1: 3, 2: 9, 3: 6}
+    stories = [story(row, 0.9 - row / 10, published_at=NOW - ago * DAY, storyline=0) for row, ago in days.items()]
+    assert rows(ranked(*stories, policy=POLICIES["timeline"], limit=2)) == [2, 1]
+
+
+def test_sensitive_sections_keep_to_themselves_as_source_and_as_target() -> None:
+    codes = Codes({}, 1.0, frozenset({7}), frozenset({8}))
+    stories = (story(1, 0.9, section=7), story(2, 0.8, section=8), story(3, 0.7, section=1))
+    by_section = {
+        section: rows(ranked(*stories, codes=codes, source=SOURCE._replace(section=section))) for section in (1, 7, 8)
+    }
+    assert by_section == {1: [2, 3], 7: [1, 2, 3], 8: [2]}

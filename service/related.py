@@ -11,6 +11,7 @@ import numpy as np
 
 from index.article import UNDATED
 from index.snapshot import FLAG_WITHDRAWN, Facts, Snapshot
+from service.explanation import explanation
 from service.policy import Policy, Tier
 from service.ranking import NO_CODES, NO_FILTERS, Candidates, Codes, Filters, Ranked, admissible, earliest, rank
 from service.search_client import SearchClient, SearchRequest, SearchUnavailable
@@ -236,21 +237,7 @@ def _item(snapshot: Snapshot, position: int, story: Ranked, query: Query, now: i
         story.score,
         story.relation.encode(),
         _teaser(snapshot, story.row, story.published_at, query.fields, now),
-        _explained(snapshot, story, source_row) if query.explain else b"",
-    )
-
-
-def _explained(snapshot: Snapshot, story: Ranked, source_row: int) -> bytes:
-    return b',"explain":' + _encode(
-        {
-            "relevance": round(story.relevance, 4),
-            "recency": round(story.recency, 4),
-            "type_weight": story.weight,
-            "signal": 1.0,
-            "dense": round(story.dense, 4),
-            "lexical": round(story.lexical, 4),
-            "shared_terms": snapshot.shared_terms(source_row, story.row),
-        }
+        b',"explain":' + _encode(explanation(snapshot, source_row, story)) if query.explain else b"",
     )
 
 

@@ -36,22 +36,23 @@ _TEASER = {
         "published_at": {"type": ["string", "null"], "format": "date-time"},
     },
 }
+_NUMBERS = ("relevance", "recency", "type_weight", "signal", "dense", "lexical")
 _ITEM = {
     "type": "object",
     "required": ["position", "score", "source", "relation", "teaser"],
     "properties": {
         "position": {"type": "integer", "minimum": 1},
-        "score": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        "score": {"type": ["number", "null"], "minimum": 0},
         "source": {"type": "string", "enum": ["similar", "same_section", "recent"]},
         "relation": {"type": ["string", "null"], "enum": ["same_event", "other_event", None]},
         "teaser": _TEASER,
         "explain": {
             "type": ["object", "null"],
             "properties": {
-                **{
-                    name: {"type": "number"}
-                    for name in ("relevance", "recency", "type_weight", "signal", "dense", "lexical")
-                },
+                "reason": _TEXT,
+                **{name: {"type": "number"} for name in _NUMBERS},
+                "same_storyline": {"type": "boolean"},
+                "shared_names": {"type": "array", "items": _TEXT},
                 "shared_terms": {"type": "array", "items": _TEXT},
             },
         },

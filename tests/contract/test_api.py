@@ -123,6 +123,8 @@ def test_explain_gives_the_numbers_that_make_the_score(client: FlaskClient) -> N
     assert item["score"] == pytest.approx(0.75 * recency, abs=1e-3)
     assert item["explain"]["signal"] == 1.0
     assert item["explain"]["shared_terms"] == ["lifting bridge"]
+    assert item["explain"]["shared_names"] == []
+    assert item["explain"]["reason"].endswith("both speak of lifting bridge. Its age lowers the score to 98%.")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Owns what is said of why a story is in a list: the parts of its score, and a sentence for an editor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from index.snapshot import Snapshot
+from index.surfaces import is_name
+from service.ranking import Ranked
+
+MOST_WORDS = 4  # names and terms that the sentence gives
+
+
+def explanation(snapshot: Snapshot, source_row: int, story: Ranked) -> dict[str, Any]:
+    """The `explain` object of the HTTP contract."""
+    source, facts = snapshot.fact(source_row), snapshot.fact(story.row)
+    shared = snapshot.shared_terms(source_row, story.row)
+    names = [word for word in shared if is_name(word)]
+    terms = [word for word in shared if not is_name(word)]
+    same_storyline = facts.storyline == source.storyline
+    return {
+        "reason": _reason(story, same_storyline, [*names, *terms], snapshot.manifest.types[facts.type]),
+        "relevance": round(story.relevance, 4),
+        "recency": round(story.recency, 4),
+        "type_weight": story.weight,
+        "signal": 1.0,
+        "dense": round(story.dense, 4),
+        "lexical": round(story.lexical, 4),
+        "same_storyline": same_storyline,
+        "shared_names": names,
+        "shared_terms": terms,
+    }
+
+
+def _reason(story: Ranked, same_storyline: bool, words: Sequence[str], kind: str) -> str:
+    """Why, in the order in which an editor would ask."""
+    parts = [f"{_likelihood(story.relevance)} to be linked by an editor"]
+    if story.relation == "same_event":
+        parts.append("the same event")
+    elif same_storyline:
+        parts.append("the same storyline")
+    parts.append(f"both speak of {_listed(words[:MOST_WORDS])}" if words else "alike in meaning rather than in words")
+    sentence = "; ".join(parts) + "."
+    if story.recency < 0.995:
+        sentence += f" Its age lowers the score to {story.recency:.0%}."
+    if story.weight != 1:
+        sentence += f" Being of type {kind}, it counts {story.weight:g} times."
+    return sentence
+
+
+def _likelihood(relevance: float) -> str:
+    return f"{relevance:.0%} likely" if relevance >= 0.01 else "Less than 1% likely"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

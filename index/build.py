@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -14,20 +14,26 @@ import numpy.typing as npt
 import zstandard
 from scipy import sparse
 
-from index.article import Article, iso_time
+from index.article import UNDATED, Article, iso_time
 from index.cache import VectorCache, cached_embed
-from index.checks import Refusal, refusals
+from index.checks import Refusal, refusals, regressions
 from index.clean import RECIPE, full_text, head_text, passages
+from index.cluster_ids import stable_ids
 from index.embed import Embedder
 from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
-from index.embed.lexical import LexicalModel, fit_lexical
+from index.embed.lexical import LexicalModel, fit_lexical, is_current
+from index.events import above_background
+from index.linkfile import Truth, read_links
 from index.nearest import Nearest
-from index.neighbours import RECENT_DAYS, PairScorer, candidate_table, find_pairs
+from index.neighbours import RECENT_DAYS, PairScorer, by_way_of_others, candidate_table, find_pairs
+from index.previous import Previous, live_snapshot
+from index.quality import Quality, Table, overlap, quality
 from index.relatedness import BRIEF_WORDS, Relevance, default_relevance
-from index.snapshot import NO_ROW, Contents, DamagedSnapshot, Snapshot, read_manifest, verify_all, write_snapshot
+from index.snapshot import CLUSTERS, NO_ROW, Contents, Snapshot, read_manifest, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store
-from index.stories import canonical_rows
+from index.stories import Stories, default_stories, find_stories
+from index.surfaces import surface_forms
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
 TERMS = 24  # characteristic words kept an article, for explanations
@@ -48,6 +54,14 @@ class Refused(Exception):
         self.reasons = tuple(reasons)
 
 
+class NothingToBuildOnto(Exception):
+    """`onto_last` without a last snapshot, or with one that is damaged or of another format."""
+
+    def __init__(self, channel: str, active: str | None) -> None:
+        state = "has no snapshot" if active is None else f"points to {active}, which cannot be read"
+        super().__init__(f"channel {channel} {state}: build from all sources, without --onto-last")
+
+
 class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache."""
 
@@ -59,6 +73,8 @@ class BuildReport(msgspec.Struct, frozen=True):
     embedded: int
     lexical_refitted: bool
     recall_at_10: float
+    duplicates: int
+    quality: Quality
     pruned: tuple[str, ...]
 
 
@@ -72,10 +88,11 @@ class _Gathered(msgspec.Struct):
 
 
 class _Lexical(msgspec.Struct, frozen=True):
-    """The lexical model and the TF-IDF rows of this build's articles."""
+    """The lexical model and the TF-IDF rows of this build's articles, and of their headlines alone."""
 
     model: LexicalModel
     tfidf: Any
+    headlines: Any
     refitted: bool
 
 
@@ -89,26 +106,33 @@ def rebuild(
     onto_last: bool = False,
     force: bool = False,
     keep: int = 3,
+    links: Path | None = None,
     progress: Progress = _silent,
 ) -> BuildReport:
     """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
 
     `onto_last`: begin with the articles of the channel's last snapshot; records add and replace.
-    Raises `StoreLocked`, `Refused` (nothing published), `UnreadableSource`, OSError; the old snapshot
-    stays live in every case.
+    `links`: editors' links, on which the gate compares the new lists with the live ones.
+    Raises `StoreLocked`, `NothingToBuildOnto`, `UnusableLinks`, `Refused` (nothing published),
+    `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
     with store.lock():
-        previous = _previous(store, channel)
-        base = read_articles(previous) if previous and onto_last else iter(())
-        gathered = gather([*base], records, progress)
+        previous = live_snapshot(store, channel)
+        if onto_last and previous is None:
+            raise NothingToBuildOnto(channel, store.active_id(channel))
+        gathered = gather(previous.articles if previous and onto_last else [], records, progress)
+        truth = _truth(links, [article.id for article in gathered.articles])
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical = _contents(gathered, store, previous, embedder, now, channel, progress)
+        table = _table(contents)
+        worth = quality(table, truth)
+        contents.quality = msgspec.structs.asdict(worth)
         reasons = refusals(
-            contents,
-            gathered.read,
-            len(gathered.rejections),
-            _articles_in(previous) if previous else None,
+            contents, gathered.read, len(gathered.rejections), len(previous.articles) if previous else None
         )
+        if previous and table.ids:
+            before = quality(previous.table, _truth(links, previous.table.ids))
+            reasons += regressions(worth, before, overlap(table, previous.table))
         if blocking := [refusal for refusal in reasons if refusal.final or not force]:
             partial.rmdir()
             raise Refused(blocking)
@@ -128,8 +152,26 @@ def rebuild(
             embedded=embedded,
             lexical_refitted=lexical.refitted,
             recall_at_10=contents.models["recall_at_10"],
+            duplicates=contents.counts["duplicates"],
+            quality=worth,
             pruned=tuple(store.prune(keep)),
         )
+
+
+def _truth(links: Path | None, ids: Sequence[str]) -> Truth | None:
+    if links is None:
+        return None
+    return read_links(links, {article_id: row for row, article_id in enumerate(ids)}.get).truth
+
+
+def _table(contents: Contents) -> Table:
+    return Table(
+        [article.id for article in contents.articles],
+        contents.neighbour_rows,
+        np.asarray(contents.neighbour_features)[:, :, 0],
+        contents.canonical,
+        np.array([article.status == "published" for article in contents.articles], bool),
+    )
 
 
 def gather(
@@ -162,18 +204,10 @@ def gather(
     return found
 
 
-def read_articles(directory: Path) -> Iterator[Article]:
-    """The articles that a snapshot was built from, in row order."""
-    decoder = msgspec.json.Decoder(Article)
-    raw = zstandard.ZstdDecompressor().stream_reader((directory / "articles.jsonl.zst").read_bytes()).read()
-    for line in raw.splitlines():
-        yield decoder.decode(line)
-
-
 def _contents(
     gathered: _Gathered,
     store: Store,
-    previous: Path | None,
+    previous: Previous | None,
     embedder: Embedder,
     now: int,
     channel: str,
@@ -188,12 +222,14 @@ def _contents(
     nearest = Nearest.build(vectors)
     relevance = default_relevance()
     brief = brief_articles(articles)
-    scorer = PairScorer(vectors, dense.shape[1], lexical.tfidf, brief, relevance)
+    published_at = np.array([UNDATED if a.published_at is None else a.published_at for a in articles], np.int64)
+    scorer = PairScorer(vectors, dense.shape[1], lexical.tfidf, lexical.headlines, published_at, brief, relevance)
     eligible = np.array([article.status == "published" for article in articles], bool)
     overall = find_pairs(
         vectors, nearest, scorer, eligible, progress=lambda done, total: progress("neighbours", done, total)
     )
     recent_from = now - RECENT_DAYS * 86_400
+    overall = by_way_of_others(overall, scorer, brief)
     lately = np.array([(a.published_at or -(2**62)) >= recent_from for a in articles], bool)
     recent = find_pairs(
         vectors,
@@ -203,8 +239,11 @@ def _contents(
         baselines=overall.baselines or None,
         progress=lambda d, t: progress("recent neighbours", d, t),
     )
-    canonical = canonical_rows(articles, overall.rows, overall.features)
-    rows, features = candidate_table(overall, recent, canonical)
+    progress("stories", 0, 1)
+    alike = above_background(overall.features[:, :, 1], dense)
+    stories = find_stories(articles, overall.rows, alike, overall.features[:, :, 2], default_stories())
+    progress("stories", 1, 1)
+    rows, features = candidate_table(overall, recent, stories.canonical)
     terms, term_texts = _characteristic_terms(lexical)
     arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance)
     contents = Contents(
@@ -213,10 +252,11 @@ def _contents(
         neighbour_rows=rows,
         neighbour_features=features,
         terms=terms,
-        term_texts=term_texts,
-        canonical=canonical,
-        event=canonical,
-        storyline=canonical,
+        term_texts=surface_forms([full_text(article) for article in articles], term_texts),
+        canonical=stories.canonical,
+        event=stories.event,
+        storyline=stories.storyline,
+        cluster_ids=_cluster_ids(articles, stories, previous),
         channel=channel,
         models={
             "dense": embedder.fingerprint,
@@ -234,12 +274,23 @@ def _contents(
             "rejected": len(gathered.rejections),
             "superseded": gathered.superseded,
             "passages_left_out": left_out,
-            "duplicates": int((canonical != np.arange(len(articles))).sum()),
+            "duplicates": len(articles) - len(np.unique(stories.canonical)),
+            "events": len(np.unique(stories.event)),
+            "storylines": len(np.unique(stories.storyline)),
         },
         extra_arrays=arrays,
         extra_bytes=texts,
     )
     return contents, embedded, lexical
+
+
+def _cluster_ids(
+    articles: Sequence[Article], stories: Stories, previous: Previous | None
+) -> dict[str, npt.NDArray[Any]]:
+    """IDs (n,) uint64 of each row's event and storyline, which clusters keep from snapshot to snapshot."""
+    ids = [article.id for article in articles]
+    labels = {"events": stories.event, "storylines": stories.storyline}
+    return {kind: stable_ids(labels[kind], ids, previous.cluster_ids(kind) if previous else {}) for kind in CLUSTERS}
 
 
 def _dense(
@@ -260,23 +311,28 @@ def _dense(
     return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
 
 
-def _lexical(articles: Sequence[Article], previous: Path | None) -> _Lexical:
+def _lexical(articles: Sequence[Article], previous: Previous | None) -> _Lexical:
     """The last snapshot's model while at most a tenth of the texts is new to it, else a new fit."""
     digests = [_text_digest(article) for article in articles]
-    known = _known_lexical(previous) if previous else None
+    known = _known_lexical(previous.directory) if previous else None
     if known is not None:
         model, tfidf, old_rows = known
         fresh = [row for row, digest in enumerate(digests) if digest not in old_rows]
         drift = (len(fresh) + max(0, len(old_rows) - len(articles))) / max(len(articles), 1)
         if drift <= REFIT_SHARE:
-            return _Lexical(model, _reused_rows(model, tfidf, old_rows, articles, digests, fresh), False)
+            rows = _reused_rows(model, tfidf, old_rows, articles, digests, fresh)
+            return _Lexical(model, rows, _headlines(model, articles), False)
     model, rows = fit_lexical([full_text(article) for article in articles])
-    return _Lexical(model, rows, True)
+    return _Lexical(model, rows, _headlines(model, articles), True)
+
+
+def _headlines(model: LexicalModel, articles: Sequence[Article]) -> Any:
+    return model.tfidf([article.headline for article in articles])
 
 
 def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, dict[str, int]] | None:
     manifest = read_manifest(previous)
-    if manifest.models.get("recipe") != RECIPE:
+    if manifest.models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
         return None
     model, tfidf = load_lexical(previous)
     old = msgspec.json.decode((previous / "lexical.digests.json").read_bytes(), type=list[str])
@@ -289,12 +345,24 @@ def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
         name: np.load(directory / name, allow_pickle=False) for name in ("lexical.idf.npy", "lexical.projection.npy")
     }
     model = LexicalModel.from_files((directory / "lexical.json").read_bytes(), arrays)
+    return model, _load_rows(directory, "tfidf", len(model.terms))
+
+
+def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any) -> PairScorer:
+    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`."""
+    brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
+    headlines = _load_rows(snapshot.directory, "headlines", tfidf.shape[1])
+    dimension = snapshot.manifest.models["dense_dimension"]
+    published_at = np.asarray(snapshot.attributes["published_at"], np.int64)
+    return PairScorer(snapshot.vectors, dimension, tfidf, headlines, published_at, brief, relevance)
+
+
+def _load_rows(directory: Path, name: str, terms: int) -> Any:
     data, indices, indptr = (
-        np.load(directory / f"tfidf.{part}.npy", mmap_mode="r", allow_pickle=False)
+        np.load(directory / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
         for part in ("data", "indices", "indptr")
     )
-    shape = (len(indptr) - 1, len(model.terms))
-    return model, sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
+    return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, terms), copy=False)
 
 
 def _reused_rows(
@@ -324,6 +392,7 @@ def _extra_files(
     arrays["brief.npy"] = brief
     for part in ("data", "indices", "indptr"):
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
+        arrays[f"headlines.{part}.npy"] = getattr(lexical.headlines, part)
     encode = msgspec.json.encode
     texts["lexical.digests.json"] = encode([_text_digest(article) for article in articles])
     texts["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
@@ -363,22 +432,6 @@ def brief_articles(articles: Sequence[Article]) -> npt.NDArray[np.bool_]:
 def _age_key(article: Article) -> tuple[bool, int]:
     moment = article.updated_at if article.updated_at is not None else article.published_at
     return (moment is not None, moment or 0)
-
-
-def _previous(store: Store, channel: str) -> Path | None:
-    """The channel's live snapshot, verified whole; a damaged one counts as none."""
-    active = store.active_id(channel)
-    if active is None:
-        return None
-    try:
-        verify_all(store.directory(active))
-    except DamagedSnapshot:
-        return None
-    return store.directory(active)
-
-
-def _articles_in(directory: Path) -> int:
-    return read_manifest(directory).counts["articles"]
 
 
 def _snapshot_id(store: Store, articles: Sequence[Article], now: int) -> str:

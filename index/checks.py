@@ -5,11 +5,16 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from index.quality import Quality
 from index.snapshot import NO_ROW, Contents
 
 MOST_REJECTED = 0.05
 MOST_SHRINKAGE = 0.20
 LEAST_RECALL = 0.90
+MOST_REPEATS = 0.02  # of pairs among an article and its ten best candidates; digital.gov and the sample have none
+MOST_COVERAGE_LOST = 0.10
+LEAST_OVERLAP = 0.50  # rank-biased; another model keeps about this much, a usual build more than .9
+MOST_NDCG_LOST = 0.02
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -44,3 +49,22 @@ def refusals(contents: Contents, read: int, rejected: int, previous_articles: in
     if recall < LEAST_RECALL:
         found.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
     return found
+
+
+def regressions(new: Quality, live: Quality, overlap: float | None) -> list[Refusal]:
+    """What got worse than a build may make it, against the live snapshot. `overlap`: of their lists, if any."""
+    found = []
+    if new.repeats > max(MOST_REPEATS, live.repeats):
+        found.append(f"{new.repeats:.1%} of the pairs in lists are copies (limit {MOST_REPEATS:.0%})")
+    if new.coverage < live.coverage - MOST_COVERAGE_LOST:
+        found.append(
+            f"only {new.coverage:.0%} of the articles have a full list, {live.coverage:.0%} have one in the live "
+            f"snapshot (limit: {MOST_COVERAGE_LOST:.0%} fewer)"
+        )
+    if overlap is not None and overlap < LEAST_OVERLAP:
+        found.append(f"lists change too much: overlap with the live ones is {overlap:.2f} (least {LEAST_OVERLAP})")
+    if new.ndcg is not None and live.ndcg is not None and new.ndcg < live.ndcg - MOST_NDCG_LOST:
+        found.append(
+            f"nDCG@10 on editors' links falls from {live.ndcg:.3f} to {new.ndcg:.3f} (limit: {MOST_NDCG_LOST} less)"
+        )
+    return [Refusal(reason) for reason in found]

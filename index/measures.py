@@ -1,4 +1,4 @@
-"""Pure: how good one ranking is, given the gains of what was found and of all that was wanted.
+"""Pure: how good one ranking is, given the gains of what was found and of all that was wanted; how alike two are.
 
 `found`: gains in rank order, 0 for an article that nobody linked. `wanted`: gains of every linked article
 among the candidates, ranked or not, in any order; never empty.
@@ -14,6 +14,7 @@ import numpy.typing as npt
 MEASURES = ("ndcg@10", "recall@10", "hit@5", "mrr")
 CUT = 10
 FIRST_SCREEN = 5
+RBO_P = 0.9  # the first ten places carry 86% of the weight
 
 Gains = npt.NDArray[np.float64] | Sequence[float]
 
@@ -45,6 +46,21 @@ def reciprocal_rank(found: Gains) -> float:
     """1 / rank of the first linked article; 0 when there is none in the ranking."""
     places = np.flatnonzero(np.asarray(found))
     return 1 / (int(places[0]) + 1) if len(places) else 0.0
+
+
+def rank_biased_overlap(one: Sequence[object], other: Sequence[object], p: float = RBO_P) -> float:
+    """Extrapolated rank-biased overlap of two rankings without repeats, 0-1; two empty ones are the same: 1.
+
+    *Source*: Webber, Moffat and Zobel, "A similarity measure for indefinite rankings", 2010, equation 32.
+    """
+    short, long = sorted((one, other), key=len)
+    s, length = len(short), len(long)
+    if not s:
+        return float(length == 0)
+    x = [len(set(short[:depth]) & set(long[:depth])) for depth in range(length + 1)]
+    agreed = sum(x[d] / d * p**d for d in range(1, length + 1))
+    assumed = sum(x[s] * (d - s) / (s * d) * p**d for d in range(s + 1, length + 1))
+    return float((1 - p) / p * (agreed + assumed) + ((x[length] - x[s]) / length + x[s] / s) * p**length)
 
 
 def _discounted(gains: Gains, k: int) -> float:

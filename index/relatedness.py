@@ -11,35 +11,55 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-PAIR_FEATURES = ("dense", "lexical", "lsa")
+# Cosines of the embeddings (dense) and of the full articles' TF-IDF rows (lexical); of the other's headline in the
+# text of the source the TF-IDF cosine, and the share of its squared weight that occurs there at all; log(1 + weeks
+# between the two), NaN when one is undated. What did not help: README, "Relatedness".
+PAIR_FEATURES = ("dense", "lexical", "headline", "headline_share", "log_weeks")
 LEAST_LEXICAL = 0.01
+LEAST_HEADLINE = 0.003
 BRIEF_WORDS = 60  # an article of fewer words, such as a headline and standfirst, gives little to match words on
+DENSE_CONTRAST = 2  # the column of `model_inputs` that pairs with a brief article are judged by
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """What is usual among a source's candidates: means of the dense and of the logarithmic lexical cosine."""
+    """What is usual among a source's candidates: means of dense and log lexical cosine, and of log weeks apart."""
 
     dense: float
     log_lexical: float
+    log_weeks: float
 
 
 def baseline_of(features: FloatArray) -> Baseline:
-    """The baseline of a source from the (k, 3) pair features of its nearest candidates; zeros for none."""
+    """The baseline of a source from the (k, 5) pair features of its nearest candidates; zeros for none."""
     if not len(features):
-        return Baseline(0.0, 0.0)
-    return Baseline(float(features[:, 0].mean()), float(_log_lexical(features).mean()))
+        return Baseline(0.0, 0.0, 0.0)
+    weeks = features[:, 4][~np.isnan(features[:, 4])]
+    return Baseline(
+        float(features[:, 0].mean()),
+        float(_log(features[:, 1], LEAST_LEXICAL).mean()),
+        float(weeks.mean()) if len(weeks) else 0.0,
+    )
 
 
 def model_inputs(features: FloatArray, baseline: Baseline) -> FloatArray:
-    """(k, 3) cosines -> (k, 5) inputs: dense, log lexical, LSA, and the first two above the baseline.
+    """(k, 5) pair features -> (k, 7) inputs of the model, in the order of `Relevance.weights`.
 
-    Lexical cosines of linked articles spread over two orders of magnitude: taken linearly the model ranked
-    digitalgov worse (nDCG@10 .466) than the lexical cosine alone (.473), by the logarithm better (.477).
-    The contrasts with the baseline (.479) carry over to corpora where everything is more or less alike.
+    Dense, log lexical; the first two above the baseline; log headline, headline share; log weeks
+    above the baseline, 0 for undated. Lexical cosines of linked articles spread over two orders of magnitude, so the
+    logarithm ranks better. Contrasts with the baseline carry over to archives where everything is more or less
+    alike, and do not mark a source down for being old. What each group is worth: README, "Relatedness".
     """
-    log_lexical = _log_lexical(features)
-    contrasts = (features[:, 0] - baseline.dense, log_lexical - baseline.log_lexical)
-    return np.stack([features[:, 0], log_lexical, features[:, 2], *contrasts], axis=1).astype(np.float32)
+    log_lexical = _log(features[:, 1], LEAST_LEXICAL)
+    columns = (
+        features[:, 0],
+        log_lexical,
+        features[:, 0] - baseline.dense,
+        log_lexical - baseline.log_lexical,
+        _log(features[:, 2], LEAST_HEADLINE),
+        features[:, 3],
+        np.nan_to_num(features[:, 4] - baseline.log_weeks),
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 class Relevance(msgspec.Struct, frozen=True):
@@ -48,22 +68,22 @@ class Relevance(msgspec.Struct, frozen=True):
     On a brief article words are silent rather than unlike, so there the stronger of the two counts.
     """
 
-    weights: tuple[float, float, float, float, float]
+    weights: tuple[float, float, float, float, float, float, float]
     bias: float
     dense_weight: float
     dense_bias: float
     origin: str
 
     def probability(self, features: FloatArray, baseline: Baseline, brief: npt.NDArray[np.bool_]) -> FloatArray:
-        """(k, 3) pair features, (k,) whether either article is brief -> (k,) probabilities in [0, 1]."""
+        """(k, 5) pair features, (k,) whether either article is brief -> (k,) probabilities in [0, 1]."""
         inputs = model_inputs(features, baseline)
         full = _logistic(inputs @ np.array(self.weights, np.float32) + np.float32(self.bias))
-        dense = _logistic(inputs[:, 3] * np.float32(self.dense_weight) + np.float32(self.dense_bias))
+        dense = _logistic(inputs[:, DENSE_CONTRAST] * np.float32(self.dense_weight) + np.float32(self.dense_bias))
         return np.where(brief, np.maximum(full, dense), full)
 
 
-def _log_lexical(features: FloatArray) -> FloatArray:
-    return np.log(np.maximum(features[:, 1], np.float32(LEAST_LEXICAL)))
+def _log(cosines: FloatArray, least: float) -> FloatArray:
+    return np.log(np.maximum(cosines, np.float32(least)))
 
 
 def _logistic(logits: FloatArray) -> FloatArray:

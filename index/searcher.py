@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.build import load_lexical
+from index.build import load_lexical, load_scorer
 from index.nearest import Nearest
-from index.neighbours import DEPTH, PairScorer
+from index.neighbours import DEPTH, Rows
 from index.relatedness import Relevance
 from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
 
@@ -30,9 +30,8 @@ class Searcher:
         self._nearest = Nearest.read(snapshot.directory, entry, models["index"])
         _, tfidf = load_lexical(snapshot.directory)
         relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
-        brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
-        self._scorer = PairScorer(snapshot.vectors, models["dense_dimension"], tfidf, brief, relevance)
-        self._published = (snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0
+        self.scorer = load_scorer(snapshot, relevance, tfidf)
+        self.published = (snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0
 
     def similar_rows(
         self, row: int, k: int, allowed: npt.NDArray[np.bool_] | None = None
@@ -43,21 +42,21 @@ class Searcher:
         Never the row itself, a duplicate of it or a withdrawn article.
         """
         canonical = self.snapshot.attributes["canonical"]
-        mask = self._published & (canonical != canonical[row])
+        mask = self.published & (canonical != canonical[row])
         if allowed is not None:
             mask &= allowed
         query = np.asarray(self.snapshot.vectors[row : row + 1], np.float32)
-        found, _ = self._nearest.search(query, max(k, DEPTH), mask)
-        others = found[0][found[0] >= 0]
-        _, baseline = self._scorer.score(row, self._nearest_candidates(query, row))
-        features, _ = self._scorer.score(row, others, baseline)
+        others = self.nearest_rows(query, mask, max(k, DEPTH))
+        probe = self.scorer.probe(row)
+        everybody = self.published.copy()  # what the rebuild took the row's baseline from
+        everybody[row] = False
+        _, baseline = self.scorer.score(probe, self.nearest_rows(query, everybody, DEPTH))
+        features, _ = self.scorer.score(probe, others, baseline)
         order = np.lexsort((-others, -features[:, 0]))[:k]
         return others[order].astype(np.uint32), features[order]
 
-    def _nearest_candidates(self, query: FloatArray, row: int) -> npt.NDArray[np.int64]:
-        """What the rebuild took the row's baseline from: its nearest published rows without itself."""
-        others = self._published.copy()
-        others[row] = False
-        found, _ = self._nearest.search(query, DEPTH, others)
-        nearest: npt.NDArray[np.int64] = found[0][found[0] >= 0]
-        return nearest
+    def nearest_rows(self, query: FloatArray, allowed: npt.NDArray[np.bool_], k: int) -> Rows:
+        """At most k rows among `allowed` that are nearest to a hybrid unit row (1, d)."""
+        found, _ = self._nearest.search(query, k, allowed)
+        rows: Rows = found[0][found[0] >= 0]
+        return rows

@@ -30,6 +30,7 @@ FLAG_WITHDRAWN = 2
 BLOCK_BYTES = 4 << 20  # 4 MiB: about 3 ms to hash when first touched
 EAGER_BYTES = 32 << 20  # files up to this size are verified whole when a snapshot opens
 _SKETCH_BYTES = BITS // 8
+CLUSTERS = ("events", "storylines")
 FEATURES = ("relevance", "dense", "lexical")
 
 ATTRIBUTES = np.dtype(
@@ -108,6 +109,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     brands: tuple[str, ...]
     models: dict[str, Any]
     files: dict[str, FileEntry]
+    quality: dict[str, float | None] = {}
 
 
 class Codes:
@@ -193,6 +195,10 @@ class Snapshot:
             known = int((rows == NO_ROW).argmax())
         return rows[:known], self._neighbour_features[row, :known].astype(np.float32)
 
+    def candidate_table(self) -> tuple[Array, Array]:
+        """Candidates (n, k) uint32, padded with `NO_ROW`, and relevance (n, k) of all rows; not verified by block."""
+        return self._neighbour_rows, self._neighbour_features[:, :, 0]
+
     def fact(self, row: int) -> Facts:
         """The attribute record of one row."""
         return _facts(_record.unpack_from(self._attribute_bytes, row * _record.size))
@@ -207,6 +213,13 @@ class Snapshot:
             self._sketch_file.touch_row(row)
         start = self._sketches_begin + row * _SKETCH_BYTES
         return int.from_bytes(self._sketch_bytes[start : start + _SKETCH_BYTES], "little")
+
+    @cached_property
+    def cluster_ids(self) -> dict[str, Array]:
+        """By kind, "events" and "storylines": (n,) uint64, IDs that clusters keep from snapshot to snapshot."""
+        return {
+            kind: np.load(self.directory / f"{kind}.ids.npy", mmap_mode="r", allow_pickle=False) for kind in CLUSTERS
+        }
 
     @cached_property
     def vectors(self) -> Array:
@@ -375,7 +388,8 @@ class Contents(msgspec.Struct, kw_only=True):
     """What a build hands over for writing; `articles` in row order, every array with one row an article.
 
     neighbour_rows (n, k) uint32, relevance descending, padded with `NO_ROW`; neighbour_features
-    (n, k, 3) float; vectors (n, d) unit rows; terms (n, t) uint32 codes into `term_texts`.
+    (n, k, 3) float; vectors (n, d) unit rows; terms (n, t) uint32 codes into `term_texts`; cluster_ids (n,)
+    uint64 of "events" and "storylines" (zeros where not given).
     `extra_arrays` and `extra_texts` become files of their own (lexical model, sources, rejections).
     """
 
@@ -391,6 +405,8 @@ class Contents(msgspec.Struct, kw_only=True):
     models: dict[str, Any]
     counts: dict[str, int]
     channel: str = "default"
+    quality: dict[str, float | None] = {}
+    cluster_ids: Mapping[str, Array] = {}
     extra_arrays: Mapping[str, Array] = {}
     extra_bytes: Mapping[str, bytes] = {}
 
@@ -412,6 +428,9 @@ def write_snapshot(
     save.array("neighbours.features.npy", contents.neighbour_features.astype("<f2"))
     save.array("ids.npy", _id_table(contents.articles))
     save.array("urls.npy", _url_table(contents.articles))
+    for kind in CLUSTERS:
+        ids = contents.cluster_ids.get(kind, np.zeros(len(contents.articles)))
+        save.array(f"{kind}.ids.npy", np.asarray(ids).astype("<u8"))
     for name, array in contents.extra_arrays.items():
         save.array(name, array)
     for name, raw in contents.extra_bytes.items():
@@ -429,6 +448,7 @@ def write_snapshot(
         types=codes["type"].names(),
         brands=codes["brand"].names(),
         models=contents.models,
+        quality=contents.quality,
         files={path.name: describe_file(path) for path in sorted(directory.iterdir())},
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)

@@ -28,6 +28,7 @@ from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import Refused, rebuild
 from index.embed import Embedder
 from index.embed.choose import embedder_named
+from index.linkfile import UnusableLinks, read_links
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
 from index.store import Store, StoreLocked
@@ -35,7 +36,6 @@ from service.evaluation.corpus import open_corpus
 from service.evaluation.evaluate import evaluate
 from service.evaluation.report import as_html, as_text
 from service.evaluation.result import Result
-from service.evaluation.truth import UnusableLinks, read_links
 
 DAY = 86_400
 CHANNEL = "evaluation"

@@ -17,8 +17,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from index.article import InvalidArticle, epoch_seconds
-from index.build import BuildReport, Refused, rebuild
+from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embed.choose import embedder_named
+from index.linkfile import UnusableLinks
 from index.sources import UnreadableSource, read_source
 from index.store import Store, StoreLocked, UnknownSnapshot
 
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             onto_last=options.onto_last,
             force=options.force,
             keep=options.keep,
+            links=options.links,
             progress=bars,
         )
     except Refused as refused:
@@ -55,7 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
         if not any(reason.final for reason in refused.reasons):
             print("If this is meant, run again with --force.", file=sys.stderr)
         return 1
-    except (UnreadableSource, InvalidArticle, UnknownSnapshot, ValueError) as error:
+    except (
+        UnreadableSource,
+        UnusableLinks,
+        NothingToBuildOnto,
+        InvalidArticle,
+        UnknownSnapshot,
+        ValueError,
+    ) as error:
         bars.close()
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -124,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="snapshots kept beside active ones (default: %(default)s)",
     )
+    add("--links", type=Path, metavar="TSV", help="editors' links: refuse lists that find fewer than the live ones")
     add("--now", metavar="TIME", help="build as of this ISO 8601 time (default: the clock)")
     add("--quiet", action="store_true", help="no progress bars")
     return parser

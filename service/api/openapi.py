@@ -92,7 +92,11 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                 **components,
                 "RelatedList": _LIST,
                 "ArticleState": _object(
-                    state=_TEXT, snapshot_id=_TEXT, teaser={**_TEASER, "type": ["object", "null"]}
+                    state=_TEXT,
+                    snapshot_id=_TEXT,
+                    teaser={**_TEASER, "type": ["object", "null"]},
+                    event_id=_TEXT,
+                    storyline_id=_TEXT,
                 ),
                 "Policies": _object(default=_TEXT, policies={"type": "array", "items": _reference("Policy")}),
                 "Snapshots": _object(channel=_TEXT, snapshots={"type": "array", "items": {"type": "object"}}),

@@ -205,10 +205,13 @@ def _cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
 def _article_response(snapshot: Snapshot, row: int | None, asked: str, now: int) -> Response:
     if row is None:
         raise ArticleNotFound(asked, snapshot.id)
-    if not snapshot.attributes[row]["flags"] & FLAG_WITHDRAWN:
+    state: dict[str, Any] = {"state": "withdrawn", "snapshot_id": snapshot.id, "teaser": None}
+    if not snapshot.fact(row).flags & FLAG_WITHDRAWN:
         visible_row(snapshot, row, asked, now)  # embargoed: as if it were not there
-        return _json({"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))})
-    return _json({"state": "withdrawn", "snapshot_id": snapshot.id, "teaser": None})
+        state = {"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))}
+    event_id, storyline_id = (f"{int(snapshot.cluster_ids[kind][row]):016x}" for kind in ("events", "storylines"))
+    state |= {"event_id": event_id, "storyline_id": storyline_id}
+    return _json(state)
 
 
 def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:

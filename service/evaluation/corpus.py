@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.build import load_lexical, read_articles
+from index.build import load_lexical
 from index.embed.lexical import unit_rows
+from index.previous import read_articles
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
 
 Rule = Literal["older", "all"]

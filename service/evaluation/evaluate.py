@@ -14,6 +14,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from index.article import UNDATED, iso_time
+from index.linkfile import Links, Truth
+from index.measures import MEASURES, measured
 from index.relatedness import default_relevance
 from index.snapshot import Snapshot
 from service.evaluation.baselines import Scorer, baselines
@@ -21,10 +23,9 @@ from service.evaluation.calibration import Calibration, reliability
 from service.evaluation.corpus import DEPTH, RULES, Corpus, Rows, Rule, best, candidates
 from service.evaluation.intervals import RESAMPLES, SEED, bootstrap_intervals, holm, sign_flip_p
 from service.evaluation.lists import ListMeasures, churn, list_measures, sampled_rows, served
-from service.evaluation.measures import MEASURES, measured
 from service.evaluation.ours import Scored, rank_ours
 from service.evaluation.result import OURS, Comparison, LinkReport, Result, SystemScore
-from service.evaluation.truth import Links, Truth, judged
+from service.evaluation.truth import judged
 
 Progress = Callable[[str, int, int], None]
 Rankings = dict[str, dict[int, Rows]]  # system -> source row -> rows, best first

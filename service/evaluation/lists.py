@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED
+from index.measures import rank_biased_overlap
 from index.snapshot import Snapshot
 from service.evaluation.corpus import FloatArray
 from service.policy import shipped_policies
@@ -20,7 +21,6 @@ POLICY = "related"
 LIMIT = 6
 MOST_LISTS = 2_000
 DAY = 86_400
-RBO_P = 0.9  # the first ten places carry 86% of the weight
 AGES = ((7, "under a week"), (30, "1–4 weeks"), (91, "1–3 months"), (365, "3–12 months"),
         (3 * 365, "1–3 years"), (10 * 365, "3–10 years"), (np.inf, "older"))  # fmt: skip
 
@@ -118,21 +118,6 @@ def churn(snapshot: Snapshot, rows: Sequence[int], other: Snapshot, now: int) ->
     ]
     overlaps = [rank_biased_overlap(_ids(snapshot, row, now), _ids(other, there, now)) for row, there in pairs]
     return Churn(other.id, len(pairs), _mean(overlaps))
-
-
-def rank_biased_overlap(one: Sequence[object], other: Sequence[object], p: float = RBO_P) -> float:
-    """Extrapolated rank-biased overlap of two rankings without repeats, 0-1; two empty ones are the same: 1.
-
-    *Source*: Webber, Moffat and Zobel, "A similarity measure for indefinite rankings", 2010, equation 32.
-    """
-    short, long = sorted((one, other), key=len)
-    s, length = len(short), len(long)
-    if not s:
-        return float(length == 0)
-    x = [len(set(short[:depth]) & set(long[:depth])) for depth in range(length + 1)]
-    agreed = sum(x[d] / d * p**d for d in range(1, length + 1))
-    assumed = sum(x[s] * (d - s) / (s * d) * p**d for d in range(s + 1, length + 1))
-    return float((1 - p) / p * (agreed + assumed) + ((x[length] - x[s]) / length + x[s] / s) * p**length)
 
 
 def gini(counts: npt.NDArray[np.integer]) -> float:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from index.measures import MEASURES
 from service.evaluation.calibration import Calibration
 from service.evaluation.corpus import RULES
-from service.evaluation.measures import MEASURES
 from service.evaluation.result import OURS, Comparison, Result, SystemScore
 
 SIGNIFICANT = 0.05

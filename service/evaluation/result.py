@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from index.linkfile import Problem
 from service.evaluation.calibration import Calibration
 from service.evaluation.corpus import Rule
 from service.evaluation.lists import ListMeasures
-from service.evaluation.truth import Problem
 
 OURS = ("ours", "ours-default")  # learned from these links; as it ships
 

@@ -355,3 +355,10 @@ def test_teasers_in_lists_are_those_of_the_article_call(client: FlaskClient) -> 
 
 def test_excluding_a_story_excludes_its_copies(client: FlaskClient) -> None:
     assert BRIDGE not in ids(client.get(f"/v1/related?id={OPENING}&fallback=recent&exclude={COPY}"))
+
+
+@pytest.mark.parametrize("policy", ["related", "latest", "background", "timeline"])
+def test_every_shipped_policy_answers_for_an_archive_that_names_no_types(client: FlaskClient, policy: str) -> None:
+    answer = client.get(f"/v1/articles/{BRIDGE}/related?policy={policy}&explain=true")
+    assert answer.status_code == 200
+    assert answer.get_json()["policy"] == policy

@@ -66,8 +66,8 @@ def latest_list(data_dir: Path, store: Store, sample: list[Article], digitalgov:
 
 
 # The seventh, "Is Europe's defence too reliant on the US?", shares neither words nor, to the model, meaning with an
-# article on Kazakhstan (cosine .11, rank 64 of 2,184): it is not found, and README's "Relatedness" says so.
-FOUND = {f"teaser-{number}" for number in range(1, 9)} - {"teaser-7"}
+# article on Kazakhstan (cosine .11, rank 64 of 2,184): it is found by way of the others.
+TEASERS = {f"teaser-{number}" for number in range(1, 9)}
 
 
 @pytest.fixture
@@ -80,15 +80,15 @@ def sample_in_2025() -> list[Article]:
 
 
 @pytest.mark.model
-def test_latest_of_the_founding_page_shows_seven_of_its_eight_teasers_and_nothing_else(
+def test_latest_of_the_founding_page_shows_its_eight_teasers_and_nothing_else(
     data_dir: Path, store: Store, sample_in_2025: list[Article]
 ) -> None:
     found = latest_list(data_dir, store, sample_in_2025, digitalgov=40)
-    assert set(found) == FOUND
+    assert set(found) == TEASERS
 
 
 @pytest.mark.proof
 @pytest.mark.model
 @pytest.mark.timeout(7_200)
 def test_so_it_does_beside_all_of_digitalgov(data_dir: Path, store: Store, sample_in_2025: list[Article]) -> None:
-    assert set(latest_list(data_dir, store, sample_in_2025, digitalgov=None)) == FOUND
+    assert set(latest_list(data_dir, store, sample_in_2025, digitalgov=None)) == TEASERS

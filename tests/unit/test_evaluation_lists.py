@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from index.article import Article
 from index.build import rebuild
+from index.measures import rank_biased_overlap
 from index.snapshot import FLAG_WITHDRAWN
 from index.store import Store
 from service.evaluation.corpus import Corpus, open_corpus
@@ -22,7 +23,6 @@ from service.evaluation.lists import (
     churn,
     gini,
     list_measures,
-    rank_biased_overlap,
     sampled_rows,
     served,
 )

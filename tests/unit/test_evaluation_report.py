@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from index.linkfile import Problem
 from service.evaluation.calibration import Bin, Calibration
 from service.evaluation.lists import ListMeasures
 from service.evaluation.report import as_html, as_text, evidence, verdict
 from service.evaluation.result import Comparison, LinkReport, Result, SystemScore
-from service.evaluation.truth import Problem
 
 LISTS = ListMeasures("related", 0, 0, 0, None, None, None, 0.0, 0.0, None, None, {}, ())
 NOTHING = Result(

@@ -10,9 +10,10 @@ from conftest import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
+from index.linkfile import Links, UnusableLinks, read_links
 from index.store import Store
 from service.evaluation.corpus import Corpus, best, candidates, open_corpus
-from service.evaluation.truth import Links, UnusableLinks, judged, read_links
+from service.evaluation.truth import judged
 
 ROWS = {"a": 0, "b": 1, "c": 2, "alias-of-a": 0}
 

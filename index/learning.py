@@ -1,0 +1,77 @@
+"""Owns learning a relevance model from links that editors made. Imports scikit-learn; nothing that serves does.
+
+The unit is the source article: its pairs are learned from together, and judged by weights that never saw it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from index.neighbours import PairScorer, Rows
+from index.relatedness import DENSE_CONTRAST, Relevance, baseline_of, model_inputs
+
+FOLDS = 5
+
+FloatArray = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+class SourcePairs(NamedTuple):
+    """One source article with each of its nearest candidates: `features` (k, 5), `brief` and `linked` (k,) bool."""
+
+    features: FloatArray
+    brief: Mask
+    linked: Mask
+
+
+def labelled_pairs(scorer: PairScorer, row: int, candidates: Rows, linked: Collection[int]) -> SourcePairs:
+    """The pairs of a source row; `linked` are the rows that its editors linked, candidates or not."""
+    probe = scorer.probe(row)
+    features = scorer.pair_features(probe, candidates)
+    return SourcePairs(features, scorer.brief_pairs(probe, candidates), np.isin(candidates, list(linked)))
+
+
+def fitted(pairs: Sequence[SourcePairs], origin: str) -> Relevance | None:
+    """The model of all these pairs, weights to four decimals; None when every pair is linked, or none is."""
+    inputs = np.concatenate([model_inputs(each.features, baseline_of(each.features)) for each in pairs])
+    linked = np.concatenate([each.linked for each in pairs])
+    if linked.all() or not linked.any():
+        return None
+    weights, bias = _logistic(inputs, linked)
+    (dense_weight,), dense_bias = _logistic(inputs[:, [DENSE_CONTRAST]], linked)
+    return Relevance(tuple(weights), bias, dense_weight, dense_bias, origin)  # type: ignore[arg-type]
+
+
+def cross_validated(pairs: Sequence[SourcePairs], folds: int = FOLDS) -> list[FloatArray] | None:
+    """For each source, the (k,) probabilities by weights learned from the other folds' sources.
+
+    None when there are fewer sources than folds, or a fold's links teach nothing.
+    """
+    if len(pairs) < folds:
+        return None
+    found: list[FloatArray] = [np.zeros(0, np.float32)] * len(pairs)
+    sources = np.arange(len(pairs))
+    for train, test in GroupKFold(folds).split(sources, groups=sources):
+        relevance = fitted([pairs[at] for at in train], "")
+        if relevance is None:
+            return None
+        for at in test:
+            found[at] = predicted(relevance, pairs[at])
+    return found
+
+
+def predicted(relevance: Relevance, pairs: SourcePairs) -> FloatArray:
+    """(k,) probabilities of one source's pairs."""
+    return relevance.probability(pairs.features, baseline_of(pairs.features), pairs.brief)
+
+
+def _logistic(inputs: FloatArray, linked: Mask) -> tuple[list[float], float]:
+    """Weights and bias, to four decimals. Inputs of like spread need no scaling; C is wide: pairs are many."""
+    model = LogisticRegression(C=100.0, max_iter=2_000).fit(inputs, linked)
+    return [round(float(weight), 4) for weight in model.coef_[0]], round(float(model.intercept_[0]), 4)

@@ -1,0 +1,63 @@
+"""Learning from links: what is known comes back, and nobody is judged by weights that saw him."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.learning import SourcePairs, cross_validated, fitted, predicted
+from index.relatedness import Relevance, baseline_of
+
+TRUE = Relevance((2.0, 0.5, 1.0, 0.5, 0.3, 0.7, -0.5), 1.0, 8.0, -4.0, "planted")
+
+
+def planted(sources: int, seed: int = 0) -> list[SourcePairs]:
+    """Sources of 200 candidates whose links are drawn by a known model."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(sources):
+        features = rng.random((200, 5), dtype=np.float32) * np.array([0.8, 0.4, 0.3, 1, 6], np.float32)
+        brief = np.zeros(200, bool)
+        chance = TRUE.probability(features, baseline_of(features), brief)
+        found.append(SourcePairs(features, brief, rng.random(200) < chance))
+    return found
+
+
+def test_a_planted_model_is_found_again() -> None:
+    pairs = planted(300)
+    model = fitted(pairs, "drawn")
+    assert model is not None
+    assert model.origin == "drawn"
+    truth = np.concatenate([predicted(TRUE, each) for each in pairs])
+    found = np.concatenate([predicted(model, each) for each in pairs])
+    assert float(np.abs(found - truth).mean()) < 0.01
+
+
+def test_cross_validated_probabilities_mean_what_they_say() -> None:
+    pairs = planted(100)
+    found = cross_validated(pairs)
+    assert found is not None
+    assert [len(each) for each in found] == [200] * 100
+    assert float(np.concatenate(found).mean()) == pytest.approx(
+        float(np.concatenate([each.linked for each in pairs]).mean()), abs=0.01
+    )
+
+
+def test_a_source_is_judged_by_weights_that_have_not_seen_its_links() -> None:
+    pairs = planted(20)
+    before = cross_validated(pairs)
+    turned = [pairs[0]._replace(linked=~pairs[0].linked), *pairs[1:]]
+    after = cross_validated(turned)
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(after[0], before[0])
+    assert any(not np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_links_that_teach_nothing_give_no_model() -> None:
+    none = [each._replace(linked=np.zeros(200, bool)) for each in planted(10)]
+    every = [each._replace(linked=np.ones(200, bool)) for each in planted(10)]
+    assert fitted(none, "") is None
+    assert fitted(every, "") is None
+    assert cross_validated(none) is None
+    assert cross_validated(planted(4)) is None

@@ -93,7 +93,7 @@ def related(
         now -= now % 60
     policy = _adjusted(policy, query)
     source = snapshot.fact(row)
-    filters, codes = _filters(snapshot, query), _codes(snapshot, policy)
+    filters, codes = filters_of(snapshot, query), codes_of(snapshot, policy)
     candidates = Candidates(*snapshot.neighbours(row))
     stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
     degraded = None
@@ -103,10 +103,10 @@ def related(
             stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
         except SearchUnavailable:
             degraded = "search_unavailable"
-    items = [_item(snapshot, position, story, query, now, row) for position, story in enumerate(stories, 1)]
+    items = [similar_item(snapshot, position, story, query, now, row) for position, story in enumerate(stories, 1)]
     for tier, other in _fill(snapshot, source, stories, policy, codes, filters, now, query.limit):
         items.append(_filled_item(snapshot, len(items) + 1, other, tier, query, now))
-    return _sealed(snapshot, row, policy, items, len(items) > len(stories), degraded, query)
+    return sealed(snapshot, row, policy, items, len(items) > len(stories), degraded, query)
 
 
 def age_label(published_at: int, now: int) -> str:
@@ -134,7 +134,7 @@ def _adjusted(policy: Policy, query: Query) -> Policy:
     return msgspec.structs.replace(policy, **changes) if changes else policy
 
 
-def _filters(snapshot: Snapshot, query: Query) -> Filters:
+def filters_of(snapshot: Snapshot, query: Query) -> Filters:
     """The caller's names as codes of this snapshot; -1 for a name no article has, which admits nothing."""
     manifest = snapshot.manifest
     excluded = [row for each in query.exclude if (row := snapshot.row_of_id(each)) is not None]
@@ -149,7 +149,7 @@ def _filters(snapshot: Snapshot, query: Query) -> Filters:
     return NO_FILTERS if filters == NO_FILTERS else filters
 
 
-def _codes(snapshot: Snapshot, policy: Policy) -> Codes:
+def codes_of(snapshot: Snapshot, policy: Policy) -> Codes:
     """The policy's names as codes of this snapshot; names that no article has are left out."""
     if not (policy.type_weights or policy.sensitive_targets or policy.sensitive_sources):
         return NO_CODES
@@ -231,14 +231,21 @@ def _newest_rows(snapshot: Snapshot, tier: Tier, source: Facts) -> Iterable[int]
     return newest_first
 
 
-def _item(snapshot: Snapshot, position: int, story: Ranked, query: Query, now: int, source_row: int) -> bytes:
+def similar_item(
+    snapshot: Snapshot, position: int, story: Ranked, query: Query, now: int, source_row: int | None
+) -> bytes:
+    """One story of a list as JSON; explained, where the query asks and there is a source row."""
     return b'{"position":%d,"score":%.4f,"source":"similar","relation":"%s","teaser":%s%s}' % (
         position,
         story.score,
         story.relation.encode(),
         _teaser(snapshot, story.row, story.published_at, query.fields, now),
-        b',"explain":' + _encode(explanation(snapshot, source_row, story)) if query.explain else b"",
+        b"" if source_row is None or not query.explain else _explained(snapshot, source_row, story),
     )
+
+
+def _explained(snapshot: Snapshot, source_row: int, story: Ranked) -> bytes:
+    return b',"explain":' + _encode(explanation(snapshot, source_row, story))
 
 
 def _filled_item(snapshot: Snapshot, position: int, row: int, tier: Tier, query: Query, now: int) -> bytes:
@@ -259,19 +266,18 @@ def _teaser(snapshot: Snapshot, row: int, published_at: int, fields: tuple[str, 
     return _encode({name: value for name, value in teaser.items() if name in fields or name == "id"})
 
 
-def _sealed(
+def sealed(
     snapshot: Snapshot,
-    row: int,
+    row: int | None,
     policy: Policy,
     items: list[bytes],
     fallback_used: bool,
     degraded: str | None,
     query: Query,
 ) -> RelatedList:
-    teaser = snapshot.teaser(row)
-    article_id = teaser[6 : teaser.index(b',"url":')]  # after {"id":
+    """The list as JSON bytes with its ID and ETag; `row` is None under a draft, whose list nobody may keep."""
     rest = b'"article_id":%s,"snapshot_id":"%s","policy":"%s","experiment":null,"variant":null,' % (
-        article_id,
+        b"null" if row is None else _id_of(snapshot, row),
         snapshot.id.encode(),
         policy.name.encode(),
     )
@@ -280,7 +286,13 @@ def _sealed(
         b"null" if degraded is None else b'["%s"]' % degraded.encode(),
         b",".join(items),
     )
-    if query.unit is not None:
+    if query.unit is not None or row is None:
         return RelatedList(b'{"list_id":"%s",%s' % (secrets.token_hex(12).encode(), rest), None)
     digest = hashlib.sha256(rest).hexdigest()[:24]  # in hardware: half the time of blake2b
     return RelatedList(b'{"list_id":"%s",%s' % (digest.encode(), rest), None if degraded else digest)
+
+
+def _id_of(snapshot: Snapshot, row: int) -> bytes:
+    """The article's ID as JSON."""
+    teaser = snapshot.teaser(row)
+    return teaser[6 : teaser.index(b',"url":')]  # after {"id":

@@ -15,7 +15,7 @@ class SearchUnavailable(Exception):
     """The search process is away, late or at odds; the answer does without it, declared."""
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A text that is no article yet."""
 
     headline: str

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from service.api.parameters import TEASER_FIELDS, Parameter, schema
 from service.api.problems import Problem
 from service.policy import Policy
+from service.search_client import Draft
 
 VERSION = "1.0.0"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One GET: its path, parameters and the name of the schema of each response ("" for no body)."""
+    """A path and method: its parameters, the schema of its body and of each response ("" for none)."""
 
     path: str
+    method: Literal["get", "post"] = "get"
+    body: str = ""
     summary: str
     description: str = ""
     parameters: Sequence[Parameter] = ()
@@ -78,7 +81,9 @@ _LIST = {
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the operations."""
-    _, components = msgspec.json.schema_components([Problem, Policy], ref_template="#/components/schemas/{name}")
+    _, components = msgspec.json.schema_components(
+        [Problem, Policy, Draft], ref_template="#/components/schemas/{name}"
+    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,7 +91,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "version": VERSION,
             "description": "Ranked related stories of an article. Errors are RFC 9457 problem documents.",
         },
-        "paths": {each.path: {"get": _operation(each)} for each in operations},
+        "paths": _paths(operations),
         "components": {
             "schemas": {
                 **components,
@@ -106,14 +111,24 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     }
 
 
+def _paths(operations: Sequence[Operation]) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for each in operations:
+        paths.setdefault(each.path, {})[each.method] = _operation(each)
+    return paths
+
+
 def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "operationId": "get" + "".join(part.strip("{}").title() for part in operation.path.split("/")),
+        "operationId": operation.method + "".join(part.strip("{}").title() for part in operation.path.split("/")),
         "responses": {str(status): _response(status, name) for status, name in operation.responses.items()},
     }
     if operation.description:
         described["description"] = operation.description
+    if operation.body:
+        content = {"application/json": {"schema": _reference(operation.body)}}
+        described["requestBody"] = {"required": True, "content": content}
     described["parameters"] = [
         *([_path_id()] if "{id}" in operation.path else []),
         *(
@@ -142,7 +157,8 @@ def _path_id() -> dict[str, Any]:
 
 def _response(status: int, name: str) -> dict[str, Any]:
     meanings = {200: "The answer", 304: "Not changed since the given ETag", 400: "A parameter is wrong"}
-    meanings |= {404: "No such article for readers", 410: "The article was withdrawn", 503: "Nothing to serve yet"}
+    meanings |= {404: "No such article for readers", 410: "The article was withdrawn", 413: "The body is too large"}
+    meanings |= {503: "Nothing to serve yet"}
     if not name:
         return {"description": meanings[status]}
     kind = "application/problem+json" if name == "Problem" else "application/json"

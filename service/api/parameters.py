@@ -102,6 +102,11 @@ def list_parameters(policies: Policies) -> tuple[Parameter, ...]:
     return (_LIMIT, policy_parameter(policies), *_NARROWING)
 
 
+def draft_parameters(policies: Policies) -> tuple[Parameter, ...]:
+    """What a caller may ask of the list under a draft, which has no fallback, reader or explanation."""
+    return tuple(each for each in list_parameters(policies) if each.name not in ("fallback", "unit", "explain"))
+
+
 def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -> dict[str, Any]:
     """Values by name, defaults filled in. Raises `ProblemFound` 400 with the code `invalid_<name>`."""
     if not given:

@@ -9,16 +9,18 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.datastructures import MultiDict
 
+from index.article import InvalidArticle
 from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Snapshot, read_manifest
 from service.api.openapi import Operation, document
-from service.api.parameters import ID, URL, checked_id, list_parameters, read_parameters
+from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters
 from service.api.problems import ProblemFound
 from service.catalogue import Catalogue, NoSnapshot
 from service.config import Settings
+from service.drafts import read_draft, related_to_draft
 from service.policy import Policies, Policy
 from service.recent_lists import RecentLists
 from service.related import ArticleNotFound, Query, RelatedList, related, visible_row
-from service.search_client import SearchClient
+from service.search_client import SearchClient, SearchUnavailable
 
 
 def operations(policies: Policies) -> tuple[Operation, ...]:
@@ -38,6 +40,15 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
             description="Exactly one of id and url.",
             parameters=(ID, URL, *asked),
             responses={200: "RelatedList", 304: "", 400: "Problem", 404: "Problem", 410: "Problem", 503: "Problem"},
+        ),
+        Operation(
+            path="/v1/related",
+            method="post",
+            summary="Related stories of a draft",
+            description="The text of a draft, at most 64 KiB, compared with the archive as if published now.",
+            parameters=draft_parameters(policies),
+            body="Draft",
+            responses={200: "RelatedList", 400: "Problem", 413: "Problem", 503: "Problem"},
         ),
         Operation(
             path="/v1/articles/{id}",
@@ -84,7 +95,8 @@ def register_routes(
     def query_of(values: dict[str, Any]) -> tuple[Query, Policy]:
         return _query(values), policies[values["policy"]]
 
-    plain = query_of(read_parameters(asked_of_lists, MultiDict()))  # what a request without parameters asks for
+    defaults = read_parameters(asked_of_lists, MultiDict())
+    plain = query_of(defaults)  # what a request without parameters asks for
 
     def current() -> Snapshot:
         catalogue.follow(settings.refresh_seconds)
@@ -99,6 +111,18 @@ def register_routes(
         values = read_parameters((ID, URL, *asked_of_lists), request.args)
         snapshot = current()
         return respond(snapshot, *_asked_row(snapshot, values), *query_of(values))
+
+    def draft() -> Response:
+        query, policy = query_of(defaults | read_parameters(draft_parameters(policies), request.args))
+        try:
+            text = read_draft(request.get_data())
+        except (msgspec.DecodeError, InvalidArticle) as error:
+            raise ProblemFound(400, "invalid_draft", f"The body is no draft: {error}.") from None
+        try:
+            found = related_to_draft(current(), text, query, policy, clock(), search)
+        except SearchUnavailable as error:
+            raise ProblemFound(503, "search_unavailable", f"Drafts cannot be compared now: {error}.", 5) from None
+        return _list_response(found, origins)
 
     def respond(snapshot: Snapshot, row: int | None, asked: str, query: Query, policy: Policy) -> Response:
         now = clock()
@@ -140,6 +164,7 @@ def register_routes(
     add = app.add_url_rule
     add("/v1/articles/<path:id>/related", view_func=by_path)
     add("/v1/related", view_func=by_query)
+    add("/v1/related", view_func=draft, methods=["POST"])
     add("/v1/articles/<path:id>", view_func=article_by_path)
     add("/v1/article", view_func=article_by_query)
     for path, view in (

@@ -66,7 +66,8 @@ class Facts(NamedTuple):
 
 _facts = Facts._make
 _span = struct.Struct("<QQ")  # where a teaser begins and where the next does
-_record = struct.Struct("<qqHHHHIIII")  # `ATTRIBUTES`, read one row at a time
+_unpack_record = struct.Struct("<qqHHHHIIII").unpack_from  # `ATTRIBUTES`, read one row at a time
+_RECORD_BYTES = ATTRIBUTES.itemsize
 
 # Large files that a lookup reads a few bytes of: their blocks are verified when first touched.
 _BY_BLOCK = ("teasers.jsonl", "neighbours.rows.npy", "neighbours.features.npy", "sketches.npy")
@@ -186,14 +187,14 @@ class Snapshot:
         return self._teaser_bytes[start : end - 1].tobytes()  # without the newline
 
     def neighbours(self, row: int) -> tuple[Array, Array]:
-        """Candidates of a row: rows (k,) uint32 and features (k, 3) float32, best relevance first."""
+        """Candidates of a row: rows (k,) uint32 and features (k, 3) float16, best relevance first."""
         self._neighbour_file.touch_row(row)
         self._feature_file.touch_row(row)
         rows = self._neighbour_rows[row]
         known = rows.size
         if known and rows[-1] == NO_ROW:
             known = int((rows == NO_ROW).argmax())
-        return rows[:known], self._neighbour_features[row, :known].astype(np.float32)
+        return rows[:known], self._neighbour_features[row, :known]
 
     def candidate_table(self) -> tuple[Array, Array]:
         """Candidates (n, k) uint32, padded with `NO_ROW`, and relevance (n, k) of all rows; not verified by block."""
@@ -201,7 +202,7 @@ class Snapshot:
 
     def fact(self, row: int) -> Facts:
         """The attribute record of one row."""
-        return _facts(_record.unpack_from(self._attribute_bytes, row * _record.size))
+        return _facts(_unpack_record(self._attribute_bytes, row * _RECORD_BYTES))
 
     def visible_rows(self, now: int) -> Array:
         """Rows (k,) published, not embargoed and not withdrawn as of `now`, rising: oldest first."""

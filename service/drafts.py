@@ -37,8 +37,9 @@ def related_to_draft(
         )
     )
     candidates = Candidates(np.array(answer.rows, np.uint32), np.array(answer.features, np.float32).reshape(-1, 3))
-    stories = rank(_source(now), candidates, snapshot, policy, codes, filters, now, query.limit)
-    items = [similar_item(snapshot, position, story, query, now, None) for position, story in enumerate(stories, 1)]
+    source = _source(now)
+    stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
+    items = [similar_item(snapshot, position, story, source, query, now) for position, story in enumerate(stories, 1)]
     return sealed(snapshot, None, policy, items, False, None, query)
 
 

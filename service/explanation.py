@@ -8,42 +8,41 @@ from typing import Any
 from index.article import UNDATED
 from index.snapshot import Snapshot
 from index.surfaces import is_name
-from service.ranking import DAY, Ranked
+from service.ranking import DAY, Story
 
 NEAR_DAYS = 3  # so near in time a story is likelier to be linked, whatever it says
 MOST_WORDS = 4  # names and terms that the sentence gives
 
 
-def explanation(snapshot: Snapshot, source_row: int, story: Ranked) -> dict[str, Any]:
-    """The `explain` object of the HTTP contract."""
-    source, facts = snapshot.fact(source_row), snapshot.fact(story.row)
+def explanation(snapshot: Snapshot, source_row: int, story: Story, dense: float, lexical: float) -> dict[str, Any]:
+    """The `explain` object of the HTTP contract; `dense` and `lexical` are the pair's cosines."""
+    source, facts = snapshot.fact(source_row), story.facts
     shared = snapshot.shared_terms(source_row, story.row)
     names = [word for word in shared if is_name(word)]
     terms = [word for word in shared if not is_name(word)]
     same_storyline = facts.storyline == source.storyline
+    cluster = "event" if facts.event == source.event else "storyline" if same_storyline else None
     dated = source.published_at != UNDATED != facts.published_at
     near = dated and abs(facts.published_at - source.published_at) <= NEAR_DAYS * DAY
     return {
-        "reason": _reason(story, same_storyline, near, [*names, *terms], snapshot.manifest.types[facts.type]),
+        "reason": _reason(story, cluster, near, [*names, *terms], snapshot.manifest.types[facts.type]),
         "relevance": round(story.relevance, 4),
         "recency": round(story.recency, 4),
         "type_weight": story.weight,
         "signal": 1.0,
-        "dense": round(story.dense, 4),
-        "lexical": round(story.lexical, 4),
+        "dense": round(dense, 4),
+        "lexical": round(lexical, 4),
         "same_storyline": same_storyline,
         "shared_names": names,
         "shared_terms": terms,
     }
 
 
-def _reason(story: Ranked, same_storyline: bool, near: bool, words: Sequence[str], kind: str) -> str:
-    """Why, in the order in which an editor would ask."""
+def _reason(story: Story, cluster: str | None, near: bool, words: Sequence[str], kind: str) -> str:
+    """Why, in the order in which an editor would ask; `cluster`: what both belong to."""
     parts = [f"{_likelihood(story.relevance)} to be linked by an editor"]
-    if story.relation == "same_event":
-        parts.append("the same event")
-    elif same_storyline:
-        parts.append("the same storyline")
+    if cluster is not None:
+        parts.append(f"the same {cluster}")
     parts.append(f"both speak of {_listed(words[:MOST_WORDS])}" if words else "alike in meaning rather than in words")
     if near:
         parts.append("published within days of each other")

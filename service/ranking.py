@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy.typing as npt
@@ -23,7 +23,6 @@ DAY = 86_400
 POOL = 2  # stories weighed against each other for diversity, as a multiple of the list's length
 
 Array = npt.NDArray[Any]
-Relation = Literal["same_event", "other_event"]
 
 
 class Archive(Protocol):
@@ -91,29 +90,24 @@ class Codes(NamedTuple):
 NO_CODES = Codes({}, 1.0, frozenset(), frozenset())
 
 
-class Ranked(NamedTuple):
-    """One story of a list: its row, score = relevance x recency x weight, and how it relates to the source."""
+class Story(NamedTuple):
+    """A story that may appear: score = relevance x recency x weight; `place` among the candidates.
 
-    row: int
-    published_at: int
-    score: float
-    recency: float
-    weight: float
-    relevance: float
-    dense: float
-    lexical: float
-    relation: Relation
-
-
-class _Scored(NamedTuple):
-    """A story that may appear; sorts by falling score, ties as the candidates came (newest first, then ID)."""
+    Sorts by falling score, ties as the candidates came (newest first, then ID): `negative_score` comes first.
+    """
 
     negative_score: float
     place: int
     row: int
+    relevance: float
     recency: float
     weight: float
     facts: Facts
+
+    @property
+    def score(self) -> float:
+        """The score."""
+        return -self.negative_score
 
 
 def rank(
@@ -125,7 +119,7 @@ def rank(
     filters: Filters,
     now: int,
     limit: int,
-) -> list[Ranked]:
+) -> list[Story]:
     """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event."""
     pool = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit)
     if policy.diversity or policy.section_cap:
@@ -133,21 +127,7 @@ def rank(
     chosen = pool[:limit]
     if policy.order != "score":
         chosen.sort(key=lambda story: story.facts.published_at, reverse=policy.order == "newest_first")
-    features = candidates.features
-    return [
-        Ranked(
-            story.row,
-            story.facts.published_at,
-            -story.negative_score,
-            story.recency,
-            story.weight,
-            features.item(story.place, 0),
-            features.item(story.place, 1),
-            features.item(story.place, 2),
-            "same_event" if story.facts.event == source.event else "other_event",
-        )
-        for story in chosen
-    ]
+    return chosen
 
 
 def admissible(story: Facts, source: Facts, policy: Policy, codes: Codes, filters: Filters, now: int) -> bool:
@@ -187,11 +167,10 @@ def recency(story: Facts, source: Facts, policy: Policy, now: int) -> float:
         return 1.0
     if story.published_at == UNDATED:
         return policy.recency_floor
-    moment = now
+    age = now - story.published_at
     if policy.age_from == "source" and source.published_at != UNDATED:
-        moment = source.published_at
-    age = moment - story.published_at
-    late = (abs(age) if policy.age_from == "source" else age) - policy.recency_offset_days * DAY
+        age = abs(source.published_at - story.published_at)
+    late = age - policy.recency_offset_days * DAY
     if late <= 0:
         return 1.0
     faded: float = 0.5 ** (late / (policy.half_life_days * DAY))
@@ -213,14 +192,14 @@ def _best_of_each_event(
     filters: Filters,
     now: int,
     limit: int,
-) -> list[_Scored]:
+) -> list[Story]:
     """Admissible stories, the best of each event, in order; as many as the next step weighs.
 
     Diversity takes at most its share of a score: below (1 - diversity) x the score of place `limit` no story
     can be chosen, and as a score is at most the relevance times the highest weight, the walk ends there. A
     section cap can pass over stories before it, so with one the walk goes on to the threshold.
     """
-    best: dict[int, _Scored] = {}
+    best: dict[int, Story] = {}
     scores: list[float] = []  # of the stories in `best`, rising; of a story that is replaced, still the first
     within_reach = 0.0
     relevances = candidates.features[:, 0].tolist()
@@ -232,7 +211,7 @@ def _best_of_each_event(
         if not admissible(facts, source, policy, codes, filters, now):
             continue
         factor = recency(facts, source, policy, now)
-        weight = codes.weights.get(facts.type, 1.0)
+        weight = codes.weights.get(facts.type, 1.0) if codes.weights else 1.0
         score = relevance * factor * weight
         known = best.get(facts.event)
         if known is None:
@@ -241,17 +220,17 @@ def _best_of_each_event(
                 within_reach = scores[-limit] * (1 - policy.diversity)
         elif score <= -known.negative_score:
             continue
-        best[facts.event] = _Scored(-score, place, row, factor, weight, facts)
-    return sorted(story for story in best.values() if -story.negative_score >= within_reach)[: limit * POOL]
+        best[facts.event] = Story(-score, place, row, relevance, factor, weight, facts)
+    return sorted([story for story in best.values() if story.negative_score <= -within_reach])[: limit * POOL]
 
 
-def _diverse(pool: list[_Scored], archive: Archive, policy: Policy, limit: int) -> list[_Scored]:
+def _diverse(pool: list[Story], archive: Archive, policy: Policy, limit: int) -> list[Story]:
     """Greedy: each next story has the highest score x (1 - diversity x likeness to the likest one chosen)."""
     weights = _diversity_weights(policy.diversity)
     left = [(-story.negative_score, archive.sketch(story.row), story) for story in pool]
     weighed = [score for score, _, _ in left]  # falling as stories are chosen
     used: dict[int, int] = {}
-    chosen: list[_Scored] = []
+    chosen: list[Story] = []
     while left and len(chosen) < limit:
         best = weighed.index(max(weighed))
         _, sketch, story = left.pop(best)

@@ -13,7 +13,7 @@ from index.article import UNDATED
 from index.snapshot import FLAG_WITHDRAWN, Facts, Snapshot
 from service.explanation import explanation
 from service.policy import Policy, Tier
-from service.ranking import NO_CODES, NO_FILTERS, Candidates, Codes, Filters, Ranked, admissible, earliest, rank
+from service.ranking import NO_CODES, NO_FILTERS, Candidates, Codes, Filters, Story, admissible, earliest, rank
 from service.search_client import SearchClient, SearchRequest, SearchUnavailable
 
 DAY = 86_400
@@ -65,6 +65,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     explain: bool = False
     fields: tuple[str, ...] = ()
 
+    def plain(self) -> bool:
+        """Whether it leaves out no story that could be in the list."""
+        narrowed = self.section, self.language, self.type, self.published_after, self.published_before
+        return narrowed == (None, None, None, None, None) and not self.exclude
+
 
 class RelatedList(msgspec.Struct, frozen=True):
     """The answer: JSON bytes and its ETag (None when the list is a reader's own)."""
@@ -103,9 +108,13 @@ def related(
             stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
         except SearchUnavailable:
             degraded = "search_unavailable"
-    items = [similar_item(snapshot, position, story, query, now, row) for position, story in enumerate(stories, 1)]
-    for tier, other in _fill(snapshot, source, stories, policy, codes, filters, now, query.limit):
-        items.append(_filled_item(snapshot, len(items) + 1, other, tier, query, now))
+    items: list[bytes] = []
+    for story in stories:
+        explained = _explained(snapshot, row, story, candidates) if query.explain else b""
+        items.append(similar_item(snapshot, len(items) + 1, story, source, query, now, explained))
+    if len(items) < query.limit:
+        for tier, other in _fill(snapshot, source, stories, policy, codes, filters, now, query.limit):
+            items.append(_filled_item(snapshot, len(items) + 1, other, tier, query, now))
     return sealed(snapshot, row, policy, items, len(items) > len(stories), degraded, query)
 
 
@@ -124,6 +133,8 @@ def age_label(published_at: int, now: int) -> str:
 
 
 def _adjusted(policy: Policy, query: Query) -> Policy:
+    if query.min_relevance is None and query.fallback is None and not query.no_fallback:
+        return policy
     changes: dict[str, object] = {}
     if query.min_relevance is not None:
         changes["min_relevance"] = query.min_relevance
@@ -131,14 +142,16 @@ def _adjusted(policy: Policy, query: Query) -> Policy:
         changes["fallback"] = ()
     elif query.fallback is not None:
         changes["fallback"] = (query.fallback,)
-    return msgspec.structs.replace(policy, **changes) if changes else policy
+    return msgspec.structs.replace(policy, **changes)
 
 
 def filters_of(snapshot: Snapshot, query: Query) -> Filters:
     """The caller's names as codes of this snapshot; -1 for a name no article has, which admits nothing."""
+    if query.plain():
+        return NO_FILTERS
     manifest = snapshot.manifest
     excluded = [row for each in query.exclude if (row := snapshot.row_of_id(each)) is not None]
-    filters = Filters(
+    return Filters(
         section=_code(manifest.sections, query.section),
         language=_code(manifest.languages, query.language),
         type=_code(manifest.types, query.type),
@@ -146,7 +159,6 @@ def filters_of(snapshot: Snapshot, query: Query) -> Filters:
         published_before=query.published_before,
         excluded_canonical=frozenset(snapshot.fact(row).canonical for row in excluded),
     )
-    return NO_FILTERS if filters == NO_FILTERS else filters
 
 
 def codes_of(snapshot: Snapshot, policy: Policy) -> Codes:
@@ -194,7 +206,7 @@ def _searched(
 def _fill(
     snapshot: Snapshot,
     source: Facts,
-    stories: list[Ranked],
+    stories: list[Story],
     policy: Policy,
     codes: Codes,
     filters: Filters,
@@ -203,7 +215,7 @@ def _fill(
 ) -> Iterator[tuple[Tier, int]]:
     """Rows that fill a short list from the policy's fallback tiers, newest first, no event twice."""
     missing = limit - len(stories)
-    if missing <= 0 or source.section in codes.sensitive_sources:
+    if source.section in codes.sensitive_sources:
         return
     seen = {snapshot.fact(story.row).event for story in stories} | {source.event}
     for tier in policy.fallback:
@@ -232,20 +244,21 @@ def _newest_rows(snapshot: Snapshot, tier: Tier, source: Facts) -> Iterable[int]
 
 
 def similar_item(
-    snapshot: Snapshot, position: int, story: Ranked, query: Query, now: int, source_row: int | None
+    snapshot: Snapshot, position: int, story: Story, source: Facts, query: Query, now: int, explained: bytes = b""
 ) -> bytes:
-    """One story of a list as JSON; explained, where the query asks and there is a source row."""
-    return b'{"position":%d,"score":%.4f,"source":"similar","relation":"%s","teaser":%s%s}' % (
+    """One story of a list as JSON."""
+    return b'{"position":%d,"score":%.4f,"source":"similar","relation":%s,"teaser":%s%s}' % (
         position,
-        story.score,
-        story.relation.encode(),
-        _teaser(snapshot, story.row, story.published_at, query.fields, now),
-        b"" if source_row is None or not query.explain else _explained(snapshot, source_row, story),
+        -story.negative_score,
+        b'"same_event"' if story.facts.event == source.event else b'"other_event"',
+        _teaser(snapshot, story.row, story.facts.published_at, query.fields, now),
+        explained,
     )
 
 
-def _explained(snapshot: Snapshot, source_row: int, story: Ranked) -> bytes:
-    return b',"explain":' + _encode(explanation(snapshot, source_row, story))
+def _explained(snapshot: Snapshot, row: int, story: Story, candidates: Candidates) -> bytes:
+    _, dense, lexical = candidates.features[story.place].tolist()
+    return b',"explain":' + _encode(explanation(snapshot, row, story, dense, lexical))
 
 
 def _filled_item(snapshot: Snapshot, position: int, row: int, tier: Tier, query: Query, now: int) -> bytes:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import pytest
 
+from index.snapshot import Facts
 from service.explanation import _reason
-from service.ranking import Ranked
+from service.ranking import Story
 
-STORY = Ranked(3, 0, 0.2, 1.0, 1.0, 0.34, 0.5, 0.25, "other_event")
+STORY = Story(-0.34, 0, 3, 0.34, 1.0, 1.0, Facts(*[0] * 10))
 
 
 @pytest.mark.parametrize(
-    ("story", "same_storyline", "near", "words", "told"),
+    ("story", "cluster", "near", "words", "told"),
     [
-        (STORY, False, False, ["Brackholm"], "34% likely to be linked by an editor; both speak of Brackholm."),
+        (STORY, None, False, ["Brackholm"], "34% likely to be linked by an editor; both speak of Brackholm."),
         (
             STORY,
-            True,
+            "storyline",
             False,
             ["Brackholm", "ferry", "river", "council", "pier"],
             "34% likely to be linked by an editor; the same storyline; "
             "both speak of Brackholm, ferry, river and council.",
         ),
         (
-            STORY._replace(relation="same_event", relevance=0.004),
-            True,
+            STORY._replace(relevance=0.004),
+            "event",
             True,
             [],
             "Less than 1% likely to be linked by an editor; the same event; alike in meaning rather than in words; "
@@ -32,7 +33,7 @@ STORY = Ranked(3, 0, 0.2, 1.0, 1.0, 0.34, 0.5, 0.25, "other_event")
         ),
         (
             STORY._replace(recency=0.714, weight=1.6),
-            False,
+            None,
             False,
             ["ferry"],
             "34% likely to be linked by an editor; both speak of ferry. Its age lowers the score to 71%. "
@@ -41,6 +42,6 @@ STORY = Ranked(3, 0, 0.2, 1.0, 1.0, 0.34, 0.5, 0.25, "other_event")
     ],
 )
 def test_the_reason_says_what_the_score_is_made_of(
-    story: Ranked, same_storyline: bool, near: bool, words: list[str], told: str
+    story: Story, cluster: str | None, near: bool, words: list[str], told: str
 ) -> None:
-    assert _reason(story, same_storyline, near, words, "explainer") == told
+    assert _reason(story, cluster, near, words, "explainer") == told

@@ -11,7 +11,7 @@ from index.article import UNDATED
 from index.sketches import COSINES
 from index.snapshot import FLAG_EVERGREEN, Facts
 from service.policy import Policy, shipped_policies
-from service.ranking import DAY, NO_CODES, Candidates, Codes, Filters, Ranked, rank, recency
+from service.ranking import DAY, NO_CODES, Candidates, Codes, Filters, Story, rank, recency
 
 NOW = 1_800_000_000
 POLICIES = shipped_policies()
@@ -55,7 +55,7 @@ def candidates(*stories: tuple[int, float, dict[str, Any]]) -> Candidates:
     return Candidates(np.array([row for row, _, _ in given], np.uint32), features)
 
 
-def ranked(*stories: tuple[int, float, dict[str, Any]], policy: Policy = PLAIN, **asked: Any) -> list[Ranked]:
+def ranked(*stories: tuple[int, float, dict[str, Any]], policy: Policy = PLAIN, **asked: Any) -> list[Story]:
     limit, sketches = asked.pop("limit", 10), asked.pop("sketches", {})
     source, codes = asked.pop("source", SOURCE), asked.pop("codes", NO_CODES)
     return rank(source, candidates(*stories), Few(stories, sketches), policy, codes, Filters(**asked), NOW, limit)
@@ -65,7 +65,7 @@ def facts_of(told: tuple[int, float, dict[str, Any]]) -> Facts:
     return Few((told,), {}).fact(told[0])
 
 
-def rows(found: list[Ranked]) -> list[int]:
+def rows(found: list[Story]) -> list[int]:
     return [each.row for each in found]
 
 
@@ -78,7 +78,7 @@ def test_the_score_is_relevance_times_recency() -> None:
     (found,) = ranked(story(7, 0.5, published_at=NOW - 20 * DAY), policy=policy)
     assert found.recency == pytest.approx(0.2 + 0.8 * 0.25)
     assert found.score == pytest.approx(0.5 * 0.4)
-    assert (found.relevance, found.dense, found.lexical) == (0.5, 0.5, 0.25)
+    assert (found.relevance, found.place) == (0.5, 0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_of_two_stories_of_one_event_only_the_better_appears() -> None:
 
 def test_the_sources_own_event_is_labelled_or_left_out_as_the_policy_says() -> None:
     same, other = story(1, 0.9, event=0), story(2, 0.8)
-    assert [each.relation for each in ranked(same, other)] == ["same_event", "other_event"]
+    assert [each.facts.event for each in ranked(same, other)] == [0, 2]
     assert rows(ranked(same, other, policy=changed(PLAIN, same_event="exclude"))) == [2]
 
 

@@ -68,15 +68,14 @@ class ListMeasures(msgspec.Struct, frozen=True):
 
 def sampled_rows(snapshot: Snapshot, now: int, seed: int, most: int = MOST_LISTS) -> npt.NDArray[np.int64]:
     """Rows that readers may see as of `now`, ascending; a random `most` of them when there are more."""
-    rows = np.flatnonzero(_visible(snapshot, now))
+    rows = snapshot.visible_rows(now)
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def served(snapshot: Snapshot, row: int, now: int) -> ServedList:
     """The list that a reader would see under an article as of `now`."""
-    items = msgspec.json.decode(related(snapshot, row, Query(limit=LIMIT), shipped_policies()[POLICY], now).body)[
-        "items"
-    ]
+    answer = related(snapshot, row, Query(limit=LIMIT), shipped_policies()[POLICY], now)
+    items = msgspec.json.decode(answer.body)["items"]
     rows = [snapshot.row_of_id(item["teaser"]["id"]) for item in items]
     return ServedList(
         row, tuple(each for each in rows if each is not None), sum(item["source"] != "similar" for item in items)
@@ -86,7 +85,7 @@ def served(snapshot: Snapshot, row: int, now: int) -> ServedList:
 def list_measures(snapshot: Snapshot, dense: FloatArray, lists: Sequence[ServedList], now: int) -> ListMeasures:
     """All measures of these lists of one snapshot; `dense` (rows, d) unit rows."""
     facts = snapshot.attributes
-    catalogue = np.flatnonzero(_visible(snapshot, now))
+    catalogue = snapshot.visible_rows(now)
     shown = np.array([row for each in lists for row in each.rows], np.int64)
     exposure = np.bincount(shown, minlength=snapshot.rows)[catalogue]
     ages = _ages(facts["published_at"][shown], now)
@@ -110,11 +109,11 @@ def list_measures(snapshot: Snapshot, dense: FloatArray, lists: Sequence[ServedL
 def churn(snapshot: Snapshot, rows: Sequence[int], other: Snapshot, now: int) -> Churn:
     """Mean overlap of the lists of both snapshots, as of `now`, over those of `rows` that both hold and show."""
     ids = [_id(snapshot, row) for row in rows]
-    shown = _visible(other, now)
+    shown = set(other.visible_rows(now).tolist())
     pairs = [
         (row, there)
         for row, each in zip(rows, ids, strict=True)
-        if (there := other.row_of_id(each)) is not None and shown[there]
+        if (there := other.row_of_id(each)) is not None and there in shown
     ]
     overlaps = [rank_biased_overlap(_ids(snapshot, row, now), _ids(other, there, now)) for row, there in pairs]
     return Churn(other.id, len(pairs), _mean(overlaps))
@@ -144,10 +143,6 @@ def _pair_rate(lists: Sequence[ServedList], groups: npt.NDArray[np.integer]) -> 
 def _diversity(dense: FloatArray) -> float:
     """Mean of 1 - cosine over the pairs of (k, d) unit rows, k > 1."""
     return float(1 - (dense @ dense.T)[np.triu_indices(len(dense), 1)].mean())
-
-
-def _visible(snapshot: Snapshot, now: int) -> npt.NDArray[np.bool_]:
-    return np.asarray(snapshot.attributes["visible_from"] <= now)  # of a withdrawn article: never
 
 
 def _ages(published_at: npt.NDArray[np.int64], now: int) -> npt.NDArray[np.float64]:

@@ -24,11 +24,12 @@ from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_row
 from index.embed.lexical import LexicalModel, fit_lexical, is_current
 from index.events import above_background
 from index.linkfile import Truth, read_links
+from index.linkgraph import LinkGraph
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS, PairScorer, by_way_of_others, candidate_table, find_pairs
 from index.previous import Previous, live_snapshot
 from index.quality import Quality, Table, overlap, quality
-from index.relatedness import BRIEF_WORDS, Relevance, default_relevance
+from index.relatedness import BRIEF_WORDS, Relevance, UnusableRelevance, default_relevance, read_relevance
 from index.snapshot import CLUSTERS, NO_ROW, Contents, Snapshot, read_manifest, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store
@@ -107,15 +108,19 @@ def rebuild(
     force: bool = False,
     keep: int = 3,
     links: Path | None = None,
+    relevance: Path | None = None,
     progress: Progress = _silent,
 ) -> BuildReport:
     """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
 
     `onto_last`: begin with the articles of the channel's last snapshot; records add and replace.
-    `links`: editors' links, on which the gate compares the new lists with the live ones.
-    Raises `StoreLocked`, `NothingToBuildOnto`, `UnusableLinks`, `Refused` (nothing published),
-    `UnreadableSource`, OSError; the old snapshot stays live in every case.
+    `links`: editors' links, on which the gate compares the new lists with the live ones. `relevance`: weights that
+    the newsroom learned, instead of those that ship; learned with links, they rank by these too. The gate's figure
+    stays honest: what counts for an article are links of articles older than it, never its own.
+    Raises `StoreLocked`, `NothingToBuildOnto`, `UnusableLinks`, `UnusableRelevance`, `Refused` (nothing
+    published), `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
+    model = _relevance(relevance, links)
     with store.lock():
         previous = live_snapshot(store, channel)
         if onto_last and previous is None:
@@ -123,7 +128,9 @@ def rebuild(
         gathered = gather(previous.articles if previous and onto_last else [], records, progress)
         truth = _truth(links, [article.id for article in gathered.articles])
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
-        contents, embedded, lexical = _contents(gathered, store, previous, embedder, now, channel, progress)
+        contents, embedded, lexical = _contents(
+            gathered, store, previous, embedder, now, channel, model, truth, progress
+        )
         table = _table(contents)
         worth = quality(table, truth)
         contents.quality = msgspec.structs.asdict(worth)
@@ -156,6 +163,15 @@ def rebuild(
             quality=worth,
             pruned=tuple(store.prune(keep)),
         )
+
+
+def _relevance(path: Path | None, links: Path | None) -> Relevance:
+    if path is None:
+        return default_relevance()
+    relevance = read_relevance(path)
+    if relevance.link_weight is not None and links is None:
+        raise UnusableRelevance(f"{path.name} was learned with a link graph: give the links file as well")
+    return relevance
 
 
 def _truth(links: Path | None, ids: Sequence[str]) -> Truth | None:
@@ -211,6 +227,8 @@ def _contents(
     embedder: Embedder,
     now: int,
     channel: str,
+    relevance: Relevance,
+    truth: Truth | None,
     progress: Progress,
 ) -> tuple[Contents, int, _Lexical]:
     articles = gathered.articles
@@ -220,10 +238,12 @@ def _contents(
     progress("lexical", 1, 1)
     vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
     nearest = Nearest.build(vectors)
-    relevance = default_relevance()
     brief = brief_articles(articles)
     published_at = np.array([UNDATED if a.published_at is None else a.published_at for a in articles], np.int64)
-    scorer = PairScorer(vectors, dense.shape[1], lexical.tfidf, lexical.headlines, published_at, brief, relevance)
+    links = LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None
+    scorer = PairScorer(
+        vectors, dense.shape[1], lexical.tfidf, lexical.headlines, published_at, brief, relevance, links
+    )
     eligible = np.array([article.status == "published" for article in articles], bool)
     overall = find_pairs(
         vectors, nearest, scorer, eligible, progress=lambda done, total: progress("neighbours", done, total)
@@ -245,7 +265,7 @@ def _contents(
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical)
     terms, term_texts = _characteristic_terms(lexical)
-    arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance)
+    arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance, links)
     contents = Contents(
         articles=articles,
         vectors=vectors,
@@ -348,13 +368,13 @@ def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
     return model, _load_rows(directory, "tfidf", len(model.terms))
 
 
-def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any) -> PairScorer:
-    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`."""
+def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: LinkGraph | None = None) -> PairScorer:
+    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`, `links` as `PairScorer` takes them."""
     brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
     headlines = _load_rows(snapshot.directory, "headlines", tfidf.shape[1])
     dimension = snapshot.manifest.models["dense_dimension"]
     published_at = np.asarray(snapshot.attributes["published_at"], np.int64)
-    return PairScorer(snapshot.vectors, dimension, tfidf, headlines, published_at, brief, relevance)
+    return PairScorer(snapshot.vectors, dimension, tfidf, headlines, published_at, brief, relevance, links)
 
 
 def _load_rows(directory: Path, name: str, terms: int) -> Any:
@@ -387,9 +407,12 @@ def _extra_files(
     nearest: Nearest,
     brief: npt.NDArray[np.bool_],
     relevance: Relevance,
+    links: LinkGraph | None,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes]]:
     arrays, texts = lexical.model.to_files()
     arrays["brief.npy"] = brief
+    if links:
+        arrays |= links.to_files()
     for part in ("data", "indices", "indptr"):
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
         arrays[f"headlines.{part}.npy"] = getattr(lexical.headlines, part)

@@ -15,7 +15,7 @@ from index.build import brief_articles, load_lexical
 from index.clean import full_text, head_text, passages
 from index.embed import Embedder
 from index.embed.hybrid import dense_rows, hybrid_rows
-from index.neighbours import DEPTH, WEEK_SECONDS, Probe
+from index.neighbours import DEPTH, Probe
 from index.searcher import FloatArray, Searcher
 
 
@@ -58,5 +58,5 @@ class DraftSearcher:
             vectors = self._embedder.embed(texts)
         dense = dense_rows(vectors[:1], vectors[1:], np.zeros(len(texts) - 1, np.int64))
         tfidf = self._lexical.tfidf([full_text(draft)])
-        probe = Probe(dense[0], tfidf.toarray()[0], now / WEEK_SECONDS, bool(brief_articles([draft])[0]))
+        probe = Probe(dense[0], tfidf.toarray()[0], now, bool(brief_articles([draft])[0]))
         return hybrid_rows(dense, self._lexical.lsa(tfidf)), probe

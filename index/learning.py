@@ -23,7 +23,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class SourcePairs(NamedTuple):
-    """One source article with each of its nearest candidates: `features` (k, 5), `brief` and `linked` (k,) bool."""
+    """One source article with its nearest candidates: `features` (k, 5 or 6), `brief` and `linked` (k,) bool."""
 
     features: FloatArray
     brief: Mask
@@ -38,14 +38,17 @@ def labelled_pairs(scorer: PairScorer, row: int, candidates: Rows, linked: Colle
 
 
 def fitted(pairs: Sequence[SourcePairs], origin: str) -> Relevance | None:
-    """The model of all these pairs, weights to four decimals; None when every pair is linked, or none is."""
+    """The model of all these pairs, weights to four decimals; None when every pair is linked, or none is.
+
+    With a weight for links if the pairs have that feature.
+    """
     inputs = np.concatenate([model_inputs(each.features, baseline_of(each.features)) for each in pairs])
     linked = np.concatenate([each.linked for each in pairs])
     if linked.all() or not linked.any():
         return None
     weights, bias = _logistic(inputs, linked)
     (dense_weight,), dense_bias = _logistic(inputs[:, [DENSE_CONTRAST]], linked)
-    return Relevance(tuple(weights), bias, dense_weight, dense_bias, origin)  # type: ignore[arg-type]
+    return Relevance(tuple(weights[:7]), bias, dense_weight, dense_bias, origin, *weights[7:])  # type: ignore[arg-type]
 
 
 def cross_validated(pairs: Sequence[SourcePairs], folds: int = FOLDS) -> list[FloatArray] | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from index.article import UNDATED
+from index.linkgraph import LinkGraph
 from index.nearest import FLAT_ROWS, Nearest
 from index.relatedness import Baseline, Relevance, baseline_of
 from index.snapshot import NO_ROW
@@ -35,12 +36,13 @@ Progress = Callable[[int, int], None]
 class Probe(NamedTuple):
     """An article, of the archive or a draft, as others are compared with it.
 
-    `dense` (d,) of any length; `text` (v,) its TF-IDF row; `weeks` since 1970, NaN when undated; `brief`: few words.
+    `dense` (d,) of any length; `text` (v,) its TF-IDF row; `published_at` epoch seconds or `UNDATED`; `brief`: few
+    words.
     """
 
     dense: FloatArray
     text: FloatArray
-    weeks: float
+    published_at: int
     brief: bool
 
 
@@ -56,36 +58,43 @@ class PairScorer:
         published_at: npt.NDArray[np.int64],
         brief: npt.NDArray[np.bool_],
         relevance: Relevance,
+        links: LinkGraph | None = None,
     ) -> None:
         """`vectors` (n, d + c) hybrid unit rows, of which the first d are dense; `tfidf` (n, v) unit rows.
 
         `headlines` (n, v): unit rows of the headlines alone. `published_at` (n,): epoch seconds or `UNDATED`.
-        `brief` (n,): articles of few words.
+        `brief` (n,): articles of few words. `links`: give the sixth pair feature, which a
+        `relevance` learned with it needs and no other can take.
         """
         self._dense = vectors[:, :dense_dimension]
         self._tfidf = tfidf
         self._headlines = headlines
         self._headline_shares = headlines.multiply(headlines).tocsr()  # rows that sum to 1
-        self._weeks = np.where(published_at == UNDATED, np.nan, published_at / WEEK_SECONDS)
+        self._published_at = published_at
+        self._weeks = _weeks(published_at)
         self._brief = brief
         self._relevance = relevance
+        self._links = links
 
     def probe(self, row: int) -> Probe:
         """A row as what others are compared with."""
         text = np.zeros(self._tfidf.shape[1], np.float32)
         span = slice(self._tfidf.indptr[row], self._tfidf.indptr[row + 1])
         text[self._tfidf.indices[span]] = self._tfidf.data[span]
-        return Probe(np.asarray(self._dense[row], np.float32), text, float(self._weeks[row]), bool(self._brief[row]))
+        dense = np.asarray(self._dense[row], np.float32)
+        return Probe(dense, text, int(self._published_at[row]), bool(self._brief[row]))
 
     def pair_features(self, probe: Probe, others: Rows) -> FloatArray:
-        """(k, 5) float32, columns `PAIR_FEATURES`: the probe with each of `others`."""
-        columns = (
+        """(k, 5) float32, with links (k, 6), columns `PAIR_FEATURES`: the probe with each of `others`."""
+        columns = [
             self._dense_cosines(probe.dense, others),
             self._tfidf[others] @ probe.text,
             self._headlines[others] @ probe.text,
             self._headline_shares[others] @ (probe.text > 0),
-            np.log1p(np.abs(self._weeks[others] - probe.weeks)),
-        )
+            np.log1p(np.abs(self._weeks[others] - _weeks(probe.published_at))),
+        ]
+        if self._links:
+            columns.append(np.log1p(self._links.lately(probe.published_at, others)))
         return np.stack(columns, axis=1).astype(np.float32)
 
     def score(self, probe: Probe, others: Rows, baseline: Baseline | None = None) -> tuple[FloatArray, Baseline]:
@@ -108,6 +117,11 @@ class PairScorer:
         gathered = np.asarray(self._dense[others], np.float32)
         norms = np.sqrt(np.einsum("ij,ij->i", gathered, gathered)) * np.sqrt(dense @ dense)
         return np.asarray(gathered @ dense / np.maximum(norms, 1e-12), np.float32)  # a zero row: 0
+
+
+def _weeks(published_at: int | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Weeks since 1970, NaN for `UNDATED`."""
+    return np.where(np.equal(published_at, UNDATED), np.nan, np.divide(published_at, WEEK_SECONDS))
 
 
 class Pairs(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ A logistic model, stored as plain numbers. Learned by scripts/train_relevance.py
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,9 @@ FloatArray = npt.NDArray[np.float32]
 
 # Cosines of the embeddings (dense) and of the full articles' TF-IDF rows (lexical); of the other's headline in the
 # text of the source the TF-IDF cosine, and the share of its squared weight that occurs there at all; log(1 + weeks
-# between the two), NaN when one is undated. What did not help: README, "Relatedness".
-PAIR_FEATURES = ("dense", "lexical", "headline", "headline_share", "log_weeks")
+# between the two), NaN when one is undated. Only for newsrooms that give their links: log(1 + links to the other in
+# the year before the source). What did not help: README, "Relatedness".
+PAIR_FEATURES = ("dense", "lexical", "headline", "headline_share", "log_weeks", "log_links")
 LEAST_LEXICAL = 0.01
 LEAST_HEADLINE = 0.003
 BRIEF_WORDS = 60  # an article of fewer words, such as a headline and standfirst, gives little to match words on
@@ -30,7 +33,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def baseline_of(features: FloatArray) -> Baseline:
-    """The baseline of a source from the (k, 5) pair features of its nearest candidates; zeros for none."""
+    """The baseline of a source from the (k, 5 or 6) pair features of its nearest candidates; zeros for none."""
     if not len(features):
         return Baseline(0.0, 0.0, 0.0)
     weeks = features[:, 4][~np.isnan(features[:, 4])]
@@ -42,7 +45,7 @@ def baseline_of(features: FloatArray) -> Baseline:
 
 
 def model_inputs(features: FloatArray, baseline: Baseline) -> FloatArray:
-    """(k, 5) pair features -> (k, 7) inputs of the model, in the order of `Relevance.weights`.
+    """(k, 5) pair features -> (k, 7) inputs of the model, in the order of `Relevance.weights`; with links 6 -> 8.
 
     Dense, log lexical; the first two above the baseline; log headline, headline share; log weeks
     above the baseline, 0 for undated. Lexical cosines of linked articles spread over two orders of magnitude, so the
@@ -58,14 +61,20 @@ def model_inputs(features: FloatArray, baseline: Baseline) -> FloatArray:
         _log(features[:, 2], LEAST_HEADLINE),
         features[:, 3],
         np.nan_to_num(features[:, 4] - baseline.log_weeks),
+        *features[:, 5:].T,
     )
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-class Relevance(msgspec.Struct, frozen=True):
+class UnusableRelevance(Exception):
+    """A file that holds no relevance weights, or weights that cannot be used here; the message says why."""
+
+
+class Relevance(msgspec.Struct, frozen=True, omit_defaults=True):
     """Two logistic models: of all inputs, and of the dense contrast alone, for pairs with a brief article.
 
     On a brief article words are silent rather than unlike, so there the stronger of the two counts.
+    `link_weight`: of the links to the other; None in a model learned without, which takes no such feature.
     """
 
     weights: tuple[float, float, float, float, float, float, float]
@@ -73,11 +82,13 @@ class Relevance(msgspec.Struct, frozen=True):
     dense_weight: float
     dense_bias: float
     origin: str
+    link_weight: float | None = None
 
     def probability(self, features: FloatArray, baseline: Baseline, brief: npt.NDArray[np.bool_]) -> FloatArray:
-        """(k, 5) pair features, (k,) whether either article is brief -> (k,) probabilities in [0, 1]."""
+        """(k, 5 or 6) pair features, (k,) whether either article is brief -> (k,) probabilities in [0, 1]."""
         inputs = model_inputs(features, baseline)
-        full = _logistic(inputs @ np.array(self.weights, np.float32) + np.float32(self.bias))
+        weights = self.weights if self.link_weight is None else (*self.weights, self.link_weight)
+        full = _logistic(inputs @ np.array(weights, np.float32) + np.float32(self.bias))
         dense = _logistic(inputs[:, DENSE_CONTRAST] * np.float32(self.dense_weight) + np.float32(self.dense_bias))
         return np.where(brief, np.maximum(full, dense), full)
 
@@ -96,3 +107,11 @@ def default_relevance() -> Relevance:
 
     raw = (files("index") / "default_relevance.json").read_bytes()
     return msgspec.json.decode(raw, type=Relevance)
+
+
+def read_relevance(path: Path) -> Relevance:
+    """The weights that scripts/train_relevance.py wrote. Raises `UnusableRelevance`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Relevance)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UnusableRelevance(f"{path.name} holds no relevance weights: {error}") from error

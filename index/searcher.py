@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.build import load_lexical, load_scorer
+from index.linkgraph import LinkGraph
 from index.nearest import Nearest
 from index.neighbours import DEPTH, Rows
 from index.relatedness import Relevance
@@ -30,7 +31,8 @@ class Searcher:
         self._nearest = Nearest.read(snapshot.directory, entry, models["index"])
         _, tfidf = load_lexical(snapshot.directory)
         relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
-        self.scorer = load_scorer(snapshot, relevance, tfidf)
+        links = LinkGraph.from_files(snapshot.directory) if relevance.link_weight is not None else None
+        self.scorer = load_scorer(snapshot, relevance, tfidf, links)
         self.published = (snapshot.attributes["flags"] & FLAG_WITHDRAWN) == 0
 
     def similar_rows(

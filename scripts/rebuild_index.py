@@ -20,6 +20,7 @@ from index.article import InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embed.choose import embedder_named
 from index.linkfile import UnusableLinks
+from index.relatedness import UnusableRelevance
 from index.sources import UnreadableSource, read_source
 from index.store import Store, StoreLocked, UnknownSnapshot
 
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             force=options.force,
             keep=options.keep,
             links=options.links,
+            relevance=options.relevance,
             progress=bars,
         )
     except Refused as refused:
@@ -60,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (
         UnreadableSource,
         UnusableLinks,
+        UnusableRelevance,
         NothingToBuildOnto,
         InvalidArticle,
         UnknownSnapshot,
@@ -134,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         help="snapshots kept beside active ones (default: %(default)s)",
     )
     add("--links", type=Path, metavar="TSV", help="editors' links: refuse lists that find fewer than the live ones")
+    add("--relevance", type=Path, metavar="FILE", help="weights by train_relevance.py (default: those that ship)")
     add("--now", metavar="TIME", help="build as of this ISO 8601 time (default: the clock)")
     add("--quiet", action="store_true", help="no progress bars")
     return parser

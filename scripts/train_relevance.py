@@ -1,14 +1,15 @@
 """Learn the relevance weights from editors' links, and measure lists made with them.
 
     python scripts/train_relevance.py --source ARTICLES.jsonl.gz --links LINKS.tsv --store DIR [--out FILE]
-        [--transfer ARTICLES.jsonl.gz LINKS.tsv]...
+        [--link-graph] [--transfer ARTICLES.jsonl.gz LINKS.tsv]...
 
 Links: tab-separated, columns `article_id` and `related_id`. Candidates are the articles not newer than the
 source; the baselines rank all of them, the model the 200 that the hybrid vectors find, as a rebuild does.
 Cross-validated over source articles (five folds): the weights that rank and calibrate a source have never
 seen it. Prints each system's quality with the model's lead over it and its 95% bootstrap interval, the model
-without each feature, and the calibration. `--transfer`: the same of the learned weights on
-another archive.
+without each feature, and the calibration. `--link-graph`: learn also from how often older articles linked a
+candidate in the year before the source; "without links" is what that brings. A rebuild with such weights needs the
+newsroom's links. `--transfer`: the same of the learned weights on another archive.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from index.embed import Embedder
 from index.embed.choose import embedder_named
 from index.learning import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
 from index.linkfile import Truth, UnusableLinks, read_links
+from index.linkgraph import LinkGraph
 from index.measures import MEASURES, measured
 from index.neighbours import DEPTH, Rows
-from index.relatedness import PAIR_FEATURES, default_relevance
+from index.relatedness import PAIR_FEATURES, Relevance, default_relevance
 from index.sources import read_source
 from index.store import Store
 from service.evaluation.baselines import baselines
@@ -46,6 +48,7 @@ Measures = npt.NDArray[np.float64]  # (sources, measures)
 GROUPS = {
     "headline": ("headline", "headline_share"),
     **{name: (name,) for name in ("dense", "lexical", "log_weeks")},
+    "links": ("log_links",),
 }
 SHOWN_FIRST = 10  # calibration is also said of the pairs that a reader would see
 
@@ -65,32 +68,37 @@ def main(arguments: list[str] | None = None, embedder: Embedder | None = None) -
     embedder = embedder or embedder_named(options.model)
     store = Store(options.store)
     try:
-        archive = _archive(options.source, options.links, store, embedder)
+        archive = _archive(options.source, options.links, options.link_graph, store, embedder)
         learned = cross_validated(archive.pairs)
         relevance = fitted(archive.pairs, options.origin or options.source.name) if archive.pairs else None
         if learned is None or relevance is None:
             raise UnusableLinks("there are too few links to learn from")
         print(f"{options.source.name}, five-fold cross-validated")
-        _report(archive, learned, {f"without {name}": _without(archive.pairs, name) for name in GROUPS})
+        groups = [name for name in GROUPS if name != "links" or options.link_graph]
+        _report(archive, learned, {name: cross_validated(_blind(archive.pairs, name)) or [] for name in groups})
         encoded = msgspec.json.encode(relevance)
         print(encoded.decode())
         if options.out:
             options.out.write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
+        less = {"links": fitted(_blind(archive.pairs, "links"), "")} if options.link_graph else {}
         for source, links in options.transfer:
-            archive = _archive(Path(source), Path(links), store, embedder)
+            archive = _archive(Path(source), Path(links), options.link_graph, store, embedder)
             print(f"\n{Path(source).name}, by the weights above")
-            _report(archive, [predicted(relevance, each) for each in archive.pairs], {})
+            others = {name: _predicted(model, _blind(archive.pairs, name)) for name, model in less.items() if model}
+            _report(archive, _predicted(relevance, archive.pairs), others)
     except UnusableLinks as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _archive(source: Path, links: Path, store: Store, embedder: Embedder) -> Archive:
+def _archive(source: Path, links: Path, link_graph: bool, store: Store, embedder: Embedder) -> Archive:
     report = rebuild(read_source(source), store, embedder, int(time.time()), channel="learning", force=True)
     corpus = open_corpus(store.directory(report.snapshot_id))
-    truth = judged(corpus, read_links(links, corpus.snapshot.row_of_id).truth, "older")
-    scorer = load_scorer(corpus.snapshot, default_relevance(), corpus.tfidf)
+    given = read_links(links, corpus.snapshot.row_of_id).truth
+    truth = judged(corpus, given, "older")
+    graph = LinkGraph.of(given, corpus.published_at) if link_graph else None
+    scorer = load_scorer(corpus.snapshot, default_relevance(), corpus.tfidf, graph)
     found = [_nearest(corpus, row) for row in truth]
     pairs = [labelled_pairs(scorer, row, rows, truth[row]) for row, rows in zip(truth, found, strict=True)]
     return Archive(corpus, truth, found, pairs)
@@ -101,19 +109,23 @@ def _nearest(corpus: Corpus, row: int) -> Rows:
     return best(rows, (corpus.vectors @ corpus.vectors[row])[rows], DEPTH)
 
 
-def _without(pairs: Sequence[SourcePairs], group: str) -> list[FloatArray]:
-    """The cross-validated probabilities of a model that cannot tell pairs apart by a group of features."""
+def _blind(pairs: Sequence[SourcePairs], group: str) -> list[SourcePairs]:
+    """The pairs, alike in a group of features: a model of them cannot tell them apart by it."""
     blind = []
     for each in pairs:
         features = each.features.copy()
         features[:, [PAIR_FEATURES.index(name) for name in GROUPS[group]]] = 0
         blind.append(each._replace(features=features))
-    return cross_validated(blind) or []
+    return blind
+
+
+def _predicted(relevance: Relevance, pairs: Sequence[SourcePairs]) -> list[FloatArray]:
+    return [predicted(relevance, each) for each in pairs]
 
 
 def _report(archive: Archive, learned: Sequence[FloatArray], others: Mapping[str, Sequence[FloatArray]]) -> None:
     systems = {"learned": _reranked(archive, learned), **_baselines(archive)}
-    systems |= {name: _reranked(archive, scores) for name, scores in others.items()}
+    systems |= {f"without {name}": _reranked(archive, scores) for name, scores in others.items()}
     linked = np.concatenate([each.linked for each in archive.pairs])
     wanted = sum(map(len, archive.truth.values()))
     print(f"{len(archive.truth)} sources, {int(linked.sum())} of {wanted} links among the candidates")
@@ -169,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--store", type=Path, required=True, metavar="DIR", help="a scratch store; its cache is reused"
     )
+    parser.add_argument("--link-graph", action="store_true", help="learn from what older articles linked as well")
     parser.add_argument(
         "--transfer", nargs=2, action="append", default=[], metavar=("PATH", "TSV"), help="another archive"
     )

@@ -13,7 +13,10 @@ import train_relevance
 from conftest import NOW, HashingEmbedder
 from sample_newsroom import sample_articles as rendered
 
+from index.build import rebuild
 from index.relatedness import Relevance
+from index.sources import read_source
+from index.store import Store
 
 
 @pytest.fixture
@@ -52,6 +55,26 @@ def test_weights_are_learned_measured_and_tried_on_another_archive(
     rows = {line[:18].strip(): line.split() for line in elsewhere.splitlines()}
     assert float(rows["learned"][1]) > 0.7
     assert "without headline" not in rows
+
+
+def test_weights_learned_with_a_link_graph_say_what_it_brings_and_serve_a_rebuild(
+    archive: Path, sample_truth: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = links(
+        archive.parent, [pair for ids in sample_truth["storylines"].values() for pair in permutations(ids, 2)]
+    )
+    out = archive.parent / "weights.json"
+    assert train(archive, path, "--link-graph", "--out", str(out), "--transfer", str(archive), str(path)) == 0
+    assert msgspec.json.decode(out.read_bytes(), type=Relevance).link_weight is not None
+    trained, elsewhere = capsys.readouterr().out.split("by the weights above")
+    for part in (trained, elsewhere):
+        rows = {line[:18].strip(): line.split() for line in part.splitlines()}
+        gain = float(rows["learned"][1]) - float(rows["without links"][2])
+        assert float(rows["without links"][-3]) == pytest.approx(gain, abs=2e-4)
+    store = Store(archive.parent / "store")
+    report = rebuild(read_source(archive), store, HashingEmbedder(), NOW, links=path, relevance=out)
+    assert report.quality.ndcg is not None
+    assert report.quality.ndcg > 0.5
 
 
 def test_too_few_links_are_said_and_nothing_is_written(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

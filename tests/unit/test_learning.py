@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,14 +12,16 @@ from index.relatedness import Relevance, baseline_of
 TRUE = Relevance((2.0, 0.5, 1.0, 0.5, 0.3, 0.7, -0.5), 1.0, 8.0, -4.0, "planted")
 
 
-def planted(sources: int, seed: int = 0) -> list[SourcePairs]:
+def planted(sources: int, seed: int = 0, model: Relevance = TRUE) -> list[SourcePairs]:
     """Sources of 200 candidates whose links are drawn by a known model."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(sources):
         features = rng.random((200, 5), dtype=np.float32) * np.array([0.8, 0.4, 0.3, 1, 6], np.float32)
+        if model.link_weight is not None:
+            features = np.column_stack([features, np.log1p(rng.poisson(0.5, 200))]).astype(np.float32)
         brief = np.zeros(200, bool)
-        chance = TRUE.probability(features, baseline_of(features), brief)
+        chance = model.probability(features, baseline_of(features), brief)
         found.append(SourcePairs(features, brief, rng.random(200) < chance))
     return found
 
@@ -31,6 +34,16 @@ def test_a_planted_model_is_found_again() -> None:
     truth = np.concatenate([predicted(TRUE, each) for each in pairs])
     found = np.concatenate([predicted(model, each) for each in pairs])
     assert float(np.abs(found - truth).mean()) < 0.01
+
+
+def test_a_planted_weight_for_links_is_found_again_and_none_without_that_feature() -> None:
+    model = fitted(planted(300, model=msgspec.structs.replace(TRUE, link_weight=0.8)), "drawn")
+    assert model is not None
+    assert model.link_weight == pytest.approx(0.8, abs=0.05)
+    without = fitted(planted(20), "drawn")
+    assert without is not None
+    assert without.link_weight is None
+    assert b"link_weight" not in msgspec.json.encode(without)
 
 
 def test_cross_validated_probabilities_mean_what_they_say() -> None:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from index.article import UNDATED
 from index.learning import labelled_pairs
+from index.linkgraph import LinkGraph
 from index.neighbours import WEEK_SECONDS, Pairs, PairScorer, by_way_of_others
 from index.relatedness import (
     LEAST_HEADLINE,
@@ -29,11 +30,11 @@ PUBLISHED = np.array([100, 103, 90, UNDATED // WEEK_SECONDS], np.int64) * WEEK_S
 PUBLISHED[3] = UNDATED
 
 
-def scorer(relevance: Relevance | None = None, brief: tuple[int, ...] = ()) -> PairScorer:
+def scorer(brief: tuple[int, ...] = (), links: LinkGraph | None = None) -> PairScorer:
     vectors = np.hstack([DENSE * math.sqrt(0.5), np.full((4, 3), math.sqrt(0.5 / 3))]).astype(np.float32)
     flags = np.isin(np.arange(4), brief)
     texts, headlines = sparse.csr_matrix(TEXTS), sparse.csr_matrix(HEADLINES)
-    return PairScorer(vectors, 2, texts, headlines, PUBLISHED, flags, relevance or default_relevance())
+    return PairScorer(vectors, 2, texts, headlines, PUBLISHED, flags, default_relevance(), links)
 
 
 def features(row: int, *others: int) -> np.ndarray:
@@ -81,6 +82,21 @@ def test_relevance_is_the_logistic_of_the_weighted_inputs() -> None:
     features = np.array([[0.5, 0.2, 0.1, 0.7, 3.0]], np.float32)
     found = model.probability(features, Baseline(0.0, 0.0, 0.0), np.array([False]))
     assert found == pytest.approx([0.5])  # 1 x .5 + 2 x 3 - 6.5 = 0
+
+
+def test_links_to_the_other_before_the_source_are_the_sixth_feature() -> None:
+    links = LinkGraph.of({1: {0: 1.0, 2: 1.0}, 0: {2: 1.0}}, PUBLISHED)
+    knowing = scorer(links=links)
+    found = knowing.pair_features(knowing.probe(1), np.array([0, 2, 3]))  # row 1 appeared last: its own do not count
+    np.testing.assert_allclose(found[:, 5], [0, math.log(2), 0], atol=1e-6)
+    np.testing.assert_array_equal(found[:, :5], features(1, 0, 2, 3))
+
+
+def test_a_model_learned_with_links_weighs_them() -> None:
+    model = Relevance((0.0,) * 7, -2.0, 0.0, -30.0, "by hand", link_weight=3.0)
+    features = np.array([[0.5, 0.2, 0.1, 0.7, 3.0, math.log(2)], [0.5, 0.2, 0.1, 0.7, 3.0, 0.0]], np.float32)
+    found = model.probability(features, Baseline(0.0, 0.0, 0.0), np.array([False, False]))
+    assert found == pytest.approx([1 / (1 + math.exp(2 - 3 * math.log(2))), 1 / (1 + math.exp(2))])
 
 
 def test_for_a_brief_article_the_stronger_of_words_and_meaning_counts() -> None:

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import zstandard
-from scipy import sparse
 
 from index.article import UNDATED, Article, iso_time
 from index.cache import VectorCache, cached_embed
@@ -21,30 +20,23 @@ from index.clean import RECIPE, full_text, head_text, passages
 from index.cluster_ids import stable_ids
 from index.embed import Embedder
 from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
-from index.embed.lexical import LexicalModel, fit_lexical, is_current
 from index.events import above_background
+from index.gather import Gathered, Progress, gather, silent
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
 from index.nearest import Nearest
-from index.neighbours import RECENT_DAYS, PairScorer, by_way_of_others, candidate_table, find_pairs
+from index.neighbours import RECENT_DAYS, Pairs, PairScorer, by_way_of_others, candidate_table, find_pairs
 from index.previous import Previous, live_snapshot
 from index.quality import Quality, Table, overlap, quality
-from index.relatedness import BRIEF_WORDS, Relevance, UnusableRelevance, default_relevance, read_relevance
-from index.snapshot import CLUSTERS, NO_ROW, Contents, Snapshot, read_manifest, verify_all, write_snapshot
+from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
+from index.snapshot import CLUSTERS, Contents, Snapshot, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
-
-REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
-TERMS = 24  # characteristic words kept an article, for explanations
+from index.words import Lexical, brief_articles, characteristic_terms, lexical_rows, text_digest
 
 FloatArray = npt.NDArray[np.float32]
-Progress = Callable[[str, int, int], None]
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """A progress listener that says nothing."""
 
 
 class Refused(Exception):
@@ -79,24 +71,6 @@ class BuildReport(msgspec.Struct, frozen=True):
     pruned: tuple[str, ...]
 
 
-class _Gathered(msgspec.Struct):
-    """What the sources gave."""
-
-    articles: list[Article]
-    rejections: list[Rejection]
-    superseded: int
-    read: int
-
-
-class _Lexical(msgspec.Struct, frozen=True):
-    """The lexical model and the TF-IDF rows of this build's articles, and of their headlines alone."""
-
-    model: LexicalModel
-    tfidf: Any
-    headlines: Any
-    refitted: bool
-
-
 def rebuild(
     records: Iterable[Article | Rejection],
     store: Store,
@@ -109,7 +83,7 @@ def rebuild(
     keep: int = 3,
     links: Path | None = None,
     relevance: Path | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> BuildReport:
     """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
 
@@ -190,38 +164,8 @@ def _table(contents: Contents) -> Table:
     )
 
 
-def gather(
-    base: Sequence[Article], records: Iterable[Article | Rejection], progress: Progress = _silent
-) -> _Gathered:
-    """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
-
-    Of two articles with one ID the one updated (else published) later wins, of equals the one read later.
-    """
-    newest: dict[str, Article] = {article.id: article for article in base}
-    found = _Gathered([], [], 0, 0)
-    from_records: set[str] = set()
-    for record in records:
-        found.read += 1
-        if found.read % 100 == 0:
-            progress("read", found.read, 0)
-        if isinstance(record, Rejection):
-            found.rejections.append(record)
-            continue
-        known = newest.get(record.id)
-        found.superseded += record.id in from_records
-        from_records.add(record.id)
-        if known is None or _age_key(record) >= _age_key(known):
-            newest[record.id] = record
-    progress("read", found.read, found.read)
-    far_past = -(2**62)
-    found.articles = sorted(
-        newest.values(), key=lambda a: (far_past if a.published_at is None else a.published_at, a.id)
-    )
-    return found
-
-
 def _contents(
-    gathered: _Gathered,
+    gathered: Gathered,
     store: Store,
     previous: Previous | None,
     embedder: Embedder,
@@ -230,11 +174,11 @@ def _contents(
     relevance: Relevance,
     truth: Truth | None,
     progress: Progress,
-) -> tuple[Contents, int, _Lexical]:
+) -> tuple[Contents, int, Lexical]:
     articles = gathered.articles
     dense, embedded, left_out = _dense(articles, store, embedder, progress)
     progress("lexical", 0, 1)
-    lexical = _lexical(articles, previous)
+    lexical = lexical_rows(articles, previous.directory if previous else None)
     progress("lexical", 1, 1)
     vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
     nearest = Nearest.build(vectors)
@@ -245,26 +189,14 @@ def _contents(
         vectors, dense.shape[1], lexical.tfidf, lexical.headlines, published_at, brief, relevance, links
     )
     eligible = np.array([article.status == "published" for article in articles], bool)
-    overall = find_pairs(
-        vectors, nearest, scorer, eligible, progress=lambda done, total: progress("neighbours", done, total)
-    )
-    recent_from = now - RECENT_DAYS * 86_400
-    overall = by_way_of_others(overall, scorer, brief)
-    lately = np.array([(a.published_at or -(2**62)) >= recent_from for a in articles], bool)
-    recent = find_pairs(
-        vectors,
-        nearest,
-        scorer,
-        eligible & lately,
-        baselines=overall.baselines or None,
-        progress=lambda d, t: progress("recent neighbours", d, t),
-    )
+    lately = published_at >= now - RECENT_DAYS * 86_400
+    overall, recent = _pairs(vectors, nearest, scorer, eligible, lately, brief, progress)
     progress("stories", 0, 1)
     alike = above_background(overall.features[:, :, 1], dense)
     stories = find_stories(articles, overall.rows, alike, overall.features[:, :, 2], default_stories())
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical)
-    terms, term_texts = _characteristic_terms(lexical)
+    terms, term_texts = characteristic_terms(lexical)
     arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance, links)
     contents = Contents(
         articles=articles,
@@ -304,6 +236,29 @@ def _contents(
     return contents, embedded, lexical
 
 
+def _pairs(
+    vectors: FloatArray,
+    nearest: Nearest,
+    scorer: PairScorer,
+    eligible: npt.NDArray[np.bool_],
+    lately: npt.NDArray[np.bool_],
+    brief: npt.NDArray[np.bool_],
+    progress: Progress,
+) -> tuple[Pairs, Pairs]:
+    """The candidates of every row, and those of the recent window, judged against the same baselines."""
+
+    def part(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: progress(stage, done, total)
+
+    overall = find_pairs(vectors, nearest, scorer, eligible, progress=part("neighbours"))
+    overall = by_way_of_others(overall, scorer, brief)
+    known = overall.baselines or None
+    recent = find_pairs(
+        vectors, nearest, scorer, eligible & lately, baselines=known, progress=part("recent neighbours")
+    )
+    return overall, recent
+
+
 def _cluster_ids(
     articles: Sequence[Article], stories: Stories, previous: Previous | None
 ) -> dict[str, npt.NDArray[Any]]:
@@ -331,79 +286,10 @@ def _dense(
     return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
 
 
-def _lexical(articles: Sequence[Article], previous: Previous | None) -> _Lexical:
-    """The last snapshot's model while at most a tenth of the texts is new to it, else a new fit."""
-    digests = [_text_digest(article) for article in articles]
-    known = _known_lexical(previous.directory) if previous else None
-    if known is not None:
-        model, tfidf, old_rows = known
-        fresh = [row for row, digest in enumerate(digests) if digest not in old_rows]
-        drift = (len(fresh) + max(0, len(old_rows) - len(articles))) / max(len(articles), 1)
-        if drift <= REFIT_SHARE:
-            rows = _reused_rows(model, tfidf, old_rows, articles, digests, fresh)
-            return _Lexical(model, rows, _headlines(model, articles), False)
-    model, rows = fit_lexical([full_text(article) for article in articles])
-    return _Lexical(model, rows, _headlines(model, articles), True)
-
-
-def _headlines(model: LexicalModel, articles: Sequence[Article]) -> Any:
-    return model.tfidf([article.headline for article in articles])
-
-
-def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, dict[str, int]] | None:
-    manifest = read_manifest(previous)
-    if manifest.models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
-        return None
-    model, tfidf = load_lexical(previous)
-    old = msgspec.json.decode((previous / "lexical.digests.json").read_bytes(), type=list[str])
-    return model, tfidf, {digest: row for row, digest in enumerate(old)}
-
-
-def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
-    """The lexical model of a snapshot and its TF-IDF rows (n, v) CSR float32."""
-    arrays = {
-        name: np.load(directory / name, allow_pickle=False) for name in ("lexical.idf.npy", "lexical.projection.npy")
-    }
-    model = LexicalModel.from_files((directory / "lexical.json").read_bytes(), arrays)
-    return model, _load_rows(directory, "tfidf", len(model.terms))
-
-
-def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: LinkGraph | None = None) -> PairScorer:
-    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`, `links` as `PairScorer` takes them."""
-    brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
-    headlines = _load_rows(snapshot.directory, "headlines", tfidf.shape[1])
-    dimension = snapshot.manifest.models["dense_dimension"]
-    published_at = np.asarray(snapshot.attributes["published_at"], np.int64)
-    return PairScorer(snapshot.vectors, dimension, tfidf, headlines, published_at, brief, relevance, links)
-
-
-def _load_rows(directory: Path, name: str, terms: int) -> Any:
-    data, indices, indptr = (
-        np.load(directory / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
-        for part in ("data", "indices", "indptr")
-    )
-    return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, terms), copy=False)
-
-
-def _reused_rows(
-    model: LexicalModel,
-    tfidf: Any,
-    old_rows: dict[str, int],
-    articles: Sequence[Article],
-    digests: Sequence[str],
-    fresh: Sequence[int],
-) -> Any:
-    """TF-IDF rows in this build's order: unchanged texts keep theirs, new ones are transformed."""
-    combined = sparse.vstack([tfidf, model.tfidf([full_text(articles[row]) for row in fresh])]).tocsr()
-    place = {row: tfidf.shape[0] + at for at, row in enumerate(fresh)}
-    order = [place[row] if row in place else old_rows[digest] for row, digest in enumerate(digests)]
-    return combined[order].astype(np.float32)
-
-
 def _extra_files(
     articles: Sequence[Article],
     rejections: Sequence[Rejection],
-    lexical: _Lexical,
+    lexical: Lexical,
     nearest: Nearest,
     brief: npt.NDArray[np.bool_],
     relevance: Relevance,
@@ -417,7 +303,7 @@ def _extra_files(
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
         arrays[f"headlines.{part}.npy"] = getattr(lexical.headlines, part)
     encode = msgspec.json.encode
-    texts["lexical.digests.json"] = encode([_text_digest(article) for article in articles])
+    texts["lexical.digests.json"] = encode([text_digest(article) for article in articles])
     texts["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
     texts["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in rejections)
     texts["articles.jsonl.zst"] = zstandard.ZstdCompressor(level=6).compress(
@@ -425,36 +311,6 @@ def _extra_files(
     )
     texts["index.faiss"] = nearest.to_bytes()
     return arrays, texts
-
-
-def _characteristic_terms(lexical: _Lexical) -> tuple[npt.NDArray[np.uint32], list[str]]:
-    """Codes (n, 24) of the words with the highest TF-IDF in each article, padded, and the words in use."""
-    tfidf, terms = lexical.tfidf, lexical.model.terms
-    is_word = np.array([" " not in term for term in terms], bool)
-    columns = np.full((tfidf.shape[0], TERMS), NO_ROW, np.uint32)
-    for row in range(tfidf.shape[0]):
-        span = slice(tfidf.indptr[row], tfidf.indptr[row + 1])
-        words = is_word[tfidf.indices[span]]
-        best = np.argsort(-tfidf.data[span][words], kind="stable")[:TERMS]
-        columns[row, : len(best)] = tfidf.indices[span][words][best]
-    used = np.unique(columns[columns != NO_ROW])
-    codes = np.searchsorted(used, columns).astype(np.uint32)
-    codes[columns == NO_ROW] = NO_ROW
-    return codes, [terms[column] for column in used]
-
-
-def _text_digest(article: Article) -> str:
-    return hashlib.blake2b(full_text(article).encode(), digest_size=16).hexdigest()
-
-
-def brief_articles(articles: Sequence[Article]) -> npt.NDArray[np.bool_]:
-    """(n,) bool: which have too few words to be matched by words."""
-    return np.array([len(full_text(article).split()) < BRIEF_WORDS for article in articles], bool)
-
-
-def _age_key(article: Article) -> tuple[bool, int]:
-    moment = article.updated_at if article.updated_at is not None else article.published_at
-    return (moment is not None, moment or 0)
 
 
 def _snapshot_id(store: Store, articles: Sequence[Article], now: int) -> str:

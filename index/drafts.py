@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.build import brief_articles, load_lexical
 from index.clean import full_text, head_text, passages
 from index.embed import Embedder
 from index.embed.hybrid import dense_rows, hybrid_rows
 from index.neighbours import DEPTH, Probe
 from index.searcher import FloatArray, Searcher
+from index.words import brief_articles, load_lexical
 
 
 class ModelMismatch(Exception):

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.build import load_lexical, load_scorer
 from index.linkgraph import LinkGraph
 from index.nearest import Nearest
 from index.neighbours import DEPTH, Rows
 from index.relatedness import Relevance
 from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
+from index.words import load_lexical, load_scorer
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.build import load_scorer, rebuild
+from index.build import rebuild
 from index.embed import Embedder
 from index.embed.choose import embedder_named
 from index.learning import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
@@ -36,6 +36,7 @@ from index.neighbours import DEPTH, Rows
 from index.relatedness import PAIR_FEATURES, Relevance, default_relevance
 from index.sources import read_source
 from index.store import Store
+from index.words import load_scorer
 from service.evaluation.baselines import baselines
 from service.evaluation.calibration import reliability
 from service.evaluation.corpus import Corpus, best, candidates, open_corpus

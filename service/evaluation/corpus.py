@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.build import load_lexical
 from index.embed.lexical import unit_rows
 from index.previous import read_articles
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
+from index.words import load_lexical
 
 Rule = Literal["older", "all"]
 RULES: tuple[Rule, ...] = get_args(Rule)

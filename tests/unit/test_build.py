@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from index.article import Article
-from index.build import Refused, load_lexical, load_scorer, rebuild
+from index.build import Refused, rebuild
 from index.nearest import Nearest
 from index.previous import read_articles
 from index.relatedness import default_relevance
@@ -21,6 +21,7 @@ from index.searcher import Searcher
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
 from index.sources import Rejection
 from index.store import Store, StoreLocked
+from index.words import load_lexical, load_scorer
 
 DAY = 86_400
 

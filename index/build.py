@@ -25,7 +25,7 @@ from index.gather import Gathered, Progress, gather, silent
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
 from index.nearest import Nearest
-from index.neighbours import RECENT_DAYS, Pairs, PairScorer, by_way_of_others, candidate_table, find_pairs
+from index.neighbours import RECENT, RECENT_DAYS, Pairs, PairScorer, by_way_of_others, candidate_table, find_pairs
 from index.previous import Previous, live_snapshot
 from index.quality import Quality, Table, overlap, quality
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
@@ -254,7 +254,7 @@ def _pairs(
     overall = by_way_of_others(overall, scorer, brief)
     known = overall.baselines or None
     recent = find_pairs(
-        vectors, nearest, scorer, eligible & lately, baselines=known, progress=part("recent neighbours")
+        vectors, nearest, scorer, eligible & lately, 2 * RECENT, baselines=known, progress=part("recent neighbours")
     )
     return overall, recent
 

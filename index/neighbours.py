@@ -69,7 +69,6 @@ class PairScorer:
         self._dense = vectors[:, :dense_dimension]
         self._tfidf = tfidf
         self._headlines = headlines
-        self._headline_shares = headlines.multiply(headlines).tocsr()  # rows that sum to 1
         self._published_at = published_at
         self._weeks = _weeks(published_at)
         self._brief = brief
@@ -89,8 +88,7 @@ class PairScorer:
         columns = [
             self._dense_cosines(probe.dense, others),
             self._tfidf[others] @ probe.text,
-            self._headlines[others] @ probe.text,
-            self._headline_shares[others] @ (probe.text > 0),
+            *self._headlines_in(probe.text, others),
             np.log1p(np.abs(self._weeks[others] - _weeks(probe.published_at))),
         ]
         if self._links:
@@ -112,6 +110,22 @@ class PairScorer:
     def brief_pairs(self, probe: Probe, others: Rows) -> npt.NDArray[np.bool_]:
         """(k,) bool: whether the probe or the other is an article of few words."""
         return np.asarray(self._brief[others] | probe.brief, bool)
+
+    def _headlines_in(self, text: FloatArray, others: Rows) -> tuple[FloatArray, FloatArray]:
+        """(k,) and (k,): cosine of each headline with a text (v,), and the share of its squared weight found there.
+
+        On the CSR arrays themselves: for rows of a dozen terms scipy's own row selection takes four times as long.
+        """
+        starts = self._headlines.indptr[others]
+        counts = self._headlines.indptr[others + 1] - starts
+        ends = np.cumsum(counts)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+        weights, found = self._headlines.data[places], text[self._headlines.indices[places]]
+        owners = np.repeat(np.arange(len(others)), counts)
+        cosines, shares = (
+            np.bincount(owners, each, len(others)) for each in (weights * found, weights**2 * (found > 0))
+        )
+        return cosines.astype(np.float32), shares.astype(np.float32)
 
     def _dense_cosines(self, dense: FloatArray, others: Rows) -> FloatArray:
         gathered = np.asarray(self._dense[others], np.float32)

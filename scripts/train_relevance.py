@@ -101,7 +101,8 @@ def _archive(source: Path, links: Path, link_graph: bool, store: Store, embedder
     graph = LinkGraph.of(given, corpus.published_at) if link_graph else None
     scorer = load_scorer(corpus.snapshot, default_relevance(), corpus.tfidf, graph)
     found = [_nearest(corpus, row) for row in truth]
-    pairs = [labelled_pairs(scorer, row, rows, truth[row]) for row, rows in zip(truth, found, strict=True)]
+    articles = corpus.articles
+    pairs = [labelled_pairs(scorer, articles, row, rows, truth[row]) for row, rows in zip(truth, found, strict=True)]
     return Archive(corpus, truth, found, pairs)
 
 

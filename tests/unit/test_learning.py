@@ -22,7 +22,7 @@ def planted(sources: int, seed: int = 0, model: Relevance = TRUE) -> list[Source
             features = np.column_stack([features, np.log1p(rng.poisson(0.5, 200))]).astype(np.float32)
         brief = np.zeros(200, bool)
         chance = model.probability(features, baseline_of(features), brief)
-        found.append(SourcePairs(features, brief, rng.random(200) < chance))
+        found.append(SourcePairs(features, brief, rng.random(200) < chance, np.zeros(200, bool)))
     return found
 
 
@@ -74,3 +74,10 @@ def test_links_that_teach_nothing_give_no_model() -> None:
     assert fitted(every, "") is None
     assert cross_validated(none) is None
     assert cross_validated(planted(4)) is None
+
+
+def test_links_that_quote_the_headline_are_not_learned_from() -> None:
+    pairs = planted(100)
+    misled = [each._replace(linked=~each.linked, quoted=np.ones(200, bool)) for each in planted(100, seed=1)]
+    assert fitted([*pairs, *misled], "") == fitted(pairs, "")
+    assert fitted(misled, "") is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from index.article import UNDATED
+from index.article import UNDATED, Article
 from index.learning import labelled_pairs
 from index.linkgraph import LinkGraph
 from index.neighbours import WEEK_SECONDS, Pairs, PairScorer, by_way_of_others
@@ -129,8 +129,13 @@ def test_by_the_weights_that_ship_more_of_a_feature_is_more_related_and_more_wee
 
 
 def test_labelled_pairs_mark_the_linked_candidates_in_their_order() -> None:
-    found = labelled_pairs(scorer(brief=(2,)), 0, np.array([2, 3, 1]), {1: 1.0, 7: 1.0})
+    headlines = ("A bridge", "The Old Bridge: closed", "Wind farm", "Closed bridge")
+    articles = [
+        Article(id=each, headline=each, body="They said the old bridge closed at noon.") for each in headlines
+    ]
+    found = labelled_pairs(scorer(brief=(2,)), articles, 0, np.array([2, 3, 1]), {1: 1.0, 7: 1.0})
     assert found.linked.tolist() == [False, False, True]
+    assert found.quoted.tolist() == [False, False, True]
     assert found.brief.tolist() == [True, False, False]
     np.testing.assert_array_equal(found.features[2:], features(0, 1))
 

@@ -201,18 +201,19 @@ def _best_of_each_event(
     """
     best: dict[int, Story] = {}
     scores: list[float] = []  # of the stories in `best`, rising; of a story that is replaced, still the first
-    within_reach = 0.0
+    within_reach, least, most, fact = 0.0, policy.min_relevance, codes.most, archive.fact
     relevances = candidates.features[:, 0].tolist()
-    for place, row in enumerate(candidates.rows.tolist()):
-        relevance = relevances[place]
-        if relevance < policy.min_relevance or relevance * codes.most < within_reach:
+    for place, (row, relevance) in enumerate(zip(candidates.rows.tolist(), relevances, strict=True)):
+        if relevance < least or relevance * most < within_reach:
             break
-        facts = archive.fact(row)
+        facts = fact(row)
         if not admissible(facts, source, policy, codes, filters, now):
             continue
         factor = recency(facts, source, policy, now)
         weight = codes.weights.get(facts.type, 1.0) if codes.weights else 1.0
         score = relevance * factor * weight
+        if score < within_reach:
+            continue
         known = best.get(facts.event)
         if known is None:
             insort(scores, score)
@@ -226,7 +227,7 @@ def _best_of_each_event(
 
 def _diverse(pool: list[Story], archive: Archive, policy: Policy, limit: int) -> list[Story]:
     """Greedy: each next story has the highest score x (1 - diversity x likeness to the likest one chosen)."""
-    weights = _diversity_weights(policy.diversity)
+    weights, cap = _diversity_weights(policy.diversity), policy.section_cap
     left = [(-story.negative_score, archive.sketch(story.row), story) for story in pool]
     weighed = [score for score, _, _ in left]  # falling as stories are chosen
     used: dict[int, int] = {}
@@ -235,7 +236,7 @@ def _diverse(pool: list[Story], archive: Archive, policy: Policy, limit: int) ->
         best = weighed.index(max(weighed))
         _, sketch, story = left.pop(best)
         del weighed[best]
-        if policy.section_cap and not _within_cap(story.facts.section, used, policy.section_cap):
+        if cap and not _within_cap(story.facts.section, used, cap):
             continue
         chosen.append(story)
         for at, (score, other, _) in enumerate(left):

@@ -6,6 +6,7 @@ epoch seconds, IDs and URLs are canonical.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import unicodedata
@@ -147,6 +148,11 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
         status=_status(record.get("status")),
         evergreen=_flag(record.get("evergreen"), "evergreen"),
     )
+
+
+def article_version(article: Article) -> str:
+    """16 hex digits that change with any change of the article: its ETag, live or in a snapshot."""
+    return hashlib.sha256(msgspec.json.encode(article)).hexdigest()[:16]
 
 
 def article_id(value: object) -> str:

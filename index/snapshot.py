@@ -19,11 +19,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.article import UNDATED, Article, canonical_url, iso_time
+from index.article import UNDATED, Article, article_version, canonical_url, iso_time
 from index.sketches import BITS, sketch_rows
 
 FORMAT = 1
 NO_ROW = 0xFFFFFFFF  # padding in neighbours.rows.npy
+FIRST_LIVE_ROW = 1 << 31  # a live article that is no row of the snapshot counts as this row plus its number
 NEVER = 2**62  # visible_from of a withdrawn article
 FLAG_EVERGREEN = 1
 FLAG_WITHDRAWN = 2
@@ -71,7 +72,7 @@ _RECORD_BYTES = ATTRIBUTES.itemsize
 
 # Large files that a lookup reads a few bytes of: their blocks are verified when first touched.
 _BY_BLOCK = ("teasers.jsonl", "neighbours.rows.npy", "neighbours.features.npy", "sketches.npy")
-_NEEDED = (*_BY_BLOCK, "teasers.offsets.npy", "ids.npy", "urls.npy", "attributes.npy", "terms.npy",
+_NEEDED = (*_BY_BLOCK, "teasers.offsets.npy", "ids.npy", "urls.npy", "versions.npy", "attributes.npy", "terms.npy",
            "terms.txt", "terms.offsets.npy")  # fmt: skip
 
 Array = npt.NDArray[Any]
@@ -94,6 +95,13 @@ class FileEntry(msgspec.Struct, frozen=True):
     blocks: tuple[str, ...] = ()
 
 
+class LiveMark(msgspec.Struct, frozen=True):
+    """Up to which change of which live store a snapshot holds the live articles."""
+
+    installation: str
+    sequence: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The description of a snapshot; code 0 of sections, languages, types and brands is "" (unknown)."""
 
@@ -111,6 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, Any]
     files: dict[str, FileEntry]
     quality: dict[str, float | None] = {}
+    live: LiveMark | None = None
 
 
 class Codes:
@@ -146,6 +155,7 @@ class Snapshot:
         self._feature_file = files["neighbours.features.npy"]
         self._neighbour_features = self._feature_file.array()
         self._ids = files["ids.npy"].array()
+        self._versions = files["versions.npy"].array()
         self._urls = files["urls.npy"].array()
         self._terms = files["terms.npy"].array()
         self._term_bytes = files["terms.txt"].view
@@ -178,6 +188,10 @@ class Snapshot:
     def row_of_url(self, url: str) -> int | None:
         """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown."""
         return _find(self._urls, canonical_url(url))
+
+    def version(self, row: int) -> str:
+        """What changes with any change of a row's article: see `index.article.article_version`."""
+        return f"{int(self._versions[row]):016x}"
 
     def teaser(self, row: int) -> bytes:
         """The ready-made JSON object of a row's teaser, beginning with its id."""
@@ -244,6 +258,7 @@ class Snapshot:
             "neighbours.features.npy": len(self._neighbour_features),
             "terms.npy": len(self._terms),
             "sketches.npy": self._sketch_count,
+            "versions.npy": len(self._versions),
             "manifest.json (counts.articles)": self.manifest.counts["articles"],
         }
         for name, length in lengths.items():
@@ -407,6 +422,7 @@ class Contents(msgspec.Struct, kw_only=True):
     counts: dict[str, int]
     channel: str = "default"
     quality: dict[str, float | None] = {}
+    live: LiveMark | None = None
     cluster_ids: Mapping[str, Array] = {}
     extra_arrays: Mapping[str, Array] = {}
     extra_bytes: Mapping[str, bytes] = {}
@@ -429,6 +445,8 @@ def write_snapshot(
     save.array("neighbours.features.npy", contents.neighbour_features.astype("<f2"))
     save.array("ids.npy", _id_table(contents.articles))
     save.array("urls.npy", _url_table(contents.articles))
+    versions = [int(article_version(article), 16) for article in contents.articles]
+    save.array("versions.npy", np.array(versions, "<u8"))
     for kind in CLUSTERS:
         ids = contents.cluster_ids.get(kind, np.zeros(len(contents.articles)))
         save.array(f"{kind}.ids.npy", np.asarray(ids).astype("<u8"))
@@ -450,6 +468,7 @@ def write_snapshot(
         brands=codes["brand"].names(),
         models=contents.models,
         quality=contents.quality,
+        live=contents.live,
         files={path.name: describe_file(path) for path in sorted(directory.iterdir())},
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)

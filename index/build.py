@@ -11,10 +11,9 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from index.article import UNDATED, Article, iso_time
-from index.cache import VectorCache, cached_embed
+from index.cache import MANY_SMALL, VectorCache, cached_embed
 from index.checks import Refusal, refusals, regressions
 from index.clean import RECIPE, full_text, head_text, passages
 from index.cluster_ids import stable_ids
@@ -24,10 +23,12 @@ from index.events import above_background
 from index.gather import Gathered, Progress, gather, silent
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
+from index.live_rows import LiveRows
 from index.nearest import Nearest
 from index.neighbours import RECENT, RECENT_DAYS, Pairs, PairScorer, by_way_of_others, candidate_table, find_pairs
 from index.previous import Previous, live_snapshot
 from index.quality import Quality, Table, overlap, quality
+from index.records import FRAMES, RECORDS, record_files
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
 from index.snapshot import CLUSTERS, Contents, Snapshot, verify_all, write_snapshot
 from index.sources import Rejection
@@ -83,11 +84,15 @@ def rebuild(
     keep: int = 3,
     links: Path | None = None,
     relevance: Path | None = None,
+    live: LiveRows | None = None,
+    refit: bool = False,
     progress: Progress = silent,
 ) -> BuildReport:
     """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
 
-    `onto_last`: begin with the articles of the channel's last snapshot; records add and replace.
+    `onto_last`: begin with the articles of the channel's last snapshot; records add and replace. `live`: what is in
+    the live store, added last; it needs the last snapshot, where there is one, for what the store no longer holds.
+    `refit`: fit the lexical model anew, whatever share of it is still current.
     `links`: editors' links, on which the gate compares the new lists with the live ones. `relevance`: weights that
     the newsroom learned, instead of those that ship; learned with links, they rank by these too. The gate's figure
     stays honest: what counts for an article are links of articles older than it, never its own.
@@ -97,14 +102,17 @@ def rebuild(
     model = _relevance(relevance, links)
     with store.lock():
         previous = live_snapshot(store, channel)
-        if onto_last and previous is None:
+        if previous is None and (onto_last or (live and store.active_id(channel))):
             raise NothingToBuildOnto(channel, store.active_id(channel))
-        gathered = gather(previous.articles if previous and onto_last else [], records, progress)
+        base = previous if onto_last or live else None
+        mark = base.snapshot.manifest.live if base else None
+        gathered = gather(base.articles if base else [], records, progress, live, mark)
         truth = _truth(links, [article.id for article in gathered.articles])
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical = _contents(
-            gathered, store, previous, embedder, now, channel, model, truth, progress
+            gathered, store, previous, embedder, now, channel, model, truth, refit, progress
         )
+        contents.live = live.mark if live else mark
         table = _table(contents)
         worth = quality(table, truth)
         contents.quality = msgspec.structs.asdict(worth)
@@ -173,12 +181,13 @@ def _contents(
     channel: str,
     relevance: Relevance,
     truth: Truth | None,
+    refit: bool,
     progress: Progress,
 ) -> tuple[Contents, int, Lexical]:
     articles = gathered.articles
     dense, embedded, left_out = _dense(articles, store, embedder, progress)
     progress("lexical", 0, 1)
-    lexical = lexical_rows(articles, previous.directory if previous else None)
+    lexical = lexical_rows(articles, previous.directory if previous and not refit else None)
     progress("lexical", 1, 1)
     vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
     nearest = Nearest.build(vectors)
@@ -198,6 +207,7 @@ def _contents(
     rows, features = candidate_table(overall, recent, stories.canonical)
     terms, term_texts = characteristic_terms(lexical)
     arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance, links)
+    arrays["baselines.npy"] = overall.baselines.astype("<f4")
     contents = Contents(
         articles=articles,
         vectors=vectors,
@@ -252,9 +262,8 @@ def _pairs(
 
     overall = find_pairs(vectors, nearest, scorer, eligible, progress=part("neighbours"))
     overall = by_way_of_others(overall, scorer, brief)
-    known = overall.baselines or None
     recent = find_pairs(
-        vectors, nearest, scorer, eligible & lately, 2 * RECENT, baselines=known, progress=part("recent neighbours")
+        vectors, nearest, scorer, eligible & lately, 2 * RECENT, overall.baselines, progress=part("recent neighbours")
     )
     return overall, recent
 
@@ -281,6 +290,8 @@ def _dense(
         texts.extend(found)
         owners.extend([row] * len(found))
     cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
+    if cache.small_shards > MANY_SMALL:
+        cache.compact()
     vectors, embedded = cached_embed(cache, embedder, texts, lambda done, total: progress("embed", done, total))
     n = len(articles)
     return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
@@ -306,9 +317,7 @@ def _extra_files(
     texts["lexical.digests.json"] = encode([text_digest(article) for article in articles])
     texts["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
     texts["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in rejections)
-    texts["articles.jsonl.zst"] = zstandard.ZstdCompressor(level=6).compress(
-        b"".join(encode(article) + b"\n" for article in articles)
-    )
+    texts[RECORDS], arrays[FRAMES] = record_files(articles)
     texts["index.faiss"] = nearest.to_bytes()
     return arrays, texts
 

@@ -2,19 +2,17 @@
 
 Append-only shards, each written to a temporary name, fsynced, renamed: a build killed at any moment
 resumes from its last flush. A shard that fails its checksum is dropped and its texts are embedded
-again. One writer at a time (the store's lock).
+again. Several processes may read and add at once, a rebuild and the search process; one at a time may
+`compact`, which removes shards: who has them open finds the vectors in their new place.
 
-A shard: magic, dimension and row count; n keys of 16 bytes; n x d little-endian float32; BLAKE2b-256
-of all before it. Vectors stay on disk; an open cache holds the keys.
+Vectors stay on disk, in shards (`index.shards`); an open cache holds the keys.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import struct
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -23,15 +21,15 @@ import numpy.typing as npt
 
 from index.clean import RECIPE
 from index.embed import BadVectors, Embedder, checked_unit_rows
+from index.shards import KEY_BYTES, SUFFIX, intact_keys, shard_keys, shard_rows, sweep, write_shard
+from index.snapshot import fsync_directory
 
 FloatArray = npt.NDArray[np.float32]
 
-KEY_BYTES = 16
 FLUSH_EVERY = 512  # texts: about half a minute of work on two cores, 0.8 MB a shard
-_DIGEST_BYTES = 32
-_HEADER = struct.Struct("<4sIQ")
-_MAGIC = b"VEC1"
-_SUFFIX = ".vectors"
+SMALL = FLUSH_EVERY  # texts in a shard, below which `compact` merges it with others
+MANY_SMALL = 64  # small shards that are worth merging: each article that comes on its own leaves one
+MERGED = 8_192  # texts in a shard that `compact` writes: 13 MB
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +45,10 @@ class VectorCache:
         self._salt = f"{fingerprint}\0{RECIPE}\0{dimension}\0".encode()
         self._directory = directory / blake2b(self._salt, digest_size=8).hexdigest()
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._shards: list[Path] = []
-        self._places: dict[bytes, tuple[int, int]] = {}
-        self._open_shards()
+        self._shards: dict[Path, int] = {}  # how many vectors each holds
+        self._places: dict[bytes, tuple[Path, int]] = {}
+        sweep(self._directory)
+        self._look_again()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -63,50 +62,77 @@ class VectorCache:
 
     def put(self, keys: Sequence[bytes], vectors: npt.ArrayLike) -> None:
         """Store unit rows under distinct keys, durably. Raises `BadVectors`, OSError (nothing stored)."""
-        if not keys:
-            return
-        rows = checked_unit_rows(vectors, len(keys), self.dimension)
-        content = _HEADER.pack(_MAGIC, self.dimension, len(keys)) + b"".join(keys)
-        content += rows.astype("<f4", copy=False).tobytes()
-        digest = blake2b(content, digest_size=_DIGEST_BYTES).digest()
-        path = self._directory / f"{digest[:12].hex()}{_SUFFIX}"
-        _write_durably(path, content + digest)
-        self._remember(path, keys)
+        if keys:
+            self._written(keys, vectors)
 
     def get(self, keys: Sequence[bytes]) -> FloatArray:
-        """(n, dimension) float32 rows in the order of `keys`. Raises KeyError for one not stored."""
+        """(n, dimension) float32 rows in the order of `keys`. Raises KeyError for one not stored, or no longer."""
+        while True:
+            try:
+                return self._gathered(keys)
+            except FileNotFoundError:  # another process has merged shards
+                self._look_again()
+
+    @property
+    def small_shards(self) -> int:
+        """How many shards `compact` would merge."""
+        return sum(count < SMALL for count in self._shards.values())
+
+    def compact(self, without: Collection[bytes] = ()) -> None:
+        """Merge small shards, and drop the vectors of some keys for good. Hold the store's lock.
+
+        The merged ones are durable before the old ones go: killed at any moment, nothing is lost; call it again to
+        be sure that what was to be dropped is. Raises OSError.
+        """
+        self._look_again()
+        old = [path for path, n in self._shards.items() if n < SMALL or (without and _holds(path, without))]
+        kept = sorted(set[bytes]().union(*map(shard_keys, old)).difference(without))
+        new = {self._written(part, self.get(part)) for part in _parts(kept, MERGED)}
+        for path in set(old) - new:
+            path.unlink(missing_ok=True)
+        fsync_directory(self._directory)
+        self._look_again()
+
+    def _gathered(self, keys: Sequence[bytes]) -> FloatArray:
         found = np.empty((len(keys), self.dimension), dtype=np.float32)
-        wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)  # shard: (position, row in the shard)
+        wanted: dict[Path, list[tuple[int, int]]] = defaultdict(list)  # shard: (position, row in the shard)
         for position, key in enumerate(keys):
             shard, row = self._places[key]
             wanted[shard].append((position, row))
         for shard, pairs in wanted.items():
             positions, rows = np.array(pairs).T
-            found[positions] = self._rows(self._shards[shard])[rows]
+            found[positions] = shard_rows(shard)[rows]
         return found
 
-    def _rows(self, path: Path) -> npt.NDArray[np.float32]:
-        with path.open("rb") as file:
-            _, dimension, n = _HEADER.unpack(file.read(_HEADER.size))
-        offset = _HEADER.size + n * KEY_BYTES
-        return np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=(n, dimension))
+    def _written(self, keys: Sequence[bytes], vectors: npt.ArrayLike) -> Path:
+        path = write_shard(self._directory, keys, checked_unit_rows(vectors, len(keys), self.dimension))
+        self._remember(path, keys)
+        return path
 
-    def _open_shards(self) -> None:
-        for leftover in self._directory.glob("*.tmp"):
-            leftover.unlink()
-        for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
-            keys = _checked_keys(path.read_bytes(), self.dimension)
-            if keys is None:
-                log.warning("dropped damaged vector shard %s: its texts are embedded again", path.name)
-                path.unlink()
-                self.dropped += 1
-            else:
-                self._remember(path, keys)
+    def _look_again(self) -> None:
+        """Open the shards that are new, forget those that are gone."""
+        there = set(self._directory.glob(f"*{SUFFIX}"))
+        if gone := set(self._shards) - there:
+            self._shards = {path: n for path, n in self._shards.items() if path in there}
+            self._places = {key: place for key, place in self._places.items() if place[0] not in gone}
+        for path in sorted(there - set(self._shards)):
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        try:
+            keys = intact_keys(path, self.dimension)
+        except FileNotFoundError:  # merged with others just now
+            return
+        if keys is None:
+            log.warning("dropped damaged vector shard %s: its texts are embedded again", path.name)
+            path.unlink(missing_ok=True)
+            self.dropped += 1
+        else:
+            self._remember(path, keys)
 
     def _remember(self, path: Path, keys: Sequence[bytes]) -> None:
-        number = len(self._shards)
-        self._shards.append(path)
-        self._places.update((key, (number, row)) for row, key in enumerate(keys))
+        self._shards[path] = len(keys)
+        self._places.update((key, (path, row)) for row, key in enumerate(keys))
 
 
 def cached_embed(
@@ -123,15 +149,30 @@ def cached_embed(
     """
     if cache.fingerprint != embedder.fingerprint:
         raise BadVectors(f"a cache of {cache.fingerprint} was asked to hold vectors of {embedder.fingerprint}")
-    keys = [cache.key(text) for text in texts]
-    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in cache}
+    wanted = {cache.key(text): text for text in texts}
+    embedded = 0
+    while True:
+        embedded += _embed_missing(cache, embedder, wanted, progress, flush_every)
+        try:
+            return cache.get([cache.key(text) for text in texts]), embedded
+        except KeyError:
+            continue  # a shard has gone meanwhile, and not all of it is elsewhere
+
+
+def _embed_missing(
+    cache: VectorCache,
+    embedder: Embedder,
+    wanted: Mapping[bytes, str],
+    progress: Callable[[int, int], None] | None,
+    flush_every: int,
+) -> int:
+    missing = {key: text for key, text in wanted.items() if key not in cache}
     # Longest first: batches of like lengths, and a progress bar whose forecast errs on the late side.
     order = sorted(missing, key=lambda key: -len(missing[key]))
-    for start in range(0, len(order), flush_every):
-        chunk = order[start : start + flush_every]
+    for start, chunk in zip(range(0, len(order), flush_every), _parts(order, flush_every), strict=True):
         heard = _heard_from(progress, start, len(order))
         cache.put(chunk, embedder.embed([missing[key] for key in chunk], heard))
-    return cache.get(keys), len(order)
+    return len(order)
 
 
 def _heard_from(progress: Callable[[int, int], None] | None, start: int, total: int) -> Callable[[int], None] | None:
@@ -140,33 +181,9 @@ def _heard_from(progress: Callable[[int, int], None] | None, start: int, total: 
     return lambda done: progress(start + done, total)
 
 
-def _checked_keys(content: bytes, dimension: int) -> list[bytes] | None:
-    """The keys of an intact shard; None for a damaged one."""
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if len(body) < _HEADER.size or blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
-        return None
-    magic, found_dimension, n = _HEADER.unpack_from(body)
-    if magic != _MAGIC or found_dimension != dimension:
-        return None
-    if len(body) != _HEADER.size + n * (KEY_BYTES + 4 * dimension):
-        return None
-    start = _HEADER.size
-    return [body[at : at + KEY_BYTES] for at in range(start, start + n * KEY_BYTES, KEY_BYTES)]
+def _parts(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _holds(path: Path, keys: Collection[bytes]) -> bool:
+    return not shard_keys(path).isdisjoint(keys)

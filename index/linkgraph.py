@@ -40,14 +40,12 @@ class LinkGraph:
         links = links[(published_at[links] != UNDATED).all(axis=1)]
         return cls(links[:, 1], published_at[links[:, 0]])
 
-    def lately(self, moment: int, others: Rows) -> npt.NDArray[np.int64]:
+    def lately(self, moment: int | Moments, others: Rows) -> npt.NDArray[np.int64]:
         """(k,) how many links to each of `others` were placed in the 365 days before `moment`, itself excluded.
 
-        Zeros for `UNDATED`.
+        `moment`: one, or one for each of `others`. 0 for `UNDATED`, which is before every link, and for a row of -1.
         """
-        if moment == UNDATED:
-            return np.zeros(len(others), np.int64)
-        since, until = np.searchsorted(self._moments, (moment - YEAR_SECONDS, moment))
+        since, until = (np.searchsorted(self._moments, each) for each in (moment - YEAR_SECONDS, moment))
         first, end = (np.searchsorted(self._keys, others * self._span + place) for place in (since, until))
         return np.asarray(end - first, np.int64)
 

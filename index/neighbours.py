@@ -6,7 +6,7 @@ headline and the time between the two become a calibrated relevance, which decid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -59,12 +59,14 @@ class PairScorer:
         brief: npt.NDArray[np.bool_],
         relevance: Relevance,
         links: LinkGraph | None = None,
+        rows_in_links: Rows | None = None,
     ) -> None:
         """`vectors` (n, d + c) hybrid unit rows, of which the first d are dense; `tfidf` (n, v) unit rows.
 
         `headlines` (n, v): unit rows of the headlines alone. `published_at` (n,): epoch seconds or `UNDATED`.
         `brief` (n,): articles of few words. `links`: give the sixth pair feature, which a
-        `relevance` learned with it needs and no other can take.
+        `relevance` learned with it needs and no other can take; `rows_in_links` (n,): where they count other rows
+        than these, -1 for none.
         """
         self._dense = vectors[:, :dense_dimension]
         self._tfidf = tfidf
@@ -74,6 +76,7 @@ class PairScorer:
         self._brief = brief
         self._relevance = relevance
         self._links = links
+        self._rows_in_links = np.arange(len(published_at)) if rows_in_links is None else rows_in_links
 
     def probe(self, row: int) -> Probe:
         """A row as what others are compared with."""
@@ -85,14 +88,33 @@ class PairScorer:
 
     def pair_features(self, probe: Probe, others: Rows) -> FloatArray:
         """(k, 5) float32, with links (k, 6), columns `PAIR_FEATURES`: the probe with each of `others`."""
+        return self._features(probe, others, self._tfidf[others])
+
+    def both_ways(
+        self, probe: Probe, headline: FloatArray, others: Rows, row_in_links: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """`pair_features` of the probe with each of `others`, and of each of `others` with the probe.
+
+        `headline` (v,): TF-IDF row of the probe's headline; `row_in_links`: its row in the links, -1 for none. Little
+        dearer than one way: cosines and time are the same both ways.
+        """
+        texts = self._tfidf[others]
+        features = self._features(probe, others, texts)
+        back = features.copy()
+        back[:, 2], back[:, 3] = _headline_in(headline, texts)
+        if self._links:
+            back[:, 5] = np.log1p(self._links.lately(self._published_at[others], np.full(len(others), row_in_links)))
+        return features, back
+
+    def _features(self, probe: Probe, others: Rows, texts: sparse.csr_matrix) -> FloatArray:
         columns = [
             self._dense_cosines(probe.dense, others),
-            self._tfidf[others] @ probe.text,
+            texts @ probe.text,
             *self._headlines_in(probe.text, others),
             np.log1p(np.abs(self._weeks[others] - _weeks(probe.published_at))),
         ]
         if self._links:
-            columns.append(np.log1p(self._links.lately(probe.published_at, others)))
+            columns.append(np.log1p(self._links.lately(probe.published_at, self._rows_in_links[others])))
         return np.stack(columns, axis=1).astype(np.float32)
 
     def score(self, probe: Probe, others: Rows, baseline: Baseline | None = None) -> tuple[FloatArray, Baseline]:
@@ -102,10 +124,14 @@ class PairScorer:
         `baseline`, `others` are taken to be the probe's nearest candidates and give it; it is returned.
         """
         features = self.pair_features(probe, others)
-        baseline = baseline or baseline_of(features)
-        relevance = self._relevance.probability(features, baseline, self.brief_pairs(probe, others))
+        baseline = baseline_of(features) if baseline is None else baseline
+        return self.rated(features, baseline, self.brief_pairs(probe, others)), baseline
+
+    def rated(self, features: FloatArray, baseline: Baseline, brief: npt.NDArray[np.bool_]) -> FloatArray:
+        """What `score` gives, of pair features that are known already; `brief` (k,) as of `brief_pairs`."""
+        relevance = self._relevance.probability(features, baseline, brief)
         scored = np.stack([relevance, features[:, 0], features[:, 1]], axis=1)
-        return scored.astype(np.float16).astype(np.float32), baseline
+        return scored.astype(np.float16).astype(np.float32)
 
     def brief_pairs(self, probe: Probe, others: Rows) -> npt.NDArray[np.bool_]:
         """(k,) bool: whether the probe or the other is an article of few words."""
@@ -133,17 +159,32 @@ class PairScorer:
         return np.asarray(gathered @ dense / np.maximum(norms, 1e-12), np.float32)  # a zero row: 0
 
 
+def _headline_in(headline: FloatArray, texts: sparse.csr_matrix) -> tuple[FloatArray, FloatArray]:
+    """(k,) and (k,): cosine of a headline (v,) with each text (k, v), and the share of its squared weight there.
+
+    Of a text's thousand terms a dozen count, so they are looked for and not multiplied.
+    """
+    places = np.flatnonzero((headline > 0).take(texts.indices))
+    owners = np.searchsorted(texts.indptr, places, side="right") - 1
+    found, n = headline[texts.indices[places]], texts.shape[0]
+    cosines, shares = (np.bincount(owners, each, n) for each in (found * texts.data[places], found**2))
+    return cosines.astype(np.float32), shares.astype(np.float32)
+
+
 def _weeks(published_at: int | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Weeks since 1970, NaN for `UNDATED`."""
     return np.where(np.equal(published_at, UNDATED), np.nan, np.divide(published_at, WEEK_SECONDS))
 
 
 class Pairs(msgspec.Struct, frozen=True):
-    """Scored candidates of every row, best first: rows (n, k) int64 with -1 as padding, features (n, k, 3)."""
+    """Scored candidates of every row, best first: rows (n, k) int64 with -1 as padding, features (n, k, 3).
+
+    `baselines` (n, 3) float32: the `Baseline` of each row, which loses nothing as float32.
+    """
 
     rows: Rows
     features: FloatArray
-    baselines: Sequence[Baseline]
+    baselines: FloatArray
 
 
 def find_pairs(
@@ -152,26 +193,25 @@ def find_pairs(
     scorer: PairScorer,
     eligible: npt.NDArray[np.bool_],
     depth: int = DEPTH,
-    baselines: Sequence[Baseline] | None = None,
+    baselines: FloatArray | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Pairs:
     """The `depth` eligible rows most similar to each row (never itself), rescored and sorted by relevance.
 
-    `baselines` (n,): those of an earlier, wider search; without them this search gives them.
+    `baselines` (n, 3): those of an earlier, wider search; without them this search gives them.
     Exact up to 100,000 rows (blocked products), by the faiss index above.
     """
     n = len(vectors)
     k = min(depth, max(n - 1, 0))
     rows = np.full((n, k), -1, np.int64)
     features = np.zeros((n, k, 3), np.float32)
-    found_baselines: list[Baseline] = []
+    found_baselines = np.zeros((n, 3), np.float32)
     for start in range(0, n if k else 0, BLOCK):
         block = np.arange(start, min(start + BLOCK, n))
         found = _search_block(vectors, nearest, block, eligible, k)
         for row, others in zip(block, found, strict=True):
-            known = baselines[int(row)] if baselines else None
-            scored, baseline = scorer.score(scorer.probe(int(row)), others, known)
-            found_baselines.append(baseline)
+            known = None if baselines is None else Baseline(*baselines[row])
+            scored, found_baselines[row] = scorer.score(scorer.probe(int(row)), others, known)
             order = np.lexsort((-others, -scored[:, 0]))  # ties: the newer row first
             rows[row, : len(order)] = others[order]
             features[row, : len(order)] = scored[order]
@@ -192,7 +232,7 @@ def by_way_of_others(pairs: Pairs, scorer: PairScorer, brief: npt.NDArray[np.boo
         if not len(others):
             continue
         known = pairs.rows[row]
-        scored, _ = scorer.score(scorer.probe(row), others, pairs.baselines[row])
+        scored, _ = scorer.score(scorer.probe(row), others, Baseline(*pairs.baselines[row]))
         scored[:, 0] = np.maximum(scored[:, 0], through)
         rest = (known >= 0) & ~np.isin(known, others)
         found = np.concatenate([others, known[rest]])

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
-
-import msgspec
-import zstandard
 
 from index.article import Article
 from index.quality import Table, table_of
-from index.snapshot import DamagedSnapshot, Snapshot, verify_all
+from index.records import read_articles
+from index.snapshot import DamagedSnapshot, Snapshot, read_manifest, verify_all
 from index.store import Store
 
 
@@ -50,9 +46,14 @@ def live_snapshot(store: Store, channel: str) -> Previous | None:
         return None
 
 
-def read_articles(directory: Path) -> Iterator[Article]:
-    """The articles that a snapshot was built from, in row order."""
-    decoder = msgspec.json.Decoder(Article)
-    raw = zstandard.ZstdDecompressor().stream_reader((directory / "articles.jsonl.zst").read_bytes()).read()
-    for line in raw.splitlines():
-        yield decoder.decode(line)
+def held_by_all(store: Store, installation: str) -> int:
+    """The sequence up to which every snapshot in the store holds the articles of a live store; 0 for one without."""
+    return min((_mark(store, snapshot_id, installation) for snapshot_id in store.snapshot_ids()), default=0)
+
+
+def _mark(store: Store, snapshot_id: str, installation: str) -> int:
+    try:
+        mark = read_manifest(store.directory(snapshot_id)).live
+    except DamagedSnapshot:
+        return 0
+    return mark.sequence if mark is not None and mark.installation == installation else 0

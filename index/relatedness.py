@@ -6,6 +6,7 @@ A logistic model, stored as plain numbers. Learned by scripts/train_relevance.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,12 +25,15 @@ BRIEF_WORDS = 60  # an article of fewer words, such as a headline and standfirst
 DENSE_CONTRAST = 2  # the column of `model_inputs` that pairs with a brief article are judged by
 
 
-class Baseline(msgspec.Struct, frozen=True):
-    """What is usual among a source's candidates: means of dense and log lexical cosine, and of log weeks apart."""
+class Baseline(NamedTuple):
+    """What is usual among a source's candidates: means of dense and log lexical cosine, and of log weeks apart.
 
-    dense: float
-    log_lexical: float
-    log_weeks: float
+    Of several sources, one a pair: each (k,) float32.
+    """
+
+    dense: float | FloatArray
+    log_lexical: float | FloatArray
+    log_weeks: float | FloatArray
 
 
 def baseline_of(features: FloatArray) -> Baseline:

@@ -185,6 +185,10 @@ class Snapshot:
         """The row of an article ID or a declared alias; None when unknown."""
         return _find(self._ids, identifier)
 
+    def row_of_digest(self, digest: bytes) -> int | None:
+        """The row of the article whose ID has this `id_digest`; None when unknown."""
+        return _find_digest(self._ids, *_halves(digest))
+
     def row_of_url(self, url: str) -> int | None:
         """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown."""
         return _find(self._urls, canonical_url(url))
@@ -192,6 +196,10 @@ class Snapshot:
     def version(self, row: int) -> str:
         """What changes with any change of a row's article: see `index.article.article_version`."""
         return f"{int(self._versions[row]):016x}"
+
+    def id_of(self, row: int) -> str:
+        """The ID of a row's article."""
+        return str(msgspec.json.decode(id_json(self.teaser(row))))
 
     def teaser(self, row: int) -> bytes:
         """The ready-made JSON object of a row's teaser, beginning with its id."""
@@ -242,10 +250,9 @@ class Snapshot:
         vectors: Array = np.load(self.directory / "vectors.npy", mmap_mode="r", allow_pickle=False)
         return vectors
 
-    def shared_terms(self, row: int, other: int) -> list[str]:
-        """Characteristic terms that two rows have in common, most characteristic of `row` first."""
-        theirs = set(self._terms[other].tolist())
-        return [self._term(code) for code in self._terms[row].tolist() if code != NO_ROW and code in theirs]
+    def terms(self, row: int) -> list[str]:
+        """The characteristic terms of a row, most characteristic first."""
+        return [self._term(code) for code in self._terms[row].tolist() if code != NO_ROW]
 
     def _term(self, code: int) -> str:
         start, end = self._term_offsets[code], self._term_offsets[code + 1] - 1
@@ -266,6 +273,11 @@ class Snapshot:
                 raise ValueError(f"{name} has {length} rows where attributes.npy has {self.rows}")
         if self.attributes.dtype != ATTRIBUTES:
             raise ValueError("attributes.npy has other columns than format 1")
+
+
+def id_json(teaser: bytes) -> bytes:
+    """The ID, still as JSON, of a ready-made teaser, which begins with it."""
+    return teaser[6 : teaser.index(b',"url":')]  # after {"id":
 
 
 def _as_bytes(array: Array) -> memoryview:
@@ -554,17 +566,24 @@ def _url_table(articles: Sequence[Article]) -> Array:
 
 def _key_table(rows: Mapping[str, int]) -> Array:
     """(3, n) uint64: the first and second half of each key's 128-bit digest, sorted by the first; its row."""
-    table = np.array([(*_digest(key), row) for key, row in rows.items()], "<u8").reshape(-1, 3)
+    table = np.array([(*_halves(id_digest(key)), row) for key, row in rows.items()], "<u8").reshape(-1, 3)
     return np.ascontiguousarray(table[np.argsort(table[:, 0], kind="stable")].T)
 
 
-def _digest(key: str) -> tuple[int, int]:
-    digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+def id_digest(key: str) -> bytes:
+    """16 bytes that name an ID, alias or canonical URL in the tables of a snapshot."""
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
+
+
+def _halves(digest: bytes) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
 def _find(table: Array, key: str) -> int | None:
-    first, second = _digest(key)
+    return _find_digest(table, *_halves(id_digest(key)))
+
+
+def _find_digest(table: Array, first: int, second: int) -> int | None:
     firsts = table[0]
     place = int(firsts.searchsorted(np.uint64(first)))
     while place < firsts.size and int(firsts[place]) == first:

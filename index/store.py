@@ -117,10 +117,14 @@ class Store:
         pointed = {self.active_id(channel) for channel in self.channel_names()}
         removed = [name for name in self.snapshot_ids()[: -keep or None] if name not in pointed]
         for name in removed:
-            doomed = self.snapshots / f".{name}.partial"  # a crash half-way leaves a leftover, not a snapshot
-            self.directory(name).rename(doomed)
-            shutil.rmtree(doomed)
+            self.delete(name)
         return removed
+
+    def delete(self, snapshot_id: str) -> None:
+        """Remove a snapshot; a crash half-way leaves a leftover, which no reader takes for one."""
+        doomed = self.snapshots / f".{_checked_name(snapshot_id)}.partial"
+        self.directory(snapshot_id).rename(doomed)
+        shutil.rmtree(doomed)
 
     def _point(self, channel: str, snapshot_id: str) -> None:
         self.channels.mkdir(parents=True, exist_ok=True)

@@ -105,17 +105,29 @@ def _reused_rows(
 def characteristic_terms(lexical: Lexical) -> tuple[npt.NDArray[np.uint32], list[str]]:
     """Codes (n, 24) of the words with the highest TF-IDF in each article, padded, and the words in use."""
     tfidf, terms = lexical.tfidf, lexical.model.terms
-    is_word = np.array([" " not in term for term in terms], bool)
+    words = single_words(terms)
     columns = np.full((tfidf.shape[0], TERMS), NO_ROW, np.uint32)
     for row in range(tfidf.shape[0]):
-        span = slice(tfidf.indptr[row], tfidf.indptr[row + 1])
-        words = is_word[tfidf.indices[span]]
-        best = np.argsort(-tfidf.data[span][words], kind="stable")[:TERMS]
-        columns[row, : len(best)] = tfidf.indices[span][words][best]
+        best = characteristic_columns(tfidf, row, words)
+        columns[row, : len(best)] = best
     used = np.unique(columns[columns != NO_ROW])
     codes = np.searchsorted(used, columns).astype(np.uint32)
     codes[columns == NO_ROW] = NO_ROW
     return codes, [terms[column] for column in used]
+
+
+def characteristic_columns(tfidf: Any, row: int, words: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """At most 24 columns, of the `single_words` with the highest TF-IDF in a row, highest first."""
+    span = slice(tfidf.indptr[row], tfidf.indptr[row + 1])
+    columns, weights = tfidf.indices[span], tfidf.data[span]
+    found = words[columns]
+    best = np.argsort(-weights[found], kind="stable")[:TERMS]
+    return np.asarray(columns[found][best], np.int32)
+
+
+def single_words(terms: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """(v,) bool: which terms are one word."""
+    return np.array([" " not in term for term in terms], bool)
 
 
 def text_digest(article: Article) -> str:

@@ -20,16 +20,18 @@ from index.article import InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embed.choose import embedder_named
 from index.linkfile import UnusableLinks
+from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
 from index.sources import UnreadableSource, read_source
 from index.store import Store, StoreLocked, UnknownSnapshot
+from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    if not options.source and not options.onto_last:
-        print("error: nothing to build from: give --source PATH, or --onto-last", file=sys.stderr)
+    if not (options.source or options.onto_last or options.live):
+        print("error: nothing to build from: give --source PATH, --onto-last or --live URL", file=sys.stderr)
         return 2
     bars = Bars(quiet=options.quiet)
     started = time.monotonic()
@@ -40,9 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
             if not path.exists():
                 raise UnreadableSource(path, "does not exist")
         records = (record for path in options.source for record in read_source(path))
+        live = LiveStore(options.live) if options.live else None
+        store = Store(options.store)
         report = rebuild(
             records,
-            Store(options.store),
+            store,
             embedder,
             now or 0,
             channel=options.channel,
@@ -51,8 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
             keep=options.keep,
             links=options.links,
             relevance=options.relevance,
+            live=live.all_rows() if live else None,
             progress=bars,
         )
+        truncated = truncate(store, live) if live else 0
     except Refused as refused:
         bars.close()
         print(f"not published: {refused}", file=sys.stderr)
@@ -71,6 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
         bars.close()
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (LiveStoreUnavailable, OutdatedLiveStore) as error:
+        bars.close()
+        print(f"error: {error}", file=sys.stderr)
+        return os.EX_IOERR
     except StoreLocked as error:
         bars.close()
         print(f"error: {error}", file=sys.stderr)
@@ -81,7 +91,14 @@ def main(arguments: list[str] | None = None) -> int:
         return os.EX_IOERR
     bars.close()
     print(_summary(report, options.store, time.monotonic() - started))
+    if truncated:
+        print(f"  {truncated} articles left the live store: every snapshot in the store holds them")
     return 0
+
+
+def truncate(store: Store, live: LiveStore) -> int:
+    """Take out of the live store what every snapshot holds, so that no roll-back misses it; returns how many."""
+    return live.truncate(held_by_all(store, live.all_rows().installation))
 
 
 class Bars:
@@ -128,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="begin with the last snapshot's articles; sources add, replace",
     )
+    add("--live", metavar="URL", help="the live store: begin with the last snapshot's articles, add what came since")
     add("--force", action="store_true", help="publish although the gate objects (never an empty archive)")
     add(
         "--keep",

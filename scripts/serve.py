@@ -24,7 +24,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from service.brands import BadBrands, read_brands
 from service.config import BadSetting, Settings
+from service.keys import BadKeys, read_keys
+from service.live.errors import LiveStoreUnavailable
+from service.live.migrate import migrate
 from service.policy import BadPolicies, read_policies
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -116,10 +120,14 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         read_policies(settings.policies)  # a wrong file is said before anything starts
+        read_brands(settings.brands)
+        if settings.keys is not None:
+            read_keys(settings.keys)
         check_port(settings.host, settings.port)
-    except (BadSetting, BadPolicies, PortTaken) as error:
+    except (BadSetting, BadPolicies, BadKeys, BadBrands, PortTaken, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    prepare_live_store(settings)
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: signals.append(number))
@@ -129,6 +137,16 @@ def main() -> int:
     stop(workers)
     stop([search])
     return code
+
+
+def prepare_live_store(settings: Settings) -> None:
+    """Bring the live store's tables up to date. While it is away the workers serve without it, and say so."""
+    if settings.live_url is None:
+        return
+    try:
+        migrate(settings.live_url)
+    except LiveStoreUnavailable as error:
+        print(f"warning: serving without live changes until the live store answers: {error}", file=sys.stderr)
 
 
 def watch(workers: Sequence[Child], search: Child, answers: Callable[[], bool], signals: list[int]) -> int:

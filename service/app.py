@@ -8,11 +8,18 @@ from collections.abc import Callable
 from flask import Flask
 
 from index.store import Store
+from service.api.access import Access
 from service.api.errors import register_errors
 from service.api.pages import register_pages
 from service.api.routes import register_routes
+from service.api.wiring import Wiring
+from service.api.writing import register_writing
+from service.brands import read_brands
 from service.catalogue import Catalogue
 from service.config import Settings
+from service.following import Following
+from service.keys import CurrentKeys
+from service.live.store import LiveStore
 from service.policy import read_policies
 from service.search_client import SearchClient
 
@@ -22,19 +29,29 @@ Clock = Callable[[], int]
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """The WSGI application. `clock` gives epoch seconds; the snapshot is opened with the first request.
 
-    Raises `BadSetting`, `BadPolicies`.
+    Raises `BadSetting`, `BadPolicies`, `BadKeys`, `BadBrands`.
     """
     settings = settings or Settings.from_environment()
     clock = clock or _clock
     policies = read_policies(settings.policies)
+    keys = CurrentKeys(settings.keys) if settings.keys is not None else None
+    live = LiveStore(settings.live_url) if settings.live_url is not None else None
     app = Flask("service", static_folder="api/static", template_folder="api/templates")
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.url_map.merge_slashes = False  # IDs may hold two slashes in a row
-    catalogue = Catalogue(Store(settings.store), settings.channel)
-    search = SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms)
-    register_routes(app, catalogue, search, policies, settings, clock)
-    register_pages(app, catalogue, search, policies, settings, clock)
-    register_errors(app, catalogue)
+    wiring = Wiring(
+        catalogue=Catalogue(Store(settings.store), settings.channel, Following(live, read_brands(settings.brands))),
+        search=SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms),
+        policies=policies,
+        access=Access(keys, settings.reads == "key", clock),
+        settings=settings,
+        clock=clock,
+    )
+    app.extensions["catalogue"] = wiring.catalogue
+    register_routes(app, wiring)
+    register_writing(app, wiring)
+    register_pages(app, wiring)
+    register_errors(app, wiring.catalogue)
     return app
 
 

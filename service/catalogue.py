@@ -1,12 +1,18 @@
-"""Owns the current snapshot of a channel: follows the pointer file, keeps the old one when a new one fails."""
+"""Owns what requests answer from: a channel's current snapshot with the live changes over it.
+
+Follows the pointer file and the live store; keeps the old snapshot when a new one fails.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
+from service.archive import Archive
+from service.following import Following
 
 log = logging.getLogger(__name__)
 
@@ -20,26 +26,39 @@ class NoSnapshot(Exception):
 
 
 class Catalogue:
-    """The snapshot to answer from. A request asks `current` once and holds on to what it got."""
+    """The archive to answer from. A request asks `current` once and holds on to what it got."""
 
-    def __init__(self, store: Store, channel: str) -> None:
+    def __init__(self, store: Store, channel: str, live: Following | None = None) -> None:
         self.store = store
         self.channel = channel
+        self.live = live or Following(None)
         self.degraded: str | None = None
         self._snapshot: Snapshot | None = None
+        self._archive: Archive | None = None
         self._failed: str | None = None
         self._following = False
         self._lock = threading.Lock()
+        self._live_lock = threading.Lock()  # of its own: a withdrawal must not wait while a snapshot opens
 
-    def current(self) -> Snapshot:
-        """The live snapshot. Raises `NoSnapshot`."""
-        snapshot = self._snapshot
-        if snapshot is None:
+    def current(self) -> Archive:
+        """The live snapshot and what has changed since. Raises `NoSnapshot`."""
+        archive = self._archive
+        if archive is None:
             self.refresh()
-            snapshot = self._snapshot
-        if snapshot is None:
+            archive = self._archive
+        if archive is None:
             raise NoSnapshot(self.degraded or f"channel {self.channel} has no snapshot yet")
-        return snapshot
+        return archive
+
+    def catch_up(self) -> None:
+        """Take in what has changed in the live store."""
+        with self._live_lock:
+            if self._archive is not None:
+                self._archive = self.live.caught_up(self._archive)
+
+    def problems(self) -> list[str]:
+        """What is wrong while requests are answered, for a person to read."""
+        return [problem for problem in (self.degraded, self.live.problem) if problem is not None]
 
     def refresh(self) -> None:
         """Read the pointer once; when it names another snapshot, open, self-test and swap.
@@ -62,7 +81,7 @@ class Catalogue:
                     self.degraded = None
                 return
             try:
-                self._snapshot = opened(self.store, active)
+                self._serve(opened(self.store, active))
                 self.degraded = self._failed = None
                 log.info("serving %s", active)
             except (DamagedSnapshot, UnknownSnapshot) as error:
@@ -70,24 +89,20 @@ class Catalogue:
                 self._fall_back(str(error))
                 log.error("%s", self.degraded)
 
-    def follow(self, seconds: float) -> None:
-        """Start looking for a new snapshot every so many seconds, once in a process."""
+    def follow(self, seconds: float, live_seconds: float = 0.2) -> None:
+        """Start looking for a new snapshot and for live changes every so many seconds, once in a process."""
         if self._following:  # without the lock: a reload holds it, and no request may wait for a reload
             return
         with self._lock:
             if self._following:
                 return
             self._following = True
-        threading.Thread(target=self._keep_refreshing, args=(seconds,), name="catalogue", daemon=True).start()
+        _keep_doing(self.refresh, seconds, "catalogue", self._failed_to)
+        if self.live.store is not None:
+            _keep_doing(self.catch_up, live_seconds, "live", self._failed_to)
 
-    def _keep_refreshing(self, seconds: float) -> None:
-        pause = threading.Event()
-        while not pause.wait(seconds):
-            try:
-                self.refresh()
-            except Exception as error:  # the one broad except: whatever a reload meets, the old one serves
-                log.exception("refresh failed")
-                self.degraded = f"refresh failed: {error}"
+    def _failed_to(self, action: str, error: Exception) -> None:
+        self.degraded = f"{action} failed: {error}"
 
     def condemn(self, error: DamagedSnapshot) -> None:
         """Stop serving a snapshot that a request found damaged; the newest older one that opens takes over."""
@@ -95,9 +110,14 @@ class Catalogue:
             if self._snapshot is None or self._snapshot.directory != error.directory:
                 return  # another request has said so already
             self._failed = self._snapshot.id
-            self._snapshot = None
+            self._snapshot = self._archive = None
             self._fall_back(str(error))
             log.error("%s", self.degraded)
+
+    def _serve(self, snapshot: Snapshot) -> None:
+        with self._live_lock:
+            self._archive = self.live.over(snapshot)
+        self._snapshot = snapshot
 
     def _fall_back(self, reason: str) -> None:
         if self._snapshot is not None:
@@ -113,9 +133,24 @@ class Catalogue:
                 continue
             if snapshot.manifest.channel != self.channel:
                 continue
-            self._snapshot = snapshot
+            self._serve(snapshot)
             self.degraded = f"{reason}; serving {older} instead"
             return
+
+
+def _keep_doing(
+    action: Callable[[], None], seconds: float, name: str, failed: Callable[[str, Exception], None]
+) -> None:
+    def run() -> None:
+        pause = threading.Event()
+        while not pause.wait(seconds):
+            try:
+                action()
+            except Exception as error:  # the one broad except: whatever a reload meets, the old state serves
+                log.exception("%s failed", action.__name__)
+                failed(action.__name__, error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def opened(store: Store, snapshot_id: str) -> Snapshot:

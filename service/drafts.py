@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import msgspec
-import numpy as np
 
 from index.article import article_from_record
-from index.snapshot import NO_ROW, Facts, Snapshot
+from index.snapshot import NO_ROW, Facts
+from service.archive import Archive
 from service.policy import Policy
-from service.ranking import Candidates, rank
-from service.related import SEARCH_DEPTH, Query, RelatedList, codes_of, filters_of, sealed, similar_item
+from service.ranking import rank
+from service.related import (
+    SEARCH_DEPTH,
+    Query,
+    RelatedList,
+    Shown,
+    codes_of,
+    filters_of,
+    found_candidates,
+    item,
+    sealed,
+)
 from service.search_client import Draft, SearchClient, SearchRequest
 
 
 def related_to_draft(
-    snapshot: Snapshot, draft: Draft, query: Query, policy: Policy, now: int, search: SearchClient
+    archive: Archive, draft: Draft, query: Query, policy: Policy, now: int, search: SearchClient, brand: str = ""
 ) -> RelatedList:
     """Stories related to a text that counts as published now, best first; no fallback, no explanation.
 
+    `brand`: whose draft it is; "" is a draft of no brand, which all brands' stories may stand under.
     The article that the draft becomes is found too if it is in the archive already: `exclude` it.
     Raises `SearchUnavailable`.
     """
-    filters, codes = filters_of(snapshot, query), codes_of(snapshot, policy)
+    filters, source = filters_of(archive, query, archive.signals.everywhere(now).excluded), _source(now)
+    codes = codes_of(archive, policy, source)._replace(brands=archive.brands_shown_by(brand) if brand else None)
     answer = search.search(
         SearchRequest(
-            snapshot_id=snapshot.id,
+            snapshot_id=archive.id,
             draft=draft,
             k=SEARCH_DEPTH,
             now=now,
@@ -36,11 +48,12 @@ def related_to_draft(
             exclude_canonical=sorted(filters.excluded_canonical),
         )
     )
-    candidates = Candidates(np.array(answer.rows, np.uint32), np.array(answer.features, np.float32).reshape(-1, 3))
-    source = _source(now)
-    stories = rank(source, candidates, snapshot, policy, codes, filters, now, query.limit)
-    items = [similar_item(snapshot, position, story, source, query, now) for position, story in enumerate(stories, 1)]
-    return sealed(snapshot, None, policy, items, False, None, query)
+    candidates = archive.known_only(found_candidates(answer))
+    multipliers = archive.signals.everywhere(now).multipliers
+    stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, multipliers)
+    shown = [Shown(story.row, "similar", story) for story in stories]
+    items = [item(archive, place, each, source, query, now) for place, each in enumerate(shown, 1)]
+    return sealed(archive, None, policy, items, False, (), query)
 
 
 def _source(now: int) -> Facts:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from index.article import UNDATED
-from index.snapshot import Snapshot
 from index.surfaces import is_name
+from service.archive import Archive
 from service.ranking import DAY, Story
 
 NEAR_DAYS = 3  # so near in time a story is likelier to be linked, whatever it says
 MOST_WORDS = 4  # names and terms that the sentence gives
 
 
-def explanation(snapshot: Snapshot, source_row: int, story: Story, dense: float, lexical: float) -> dict[str, Any]:
+def explanation(archive: Archive, source_row: int, story: Story, dense: float, lexical: float) -> dict[str, Any]:
     """The `explain` object of the HTTP contract; `dense` and `lexical` are the pair's cosines."""
-    source, facts = snapshot.fact(source_row), story.facts
-    shared = snapshot.shared_terms(source_row, story.row)
+    source, facts = archive.fact(source_row), story.facts
+    shared = archive.shared_terms(source_row, story.row)
     names = [word for word in shared if is_name(word)]
     terms = [word for word in shared if not is_name(word)]
     same_storyline = facts.storyline == source.storyline
@@ -25,11 +25,11 @@ def explanation(snapshot: Snapshot, source_row: int, story: Story, dense: float,
     dated = source.published_at != UNDATED != facts.published_at
     near = dated and abs(facts.published_at - source.published_at) <= NEAR_DAYS * DAY
     return {
-        "reason": _reason(story, cluster, near, [*names, *terms], snapshot.manifest.types[facts.type]),
+        "reason": _reason(story, cluster, near, [*names, *terms], archive.names["type"][facts.type]),
         "relevance": round(story.relevance, 4),
         "recency": round(story.recency, 4),
         "type_weight": story.weight,
-        "signal": 1.0,
+        "signal": round(story.signal, 4),
         "dense": round(dense, 4),
         "lexical": round(lexical, 4),
         "same_storyline": same_storyline,
@@ -51,6 +51,8 @@ def _reason(story: Story, cluster: str | None, near: bool, words: Sequence[str],
         sentence += f" Its age lowers the score to {story.recency:.0%}."
     if story.weight != 1:
         sentence += f" Being of type {kind}, it counts {story.weight:g} times."
+    if story.signal != 1:
+        sentence += f" An editor {'boosted' if story.signal > 1 else 'buried'} it: it counts {story.signal:g} times."
     return sentence
 
 

@@ -79,19 +79,24 @@ NO_FILTERS = Filters()
 
 
 class Codes(NamedTuple):
-    """The names of a policy as codes of a snapshot. `weights`: by type; `most`: the highest of them, at least 1."""
+    """The names of a policy as codes of an archive. `weights`: by type; `most`: the highest of them, at least 1.
+
+    `brands`: those whose stories the source's brand shows; None for all.
+    """
 
     weights: Mapping[int, float]
     most: float
     sensitive_targets: frozenset[int]
     sensitive_sources: frozenset[int]
+    brands: frozenset[int] | None = None
 
 
 NO_CODES = Codes({}, 1.0, frozenset(), frozenset())
+NO_MULTIPLIERS: Mapping[int, float] = {}
 
 
 class Story(NamedTuple):
-    """A story that may appear: score = relevance x recency x weight; `place` among the candidates.
+    """A story that may appear: score = relevance x recency x weight x signal; `place` among the candidates.
 
     Sorts by falling score, ties as the candidates came (newest first, then ID): `negative_score` comes first.
     """
@@ -102,6 +107,7 @@ class Story(NamedTuple):
     relevance: float
     recency: float
     weight: float
+    signal: float
     facts: Facts
 
     @property
@@ -119,9 +125,13 @@ def rank(
     filters: Filters,
     now: int,
     limit: int,
+    multipliers: Mapping[int, float] = NO_MULTIPLIERS,
 ) -> list[Story]:
-    """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event."""
-    pool = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit)
+    """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event.
+
+    `multipliers`: editors' boosts (over 1) and buries (under 1), by row.
+    """
+    pool = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit, multipliers)
     if policy.diversity or policy.section_cap:
         pool = _diverse(pool, archive, policy, limit)
     chosen = pool[:limit]
@@ -145,6 +155,7 @@ def admissible(story: Facts, source: Facts, policy: Policy, codes: Codes, filter
         and (policy.undated or story.published_at != UNDATED)
         and (policy.only is None or _within(story, source, policy, now))
         and (codes is NO_CODES or story.section == source.section or not _sensitive(story, source, codes))
+        and (codes.brands is None or story.brand in codes.brands)
     )
 
 
@@ -192,6 +203,7 @@ def _best_of_each_event(
     filters: Filters,
     now: int,
     limit: int,
+    multipliers: Mapping[int, float],
 ) -> list[Story]:
     """Admissible stories, the best of each event, in order; as many as the next step weighs.
 
@@ -202,8 +214,10 @@ def _best_of_each_event(
     best: dict[int, Story] = {}
     scores: list[float] = []  # of the stories in `best`, rising; of a story that is replaced, still the first
     within_reach, least, most, fact = 0.0, policy.min_relevance, codes.most, archive.fact
-    relevances = candidates.features[:, 0].tolist()
-    for place, (row, relevance) in enumerate(zip(candidates.rows.tolist(), relevances, strict=True)):
+    rows, relevances = candidates.rows.tolist(), candidates.features[:, 0].tolist()
+    if multipliers:
+        most *= max([1.0, *(multipliers.get(row, 1.0) for row in rows)])
+    for place, (row, relevance) in enumerate(zip(rows, relevances, strict=True)):
         if relevance < least or relevance * most < within_reach:
             break
         facts = fact(row)
@@ -211,7 +225,8 @@ def _best_of_each_event(
             continue
         factor = recency(facts, source, policy, now)
         weight = codes.weights.get(facts.type, 1.0) if codes.weights else 1.0
-        score = relevance * factor * weight
+        signal = multipliers.get(row, 1.0) if multipliers else 1.0
+        score = relevance * factor * weight * signal
         if score < within_reach:
             continue
         known = best.get(facts.event)
@@ -221,7 +236,7 @@ def _best_of_each_event(
                 within_reach = scores[-limit] * (1 - policy.diversity)
         elif score <= -known.negative_score:
             continue
-        best[facts.event] = Story(-score, place, row, relevance, factor, weight, facts)
+        best[facts.event] = Story(-score, place, row, relevance, factor, weight, signal, facts)
     return sorted([story for story in best.values() if story.negative_score <= -within_reach])[: limit * POOL]
 
 

@@ -1,7 +1,8 @@
 """Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search`.
 
-It alone holds faiss, scikit-learn and the dense model. Web workers ask it for drafts and when filters leave the
-candidate table short, and do without it, declared, when it is away. One faiss thread a request; never forked.
+It alone holds faiss, scikit-learn and the dense model. It compares live articles as they come; web workers ask it
+for drafts and when filters leave the candidate table short, and do without it, declared, when it is away. One faiss
+thread a request; never forked.
 """
 
 from __future__ import annotations
@@ -14,26 +15,34 @@ import socketserver
 import sys
 import threading
 import time
+from functools import cached_property, partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.article import UNDATED, InvalidArticle, article_from_record
-from index.drafts import DraftSearcher, ModelMismatch
+from index.arrivals import Admits, Arrivals, ModelMismatch
+from index.article import UNDATED, Article, InvalidArticle, article_from_record
+from index.cache import VectorCache
 from index.embed import Embedder, UntrustedModel
 from index.embed.choose import embedder_named
+from index.meeting import Mask
 from index.nearest import one_thread_a_request
+from index.prepared import ArticleEmbedder
 from index.searcher import Searcher
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
+from service.comparing import keep_comparing
 from service.config import Settings
+from service.live.store import LiveStore
 from service.search_client import SearchAnswer, SearchRequest, receive_frame, send_frame
 
 log = logging.getLogger(__name__)
 
 HELD = 2  # snapshots held open: the live one and the one that workers may still be leaving
+COMPARE_SECONDS = 0.1
+NICENESS = 5  # web workers on the same cores go first: a burst of articles must not slow lookups
 
 
 class Searchers:
@@ -44,10 +53,7 @@ class Searchers:
         self._embedder = embedder
         self._lock = threading.Lock()
         self._open: dict[str, Searcher] = {}
-
-    def for_drafts(self, snapshot_id: str) -> DraftSearcher:
-        """The searcher of drafts. Raises `ModelMismatch` and as `of`."""
-        return DraftSearcher(self.of(snapshot_id), self._embedder)
+        self._arrivals: dict[str, Arrivals] = {}
 
     def warm(self) -> None:
         """Load the dense model, some seconds, before anybody waits for it."""
@@ -65,7 +71,21 @@ class Searchers:
                 searcher = Searcher(Snapshot.open(self._store.directory(snapshot_id)))
                 kept = list(self._open.items())[-(HELD - 1) :]
                 self._open = {**dict(kept), snapshot_id: searcher}
+                self._arrivals = {name: held for name, held in self._arrivals.items() if name in self._open}
             return self._open[snapshot_id]
+
+    def arrivals(self, snapshot_id: str) -> Arrivals:
+        """The live segment of a snapshot, which also answers drafts. Raises `ModelMismatch` and as `of`."""
+        searcher = self.of(snapshot_id)
+        with self._lock:
+            if snapshot_id not in self._arrivals:
+                self._arrivals[snapshot_id] = Arrivals(searcher, self._article_embedder)
+            return self._arrivals[snapshot_id]
+
+    @cached_property
+    def _article_embedder(self) -> ArticleEmbedder:
+        cache = VectorCache(self._store.root / "cache", self._embedder.fingerprint, self._embedder.dimension)
+        return ArticleEmbedder(self._embedder, cache)
 
 
 def answer(searchers: Searchers, request: SearchRequest) -> SearchAnswer:
@@ -73,16 +93,48 @@ def answer(searchers: Searchers, request: SearchRequest) -> SearchAnswer:
     try:
         searcher = searchers.of(request.snapshot_id)
         allowed = allowed_rows(searcher.snapshot, request)
+
+        def admits(article: Article, canonical: int) -> bool:
+            return admitted(article, canonical, request)
+
         if request.draft is not None:
             draft = article_from_record({"id": "draft", **msgspec.structs.asdict(request.draft)})
-            rows, features = searchers.for_drafts(request.snapshot_id).similar(draft, request.now, request.k, allowed)
-        elif request.row is not None and 0 <= request.row < searcher.snapshot.rows:
-            rows, features = searcher.similar_rows(request.row, request.k, allowed)
+            arrivals = searchers.arrivals(request.snapshot_id)
+            rows, features = arrivals.similar(draft, request.now, request.k, allowed, admits)
+        elif request.row is not None and (0 <= request.row < searcher.snapshot.rows or request.row >= FIRST_LIVE_ROW):
+            rows, features = _similar_rows(searchers, searcher, request.row, request, allowed, admits)
         else:
             return SearchAnswer(rows=[], features=[], error=f"row {request.row} is not in {request.snapshot_id}")
+    except KeyError:
+        return SearchAnswer(rows=[], features=[], error=f"row {request.row} was not compared yet")
     except (DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel, InvalidArticle) as error:
         return SearchAnswer(rows=[], features=[], error=str(error))
     return SearchAnswer(rows=rows.tolist(), features=features.astype(float).round(5).tolist(), error=None)
+
+
+def _similar_rows(
+    searchers: Searchers, searcher: Searcher, row: int, request: SearchRequest, allowed: Mask, admits: Admits
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+    """Of the snapshot alone where the model at hand cannot compare what came since."""
+    try:
+        arrivals = searchers.arrivals(request.snapshot_id)
+    except (ModelMismatch, UntrustedModel):
+        return searcher.similar_rows(row, request.k, allowed)
+    return arrivals.similar_rows(row, request.k, allowed, admits)
+
+
+def admitted(article: Article, canonical: int, request: SearchRequest) -> bool:
+    """Whether the filters of a request admit a live article."""
+    published_at = UNDATED if article.published_at is None else article.published_at
+    wanted = ((request.section, article.section), (request.language, article.language), (request.type, article.type))
+    return (
+        (article.visible_from is None or article.visible_from <= request.now)
+        and all(name is None or name == held for name, held in wanted)
+        and (request.published_after is None or published_at >= request.published_after)
+        and (request.published_before is None or UNDATED != published_at < request.published_before)
+        and canonical not in request.exclude_canonical
+        and (request.brands is None or article.brand in request.brands)
+    )
 
 
 def allowed_rows(snapshot: Snapshot, request: SearchRequest) -> npt.NDArray[np.bool_]:
@@ -98,6 +150,10 @@ def allowed_rows(snapshot: Snapshot, request: SearchRequest) -> npt.NDArray[np.b
         mask &= attributes["published_at"] >= request.published_after
     if request.published_before is not None:
         mask &= (attributes["published_at"] < request.published_before) & (attributes["published_at"] != UNDATED)
+    if request.brands is not None:
+        mask &= np.isin(
+            attributes["brand"], [at for at, name in enumerate(manifest.brands) if name in request.brands]
+        )
     if request.exclude_canonical:
         mask &= ~np.isin(attributes["canonical"], request.exclude_canonical)
     return mask
@@ -134,34 +190,27 @@ class SearchServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         socket_path.chmod(0o600)
 
 
-def follow_channel(store: Store, channel: str, searchers: Searchers, seconds: float, stop: threading.Event) -> None:
-    """Open each new snapshot of the channel before anybody asks for it, until `stop`."""
-    seen: str | None = None
-    while not stop.is_set():
-        active = store.active_id(channel)
-        if active is not None and active != seen:
-            seen = active
-            try:
-                searchers.of(active)
-                log.info("searching %s", active)
-            except (DamagedSnapshot, UnknownSnapshot) as error:
-                log.error("cannot search %s: %s", active, error)
-        stop.wait(seconds)
+def current(store: Store, channel: str, searchers: Searchers) -> tuple[Snapshot, Arrivals] | None:
+    """The channel's snapshot and its live segment, opened before anybody asks; None without a snapshot.
+
+    Raises `DamagedSnapshot`, `UnknownSnapshot`, `ModelMismatch`, `UntrustedModel`.
+    """
+    active = store.active_id(channel)
+    return None if active is None else (searchers.of(active).snapshot, searchers.arrivals(active))
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s search: %(message)s")
     settings = Settings.from_environment()
+    os.nice(NICENESS)
     one_thread_a_request()
     store = Store(settings.store)
     searchers = Searchers(store, embedder_named(settings.model))
+    live = LiveStore(settings.live_url) if settings.live_url is not None else None
     stop = threading.Event()
-    follower = threading.Thread(
-        target=follow_channel,
-        args=(store, settings.channel, searchers, settings.refresh_seconds, stop),
-        daemon=True,
-    )
+    opener = partial(current, store, settings.channel, searchers)
+    follower = threading.Thread(target=keep_comparing, args=(live, opener, COMPARE_SECONDS, stop), daemon=True)
     with SearchServer(settings.search_socket, searchers) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -26,7 +26,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows of a snapshot are related to `row`, or to a draft, within filters. Times are epoch seconds."""
+    """Which rows are related to `row`, or to a draft, within filters. Times are epoch seconds.
+
+    Rows from `FIRST_LIVE_ROW` on are live articles; `brands`: names, None for all.
+    """
 
     snapshot_id: str
     row: int | None = None
@@ -39,6 +42,7 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
     published_after: int | None = None
     published_before: int | None = None
     exclude_canonical: list[int] = []
+    brands: list[str] | None = None
 
 
 class SearchAnswer(msgspec.Struct, frozen=True):

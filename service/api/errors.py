@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from index.snapshot import DamagedSnapshot
 from service.api.problems import ProblemFound, problem
 from service.catalogue import Catalogue, NoSnapshot
+from service.live.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
 from service.related import ArticleNotFound, ArticleWithdrawn
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ _CODES = {
     400: ("bad_request", "The request could not be read."),
     404: ("not_found", "There is nothing at this address; see /docs."),
     405: ("method_not_allowed", "This address does not take this method; see /docs."),
-    413: ("body_too_large", "The body is larger than 64 KiB."),
+    413: ("body_too_large", "The body is larger than 64 KiB, or than 1 MiB for an article."),
 }
 
 
@@ -45,6 +46,26 @@ def register_errors(app: Flask, catalogue: Catalogue) -> None:
     def _damaged(error: DamagedSnapshot) -> Response:
         catalogue.condemn(error)
         return problem(503, "no_snapshot", "The snapshot turned out damaged; ask again.", retry_after_seconds=1)
+
+    @app.errorhandler(LiveStoreUnavailable)
+    @app.errorhandler(OutdatedLiveStore)
+    def _live_store(error: Exception) -> Response:
+        log.error("the live store: %s", error)
+        detail = "The live store cannot be reached now; nothing was changed."
+        if isinstance(error, OutdatedLiveStore):
+            detail = "The live store needs an upgrade before it can be used; see /readyz."
+        return problem(503, "live_store_unavailable", detail, retry_after_seconds=5)
+
+    @app.errorhandler(VersionConflict)
+    def _conflict(error: VersionConflict) -> Response:
+        current = f"its ETag is {error.current}" if error.current else "it has no ETag yet"
+        return problem(
+            412, "version_conflict", f"{error.article_id[:200]!r} is not in the version of If-Match: {current}."
+        )
+
+    @app.errorhandler(ArticleErased)
+    def _erased(error: ArticleErased) -> Response:
+        return problem(409, "erased", f"{error.article_id[:200]!r} was erased for good: publish under another ID.")
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

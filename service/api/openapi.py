@@ -7,20 +7,26 @@ from typing import Any, Literal
 
 import msgspec
 
+from service.api.bodies import BATCH, Batch
 from service.api.parameters import TEASER_FIELDS, Parameter, schema
 from service.api.problems import Problem
+from service.keys import Scope
+from service.live.changes import MAX_SIGNALS, Written
 from service.policy import Policy
 from service.search_client import Draft
+from service.several import Examples
 
 VERSION = "1.0.0"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """A path and method: its parameters, the schema of its body and of each response ("" for none)."""
+    """A path and method: its parameters, the scope of the key it
+    needs, the schema of its body and of each response ("" for none)."""
 
     path: str
-    method: Literal["get", "post"] = "get"
+    method: Literal["get", "post", "put", "delete"] = "get"
     body: str = ""
+    scope: Scope | None = None
     summary: str
     description: str = ""
     parameters: Sequence[Parameter] = ()
@@ -46,7 +52,7 @@ _ITEM = {
     "properties": {
         "position": {"type": "integer", "minimum": 1},
         "score": {"type": ["number", "null"], "minimum": 0},
-        "source": {"type": "string", "enum": ["similar", "same_section", "recent"]},
+        "source": {"type": "string", "enum": ["similar", "pinned", "same_section", "recent"]},
         "relation": {"type": ["string", "null"], "enum": ["same_event", "other_event", None]},
         "teaser": _TEASER,
         "explain": {
@@ -66,23 +72,75 @@ _LIST = {
     "required": ["list_id", "article_id", "snapshot_id", "policy", "fallback_used", "items"],
     "properties": {
         "list_id": _TEXT,
-        "article_id": _TEXT,
+        "article_id": _NULLABLE_TEXT,
         "snapshot_id": _TEXT,
         "policy": _TEXT,
         "experiment": _NULLABLE_TEXT,
         "variant": _NULLABLE_TEXT,
         "fallback_used": {"type": "boolean"},
-        "degraded": {"type": ["array", "null"], "items": {"type": "string", "enum": ["search_unavailable"]}},
+        "degraded": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "enum": ["search_unavailable", "not_yet_compared"]},
+        },
         "items": {"type": "array", "maxItems": 50, "items": _ITEM},
         "token": _NULLABLE_TEXT,
     },
 }
 
 
+_SIGNAL = {
+    "type": "object",
+    "required": ["kind"],
+    "properties": {
+        "kind": {"type": "string", "enum": ["pin", "boost", "bury", "exclude"]},
+        "target": _TEXT,
+        "position": {"type": "integer", "minimum": 1, "maximum": 50},
+        "multiplier": {"type": "number", "minimum": 0, "maximum": 10},
+        "valid_from": {"type": ["string", "null"], "format": "date-time"},
+        "valid_until": {"type": ["string", "null"], "format": "date-time"},
+        "note": {"type": "string", "maxLength": 500},
+    },
+}
+_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_ARTICLE = {
+    "type": "object",
+    "required": ["headline"],
+    "additionalProperties": False,
+    "properties": {
+        **dict.fromkeys(("id", "url", "headline", "kicker", "standfirst", "body", "section"), _TEXT),
+        **dict.fromkeys(("language", "type", "brand"), _TEXT),
+        **dict.fromkeys(("aliases", "tags", "authors"), _TEXTS),
+        **dict.fromkeys(("published_at", "updated_at", "embargo_until"), _MOMENT),
+        "links": {"type": "array", "items": {"type": "object", "properties": {"url": _TEXT, "text": _TEXT}}},
+        "image": _TEASER["properties"]["image"],  # type: ignore[index]
+        "status": {"type": "string", "enum": ["published", "withdrawn"]},
+        "evergreen": {"type": "boolean"},
+    },
+}
+_THE_ID = "The article's ID; slashes in it may stand as they are."
+_MEANINGS = {
+    200: "The answer",
+    201: "Created",
+    304: "Not changed since the given ETag",
+    400: "A parameter is wrong",
+    401: "No API key, or one that is not known",
+    403: "The key may not do this",
+    404: "No such article for readers",
+    409: "Cannot be done, or was done before",
+    410: "The article was withdrawn",
+    412: "The article is not in the version of If-Match",
+    413: "The body is too large",
+    422: "The body cannot be used",
+    429: "Too much is waiting: Retry-After says when to ask again",
+    503: "Not to be had now",
+}
+
+
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the operations."""
     _, components = msgspec.json.schema_components(
-        [Problem, Policy, Draft], ref_template="#/components/schemas/{name}"
+        [Problem, Policy, Draft, Examples, Batch, Written], ref_template="#/components/schemas/{name}"
     )
     return {
         "openapi": "3.1.0",
@@ -96,17 +154,34 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "schemas": {
                 **components,
                 "RelatedList": _LIST,
+                "DraftOrExamples": {"oneOf": [_reference("Draft"), _reference("Examples")]},
+                "Lists": _object(lists={"type": "array", "maxItems": BATCH, "items": {"type": "object"}}),
+                "Article": _ARTICLE,
+                "SignalsGiven": _object(signals={"type": "array", "maxItems": MAX_SIGNALS, "items": _SIGNAL}),
+                "Signals": _object(
+                    article_id=_TEXT,
+                    signals={"type": "array", "items": _SIGNAL},
+                    history={"type": "array", "items": {"type": "object"}},
+                ),
+                "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see API.md.'},
+                "Received": _object(results={"type": "array", "items": {"type": "object"}}),
                 "ArticleState": _object(
-                    state=_TEXT,
+                    state={"type": "string", "enum": ["published", "withdrawn"]},
                     snapshot_id=_TEXT,
                     teaser={**_TEASER, "type": ["object", "null"]},
-                    event_id=_TEXT,
-                    storyline_id=_TEXT,
+                    live={"type": "boolean"},
+                    compared={"type": "boolean"},
+                    event_id=_NULLABLE_TEXT,
+                    storyline_id=_NULLABLE_TEXT,
                 ),
                 "Policies": _object(default=_TEXT, policies={"type": "array", "items": _reference("Policy")}),
                 "Snapshots": _object(channel=_TEXT, snapshots={"type": "array", "items": {"type": "object"}}),
                 "State": _object(status=_TEXT),
-            }
+            },
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
         },
     }
 
@@ -124,13 +199,17 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.method + "".join(part.strip("{}").title() for part in operation.path.split("/")),
         "responses": {str(status): _response(status, name) for status, name in operation.responses.items()},
     }
+    if operation.scope is not None:
+        described["security"] = [{"bearer": []}, {"header": []}]
+        described["x-scope"] = operation.scope
     if operation.description:
         described["description"] = operation.description
     if operation.body:
         content = {"application/json": {"schema": _reference(operation.body)}}
         described["requestBody"] = {"required": True, "content": content}
     described["parameters"] = [
-        *([_path_id()] if "{id}" in operation.path else []),
+        *([_in_path("id", _THE_ID, 512)] if "{id}" in operation.path else []),
+        *([_in_path("key", "The name of the key whose secret signs.", 60)] if "{key}" in operation.path else []),
         *(
             {
                 "name": each.name,
@@ -145,24 +224,21 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _path_id() -> dict[str, Any]:
+def _in_path(name: str, description: str, most: int) -> dict[str, Any]:
     return {
-        "name": "id",
+        "name": name,
         "in": "path",
         "required": True,
-        "description": "The article's ID; slashes in it may stand as they are.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+        "description": description,
+        "schema": {"type": "string", "minLength": 1, "maxLength": most},
     }
 
 
 def _response(status: int, name: str) -> dict[str, Any]:
-    meanings = {200: "The answer", 304: "Not changed since the given ETag", 400: "A parameter is wrong"}
-    meanings |= {404: "No such article for readers", 410: "The article was withdrawn", 413: "The body is too large"}
-    meanings |= {503: "Nothing to serve yet"}
     if not name:
-        return {"description": meanings[status]}
+        return {"description": _MEANINGS[status]}
     kind = "application/problem+json" if name == "Problem" else "application/json"
-    return {"description": meanings[status], "content": {kind: {"schema": _reference(name)}}}
+    return {"description": _MEANINGS[status], "content": {kind: {"schema": _reference(name)}}}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
 from flask import Flask, Response, render_template, request, send_from_directory
 
-from index.article import UNDATED
-from index.snapshot import Snapshot
 from service.api.openapi import document
 from service.api.parameters import ID, policy_parameter, read_parameters
 from service.api.routes import operations
-from service.catalogue import Catalogue
-from service.config import Settings
-from service.policy import Policies
+from service.api.wiring import Wiring
+from service.archive import Archive
 from service.related import ArticleNotFound, Query, age_label, related, visible_row
-from service.search_client import SearchClient
 
 FRONT_STORIES = 25
 CONTENT_SECURITY_POLICY = (
@@ -27,36 +22,26 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def register_pages(
-    app: Flask,
-    catalogue: Catalogue,
-    search: SearchClient,
-    policies: Policies,
-    settings: Settings,
-    clock: Callable[[], int],
-) -> None:
+def register_pages(app: Flask, wiring: Wiring) -> None:
     """Install the pages and, where a folder of pictures is set, /media/."""
-
-    def current() -> Snapshot:
-        catalogue.follow(settings.refresh_seconds)
-        return catalogue.current()
+    policies, settings, clock = wiring.policies, wiring.settings, wiring.clock
 
     def front() -> Response:
-        snapshot, now = current(), clock()
-        stories = [_story(snapshot, row, now) for row in _newest(snapshot, now)]
-        return _page("front.html", title=settings.title, stories=stories, snapshot=snapshot)
+        archive, now = wiring.current(), clock()
+        stories = [_story(archive, row, now) for row in _newest(archive, now)]
+        return _page("front.html", title=settings.title, stories=stories, snapshot=archive.snapshot)
 
     def article() -> Response:
         values = read_parameters((ID, policy_parameter(policies)), request.args)
-        snapshot, now = current(), clock()
+        archive, now = wiring.current(), clock()
         if values["id"] is None:
-            raise ArticleNotFound("", snapshot.id)
-        row = visible_row(snapshot, snapshot.row_of_id(values["id"]), values["id"], now)
-        found = related(snapshot, row, Query(explain=True), policies[values["policy"]], now, search)
+            raise ArticleNotFound("", archive.id)
+        row = visible_row(archive, archive.row_of_id(values["id"]), values["id"], now)
+        found = related(archive, row, Query(explain=True), policies[values["policy"]], now, wiring.search)
         return _page(
             "article.html",
             title=settings.title,
-            story=_story(snapshot, row, now),
+            story=_story(archive, row, now),
             answer=msgspec.json.decode(found.body),
             policies=list(policies.by_name.values()),
         )
@@ -78,18 +63,21 @@ def register_pages(
         app.add_url_rule("/media/<path:name>", view_func=media)
 
 
-def _newest(snapshot: Snapshot, now: int) -> list[int]:
+def _newest(archive: Archive, now: int) -> Iterator[int]:
     """The newest visible rows, one an event."""
-    facts = snapshot.attributes
-    shown = snapshot.visible_rows(now)[::-1]
-    shown = shown[facts["published_at"][shown] != UNDATED]
-    _, first = np.unique(facts["event"][shown[: FRONT_STORIES * 4]], return_index=True)
-    return [int(row) for row in shown[np.sort(first)][:FRONT_STORIES]]
+    seen: set[int] = set()
+    for row in archive.newest_rows(FRONT_STORIES * 40):
+        facts = archive.fact(row)
+        if facts.visible_from <= now and facts.event not in seen:
+            seen.add(facts.event)
+            yield row
+            if len(seen) == FRONT_STORIES:
+                return
 
 
-def _story(snapshot: Snapshot, row: int, now: int) -> dict[str, Any]:
-    teaser: dict[str, Any] = msgspec.json.decode(snapshot.teaser(row))
-    return {**teaser, "age_label": age_label(int(snapshot.attributes["published_at"][row]), now)}
+def _story(archive: Archive, row: int, now: int) -> dict[str, Any]:
+    teaser: dict[str, Any] = msgspec.json.decode(archive.teaser(row))
+    return {**teaser, "age_label": age_label(archive.fact(row).published_at, now)}
 
 
 def _page(template: str, **content: Any) -> Response:

@@ -37,6 +37,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 ID = Parameter(name="id", kind="id", description="The article's ID.")
 URL = Parameter(name="url", kind="url", description="The article's canonical URL or a declared alias.")
+NOTE = Parameter(name="note", kind="text", description="Why, for the record.")
 _LIMIT = Parameter(
     name="limit", kind="integer", default=6, low=1, high=50, description="Most stories in the list, 1 to 50."
 )

@@ -35,6 +35,8 @@ def problem(status: int, code: str, detail: str, retry_after_seconds: int | None
     response = Response(msgspec.json.encode(document), status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if retry_after_seconds is not None:
         response.headers["Retry-After"] = str(retry_after_seconds)
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,17 +9,23 @@ from flask import Flask, Response, request
 from werkzeug.datastructures import MultiDict
 
 from index.article import InvalidArticle
-from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Snapshot, read_manifest
+from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
+from service.api.bodies import BATCH, Batch, body, read_body
+from service.api.metrics import exposition
 from service.api.openapi import Operation, document
 from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters
 from service.api.problems import ProblemFound
+from service.api.responses import json_response, list_response
+from service.api.wiring import Wiring
+from service.api.writing import OPERATIONS
+from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
-from service.config import Settings
 from service.drafts import read_draft, related_to_draft
 from service.policy import Policies, Policy
 from service.recent_lists import RecentLists
-from service.related import ArticleNotFound, Query, RelatedList, related, visible_row
-from service.search_client import SearchClient, SearchUnavailable
+from service.related import ArticleNotFound, ArticleWithdrawn, Query, RelatedList, related, visible_row
+from service.search_client import SearchUnavailable
+from service.several import Examples, related_to_several
 
 
 def operations(policies: Policies) -> tuple[Operation, ...]:
@@ -44,11 +49,30 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(
             path="/v1/related",
             method="post",
-            summary="Related stories of a draft",
-            description="The text of a draft, at most 64 KiB, compared with the archive as if published now.",
+            summary="Related stories of a draft, or of several articles",
+            description="The text of a draft, compared with the archive as if published now; or the IDs of articles "
+            "that the stories are to be related to (positive) and not related to (negative). At most 64 KiB.",
             parameters=draft_parameters(policies),
-            body="Draft",
-            responses={200: "RelatedList", 400: "Problem", 413: "Problem", 503: "Problem"},
+            body="DraftOrExamples",
+            scope="read",
+            responses={
+                200: "RelatedList",
+                401: "Problem",
+                404: "Problem",
+                413: "Problem",
+                422: "Problem",
+                503: "Problem",
+            },
+        ),
+        Operation(
+            path="/v1/related/batch",
+            method="post",
+            summary="Related stories of up to 100 articles",
+            description="A list or a problem for each ID, in their order.",
+            parameters=asked,
+            body="Batch",
+            scope="read",
+            responses={200: "Lists", 400: "Problem", 401: "Problem", 413: "Problem", 422: "Problem", 503: "Problem"},
         ),
         Operation(
             path="/v1/articles/{id}",
@@ -69,6 +93,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(
             path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
         ),
+        *OPERATIONS,
         Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
         Operation(
             path="/readyz",
@@ -79,16 +104,10 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
     )
 
 
-def register_routes(
-    app: Flask,
-    catalogue: Catalogue,
-    search: SearchClient,
-    policies: Policies,
-    settings: Settings,
-    clock: Callable[[], int],
-) -> None:
-    """Install the routes of version 1, the probes and the OpenAPI document."""
-    origins = frozenset(settings.cors_origins)
+def register_routes(app: Flask, wiring: Wiring) -> None:
+    """Install the routes that read, the probes and the OpenAPI document."""
+    catalogue, policies, access, clock = wiring.catalogue, wiring.policies, wiring.access, wiring.clock
+    origins = frozenset(wiring.settings.cors_origins)
     recent_lists = RecentLists()
     asked_of_lists = list_parameters(policies)
 
@@ -98,73 +117,119 @@ def register_routes(
     defaults = read_parameters(asked_of_lists, MultiDict())
     plain = query_of(defaults)  # what a request without parameters asks for
 
-    def current() -> Snapshot:
-        catalogue.follow(settings.refresh_seconds)
-        return catalogue.current()
-
     def by_path(id: str) -> Response:
+        access.check_read()
         query, policy = plain if not request.query_string else query_of(read_parameters(asked_of_lists, request.args))
-        snapshot, asked = current(), checked_id(id)
-        return respond(snapshot, snapshot.row_of_id(asked), asked, query, policy)
+        archive, asked = wiring.current(), checked_id(id)
+        return list_response(listed(archive, archive.row_of_id(asked), asked, query, policy), origins)
 
     def by_query() -> Response:
+        access.check_read()
         values = read_parameters((ID, URL, *asked_of_lists), request.args)
-        snapshot = current()
-        return respond(snapshot, *_asked_row(snapshot, values), *query_of(values))
+        archive = wiring.current()
+        return list_response(listed(archive, *_asked_row(archive, values), *query_of(values)), origins)
 
-    def draft() -> Response:
+    def of_a_body() -> Response:
+        key = access.require("read")
         query, policy = query_of(defaults | read_parameters(draft_parameters(policies), request.args))
+        raw = body()
+        if b'"positive"' in raw and isinstance(given := _examples(raw), Examples):
+            return list_response(several(given, query, policy), origins)
         try:
-            text = read_draft(request.get_data())
-        except (msgspec.DecodeError, InvalidArticle) as error:
-            raise ProblemFound(400, "invalid_draft", f"The body is no draft: {error}.") from None
+            text = read_draft(raw)
+        except (msgspec.DecodeError, InvalidArticle, RecursionError) as error:
+            raise ProblemFound(422, "invalid_draft", f"The body is no draft: {error}.") from None
         try:
-            found = related_to_draft(current(), text, query, policy, clock(), search)
+            found = related_to_draft(wiring.current(), text, query, policy, clock(), wiring.search, key.brand)
         except SearchUnavailable as error:
             raise ProblemFound(503, "search_unavailable", f"Drafts cannot be compared now: {error}.", 5) from None
-        return _list_response(found, origins)
+        return list_response(found, origins)
 
-    def respond(snapshot: Snapshot, row: int | None, asked: str, query: Query, policy: Policy) -> Response:
+    def several(examples: Examples, query: Query, policy: Policy) -> RelatedList:
+        try:
+            return related_to_several(wiring.current(), examples, query, policy, clock())
+        except InvalidArticle as error:
+            raise ProblemFound(422, "invalid_id", f"An ID {error.reason}.") from None
+
+    def batch() -> Response:
+        access.require("read")
+        query, policy = query_of(read_parameters(asked_of_lists, request.args))
+        ids = read_body(body(), Batch, "invalid_batch").ids
+        if len(ids) > BATCH:
+            raise ProblemFound(422, "invalid_batch", f"A batch has at most {BATCH} IDs, not {len(ids)}.")
+        archive = wiring.current()
+        return json_response({"lists": [listed_or_problem(archive, each, query, policy) for each in ids]})
+
+    def listed_or_problem(archive: Archive, identifier: str, query: Query, policy: Policy) -> Any:
+        try:
+            asked = checked_id(identifier)
+            return msgspec.Raw(listed(archive, archive.row_of_id(asked), asked, query, policy).body)
+        except ProblemFound as error:
+            return {"article_id": identifier[:600], "problem": {"status": error.status, "code": error.code}}
+        except (ArticleNotFound, ArticleWithdrawn) as error:
+            status, code = (
+                (404, "article_not_found") if isinstance(error, ArticleNotFound) else (410, "article_withdrawn")
+            )
+            return {"article_id": identifier, "problem": {"status": status, "code": code}}
+
+    def listed(archive: Archive, row: int | None, asked: str, query: Query, policy: Policy) -> RelatedList:
         now = clock()
-        row = visible_row(snapshot, row, asked, now)
-        found = recent_lists.get(
-            (snapshot.id, now // 60),
+        row = visible_row(archive, row, asked, now)
+        return recent_lists.get(
+            (archive.generation, now // 60),
             (row, query, policy.name),
-            lambda: related(snapshot, row, query, policy, now, search),
+            lambda: related(archive, row, query, policy, now, wiring.search),
         )
-        return _list_response(found, origins)
 
     def article_by_path(id: str) -> Response:
+        access.check_read()
         read_parameters((), request.args)
-        snapshot, asked = current(), checked_id(id)
-        return _article_response(snapshot, snapshot.row_of_id(asked), asked, clock())
+        archive, asked = wiring.current(), checked_id(id)
+        return _article_response(archive, archive.row_of_id(asked), asked, clock())
 
     def article_by_query() -> Response:
+        access.check_read()
         values = read_parameters((ID, URL), request.args)
-        snapshot = current()
-        return _article_response(snapshot, *_asked_row(snapshot, values), clock())
+        archive = wiring.current()
+        return _article_response(archive, *_asked_row(archive, values), clock())
 
     def shown_policies() -> Response:
-        return _json({"default": policies.default, "policies": list(policies.by_name.values())})
+        access.check_read()
+        return json_response({"default": policies.default, "policies": list(policies.by_name.values())})
 
     def snapshots() -> Response:
-        return _json({"channel": catalogue.channel, "snapshots": _snapshots(catalogue)})
+        access.check_read()
+        return json_response({"channel": catalogue.channel, "snapshots": _snapshots(catalogue)})
 
     def livez() -> Response:
-        return _json({"status": "alive"})
+        return json_response({"status": "alive"})
 
     def readyz() -> Response:
-        snapshot = current()
-        state = "degraded" if catalogue.degraded else "ready"
-        return _json({"status": state, "snapshot_id": snapshot.id, "reason": catalogue.degraded})
+        archive, problems = wiring.current(), catalogue.problems()
+        if wiring.access.keys is not None and wiring.access.keys.problem:
+            problems.append(wiring.access.keys.problem)
+        return json_response(
+            {
+                "status": "degraded" if problems else "ready",
+                "snapshot_id": archive.id,
+                "reason": "; ".join(problems) or None,
+                "live_sequence": archive.overlay.sequence,
+                "live_lag_seconds": round(catalogue.live.lag_seconds, 1),
+                "waiting": len(archive.overlay.waiting),
+            }
+        )
+
+    def metrics() -> Response:
+        return Response(exposition(catalogue), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def openapi() -> Response:
-        return _json(document(operations(policies)))
+        return json_response(document(operations(policies)))
 
     add = app.add_url_rule
     add("/v1/articles/<path:id>/related", view_func=by_path)
     add("/v1/related", view_func=by_query)
-    add("/v1/related", view_func=draft, methods=["POST"])
+    add("/v1/related", view_func=of_a_body, methods=["POST"])
+    add("/v1/related/batch", view_func=batch, methods=["POST"])
     add("/v1/articles/<path:id>", view_func=article_by_path)
     add("/v1/article", view_func=article_by_query)
     for path, view in (
@@ -172,19 +237,30 @@ def register_routes(
         ("/v1/snapshots", snapshots),
         ("/livez", livez),
         ("/readyz", readyz),
+        ("/metrics", metrics),
         ("/openapi.json", openapi),
     ):
         add(path, view_func=view)
 
 
-def _asked_row(snapshot: Snapshot, values: dict[str, Any]) -> tuple[int | None, str]:
+def _examples(raw: bytes) -> Examples | None:
+    """The examples in a body; None for a body that is a draft after all, which speaks of "positive"."""
+    try:
+        if "positive" not in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
+            return None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return read_body(raw, Examples, "invalid_examples")
+
+
+def _asked_row(archive: Archive, values: dict[str, Any]) -> tuple[int | None, str]:
     identifier, url = values["id"], values["url"]
     if (identifier is None) == (url is None):
         raise ProblemFound(400, "invalid_id", "Give exactly one of the parameters id and url.")
     if identifier is not None:
-        return snapshot.row_of_id(identifier), identifier
-    row = snapshot.row_of_url(url)
-    return (snapshot.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
+        return archive.row_of_id(identifier), identifier
+    row = archive.row_of_url(url)
+    return (archive.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
 
 
 def _query(values: dict[str, Any]) -> Query:
@@ -206,37 +282,23 @@ def _query(values: dict[str, Any]) -> Query:
     )
 
 
-def _list_response(found: RelatedList, origins: frozenset[str]) -> Response:
-    headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
-    if found.etag is None:
-        headers.append(("Cache-Control", "private, no-store"))
-    else:
-        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{found.etag}"')]
-    if origins:
-        headers += _cross_origin(origins)
-    asked = request.environ.get("HTTP_IF_NONE_MATCH")
-    if asked and found.etag and request.if_none_match.contains_weak(found.etag):
-        return Response(None, 304, headers)
-    return Response(found.body, 200, headers)
-
-
-def _cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
-    """What tells a browser whether a page of another origin may read the answer."""
-    origin = request.headers.get("Origin")
-    allowed = "*" if "*" in origins else origin if origin in origins else None
-    return [("Vary", "Origin")] + ([("Access-Control-Allow-Origin", allowed)] if allowed else [])
-
-
-def _article_response(snapshot: Snapshot, row: int | None, asked: str, now: int) -> Response:
+def _article_response(archive: Archive, row: int | None, asked: str, now: int) -> Response:
     if row is None:
-        raise ArticleNotFound(asked, snapshot.id)
-    state: dict[str, Any] = {"state": "withdrawn", "snapshot_id": snapshot.id, "teaser": None}
-    if not snapshot.fact(row).flags & FLAG_WITHDRAWN:
-        visible_row(snapshot, row, asked, now)  # embargoed: as if it were not there
-        state = {"state": "published", "snapshot_id": snapshot.id, "teaser": msgspec.Raw(snapshot.teaser(row))}
-    event_id, storyline_id = (f"{int(snapshot.cluster_ids[kind][row]):016x}" for kind in ("events", "storylines"))
-    state |= {"event_id": event_id, "storyline_id": storyline_id}
-    return _json(state)
+        raise ArticleNotFound(asked, archive.id)
+    facts = archive.fact(row)
+    state: dict[str, Any] = {"state": "withdrawn", "snapshot_id": archive.id, "teaser": None}
+    if not facts.flags & FLAG_WITHDRAWN:
+        visible_row(archive, row, asked, now)  # embargoed: as if it were not there
+        state |= {"state": "published", "teaser": msgspec.Raw(archive.teaser(row))}
+    state |= {"live": row in archive.overlay.facts, "compared": row not in archive.overlay.waiting}
+    for kind, stands_for in (("events", facts.event), ("storylines", facts.storyline)):
+        known = stands_for < FIRST_LIVE_ROW  # the ID of a cluster of new articles alone comes with the next snapshot
+        cluster = int(archive.snapshot.cluster_ids[kind][stands_for]) if known else None
+        state[f"{kind[:-1]}_id"] = None if cluster is None else f"{cluster:016x}"
+    response = json_response(state)
+    if version := archive.version(row):
+        response.set_etag(version)
+    return response
 
 
 def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:
@@ -260,8 +322,3 @@ def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:
             entry["damaged"] = error.reason
         found.append(entry)
     return found
-
-
-def _json(content: object) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(msgspec.json.encode(content), 200, headers, content_type="application/json")

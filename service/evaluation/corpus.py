@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED, Article
 from index.embed.lexical import unit_rows
-from index.previous import read_articles
+from index.records import read_articles
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
 from index.words import load_lexical
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from index.article import UNDATED
 from index.measures import rank_biased_overlap
 from index.snapshot import Snapshot
+from service.archive import Archive
 from service.evaluation.corpus import FloatArray
 from service.policy import shipped_policies
 from service.related import Query, related
@@ -74,7 +75,7 @@ def sampled_rows(snapshot: Snapshot, now: int, seed: int, most: int = MOST_LISTS
 
 def served(snapshot: Snapshot, row: int, now: int) -> ServedList:
     """The list that a reader would see under an article as of `now`."""
-    answer = related(snapshot, row, Query(limit=LIMIT), shipped_policies()[POLICY], now)
+    answer = related(Archive(snapshot), row, Query(limit=LIMIT), shipped_policies()[POLICY], now)
     items = msgspec.json.decode(answer.body)["items"]
     rows = [snapshot.row_of_id(item["teaser"]["id"]) for item in items]
     return ServedList(

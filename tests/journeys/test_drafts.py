@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from conftest import HashingEmbedder
 from flask.testing import FlaskClient
+from newsroom import READER, write_keys
 
 from index.article import Article
 from index.build import rebuild
@@ -54,7 +55,12 @@ def socket(published: Store, tmp_path: Path) -> Iterator[Path]:
 
 
 def client_of(store: Store, socket: Path, now: int) -> FlaskClient:
-    return create_app(Settings(store=store.root, search_socket=socket), clock=lambda: now).test_client()
+    settings = Settings(
+        store=store.root, search_socket=socket, keys=write_keys(socket.parent / "keys.toml"), live="off"
+    )
+    client = create_app(settings, clock=lambda: now).test_client()
+    client.environ_base["HTTP_X_API_KEY"] = READER
+    return client
 
 
 def ask(client: FlaskClient, draft: Any, query: str = "") -> tuple[int, dict[str, Any]]:
@@ -113,7 +119,7 @@ def test_a_body_that_is_no_draft_is_refused_by_field(
     published: Store, socket: Path, now: int, body: bytes, told: str
 ) -> None:
     answer = client_of(published, socket, now).post("/v1/related", data=body, content_type="application/json")
-    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_draft")
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid_draft")
     assert told in answer.get_json()["detail"]
 
 
@@ -138,7 +144,7 @@ def test_a_model_other_than_the_snapshots_is_never_compared_with_it(
 def test_the_document_describes_the_draft(published: Store, tmp_path: Path, now: int) -> None:
     document = client_of(published, tmp_path / "s", now).get("/openapi.json").get_json()
     operation = document["paths"]["/v1/related"]["post"]
-    assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Draft")
+    assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/DraftOrExamples")
     assert document["components"]["schemas"]["Draft"]["required"] == ["headline"]
     assert {each["name"] for each in operation["parameters"]}.isdisjoint({"unit", "explain", "fallback"})
     assert msgspec.json.encode(document)

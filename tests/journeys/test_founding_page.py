@@ -14,6 +14,7 @@ from index.snapshot import Snapshot
 from index.sources import Rejection, read_source
 from index.sources.page_text import parse_page
 from index.store import Store
+from service.archive import Archive
 from service.policy import shipped_policies
 from service.related import Query, related
 
@@ -61,7 +62,7 @@ def latest_list(data_dir: Path, store: Store, sample: list[Article], digitalgov:
     row = snapshot.row_of_id(PAGE)
     assert row is not None
     latest = shipped_policies()["latest"]
-    answer = msgspec.json.decode(related(snapshot, row, Query(limit=8), latest, SPRING_2025).body)
+    answer = msgspec.json.decode(related(Archive(snapshot), row, Query(limit=8), latest, SPRING_2025).body)
     return [item["teaser"]["id"] for item in answer["items"]]
 
 

@@ -10,6 +10,7 @@ from index.article import Article
 from index.build import rebuild
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
 from index.store import Store
+from service.archive import Archive
 from service.policy import shipped_policies
 from service.related import Query, related
 
@@ -27,7 +28,7 @@ def test_no_list_of_ten_repeats_a_story_or_shows_one_that_readers_may_not_see(
 ) -> None:
     lists = 0
     for row in newsroom.visible_rows(now).tolist():
-        found = related(newsroom, row, Query(limit=10), shipped_policies()[policy], now)
+        found = related(Archive(newsroom), row, Query(limit=10), shipped_policies()[policy], now)
         rows = [newsroom.row_of_id(item["teaser"]["id"]) for item in msgspec.json.decode(found.body)["items"]]
         facts = [newsroom.fact(each) for each in rows if each is not None]
         assert len(facts) == len(rows)

@@ -15,7 +15,7 @@ import pytest
 from index.article import Article
 from index.build import Refused, rebuild
 from index.nearest import Nearest
-from index.previous import read_articles
+from index.records import read_articles
 from index.relatedness import default_relevance
 from index.searcher import Searcher
 from index.snapshot import FLAG_WITHDRAWN, Snapshot

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -167,3 +168,103 @@ def test_unit_rows_pass_as_float32():
     rows = checked_unit_rows(np.eye(2, 3, dtype=np.float64), 2, 3)
     assert rows.dtype == np.float32
     np.testing.assert_array_equal(rows, np.eye(2, 3))
+
+
+def test_two_processes_may_write_at_once_and_see_each_others_vectors_when_opened(tmp_path):
+    one, other = opened(tmp_path), opened(tmp_path)
+    cached_embed(one, HashingEmbedder(), TEXTS[:8])
+    cached_embed(other, HashingEmbedder(), TEXTS[5:])
+    assert len(opened(tmp_path)) == 20
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    cached_embed(opened(tmp_path), HashingEmbedder(), TEXTS)
+    shard = shards(tmp_path)[0]
+    running, ended = shard.with_name(f"abc.{os.getpid()}.tmp"), shard.with_name("abc.999999999.tmp")
+    for path in (running, ended):
+        path.write_bytes(b"VEC1 half")
+    opened(tmp_path)
+    assert (running.exists(), ended.exists()) == (True, False)
+
+
+def one_by_one(directory: Path) -> VectorCache:
+    cache = opened(directory)
+    for text in TEXTS:
+        cached_embed(cache, HashingEmbedder(), [text])
+    return cache
+
+
+def test_small_shards_become_one_with_the_same_vectors(tmp_path):
+    cache = one_by_one(tmp_path)
+    assert (len(shards(tmp_path)), cache.small_shards) == (20, 20)
+    cache.compact()
+    assert (len(shards(tmp_path)), cache.small_shards) == (1, 1)
+    for each in (cache, opened(tmp_path)):
+        vectors, embedded = cached_embed(each, HashingEmbedder(), TEXTS)
+        assert embedded == 0
+        np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
+    before = shards(tmp_path)
+    cache.compact()
+    assert shards(tmp_path) == before
+
+
+def test_large_shards_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("index.cache.SMALL", 5)
+    cache = opened(tmp_path)
+    cached_embed(cache, HashingEmbedder(), TEXTS[:6])
+    (large,) = shards(tmp_path)
+    cached_embed(cache, HashingEmbedder(), TEXTS[6:8])
+    cached_embed(cache, HashingEmbedder(), TEXTS[8:10])
+    cache.compact()
+    assert large in shards(tmp_path)
+    assert len(shards(tmp_path)) == 2
+
+
+def test_an_open_cache_finds_merged_vectors_in_their_new_place(tmp_path):
+    open_elsewhere = one_by_one(tmp_path)
+    opened(tmp_path).compact()
+    embedder = HashingEmbedder()
+    vectors, embedded = cached_embed(open_elsewhere, embedder, TEXTS)
+    assert (embedded, embedder.seen) == (0, [])
+    np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
+
+
+def test_the_texts_of_a_shard_that_went_are_embedded_again(tmp_path):
+    cache = opened(tmp_path)
+    cached_embed(cache, HashingEmbedder(), TEXTS, flush_every=6)
+    shards(tmp_path)[0].unlink()
+    vectors, embedded = cached_embed(cache, HashingEmbedder(), TEXTS)
+    assert embedded in (2, 6)
+    np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
+
+
+@pytest.mark.parametrize("small", [1, 512], ids=["in large shards", "in small shards"])
+def test_what_is_to_be_dropped_is_in_no_shard_any_more(tmp_path, monkeypatch, small):
+    monkeypatch.setattr("index.cache.SMALL", small)
+    cache, again = opened(tmp_path), opened(tmp_path)
+    cached_embed(cache, HashingEmbedder(), TEXTS, flush_every=6)
+    cached_embed(again, HashingEmbedder(), TEXTS[3:5])  # a second copy, in another shard
+    open_elsewhere = opened(tmp_path)
+    dropped = cache.key(TEXTS[3])
+    cache.compact({dropped})
+    assert all(dropped not in path.read_bytes() for path in shards(tmp_path))
+    assert dropped not in cache
+    assert len(cache) == len(opened(tmp_path)) == 19
+    _, embedded = cached_embed(open_elsewhere, HashingEmbedder(), TEXTS)
+    assert embedded == 1
+
+
+def test_a_merge_that_is_killed_before_the_old_shards_go_loses_nothing(tmp_path, monkeypatch):
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    cache = one_by_one(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            cache.compact()
+    assert len(shards(tmp_path)) == 21
+    resumed = opened(tmp_path)
+    assert len(resumed) == 20
+    resumed.compact()
+    assert len(shards(tmp_path)) == 1

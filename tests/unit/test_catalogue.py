@@ -92,7 +92,7 @@ def test_a_snapshot_found_damaged_by_a_request_gives_way_to_the_one_before(store
     publish(store, "s1")
     publish(store, "s2")
     catalogue = Catalogue(store, "default")
-    catalogue.condemn(DamagedSnapshot(catalogue.current().directory, "block 7 does not match its digest"))
+    catalogue.condemn(DamagedSnapshot(catalogue.current().snapshot.directory, "block 7 does not match its digest"))
     assert catalogue.current().id == "s1"
     assert "block 7" in (catalogue.degraded or "")
     catalogue.refresh()

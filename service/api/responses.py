@@ -1,0 +1,36 @@
+"""Owns how answers are made: JSON that nobody may keep, lists that may be kept if asked about, origins."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Response, request
+
+from service.related import RelatedList
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """Anything as JSON that no cache keeps."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(msgspec.json.encode(content), status, headers, content_type="application/json")
+
+
+def list_response(found: RelatedList, origins: frozenset[str]) -> Response:
+    """A list, or 304 to whoever has it; one without an ETag is for this caller alone."""
+    headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+    if found.etag is None:
+        headers.append(("Cache-Control", "private, no-store"))
+    else:
+        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{found.etag}"')]
+    if origins:
+        headers += _cross_origin(origins)
+    asked = request.environ.get("HTTP_IF_NONE_MATCH")
+    if asked and found.etag and request.if_none_match.contains_weak(found.etag):
+        return Response(None, 304, headers)
+    return Response(found.body, 200, headers)
+
+
+def _cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
+    """What tells a browser whether a page of another origin may read the answer."""
+    origin = request.headers.get("Origin")
+    allowed = "*" if "*" in origins else origin if origin in origins else None
+    return [("Vary", "Origin")] + ([("Access-Control-Allow-Origin", allowed)] if allowed else [])

@@ -1,0 +1,323 @@
+"""Owns the HTTP routes that change the live newsroom: articles, signals, webhooks."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug.exceptions import MethodNotAllowed
+
+from index.article import Article, iso_time
+from service.api.bodies import ARTICLE_BYTES, body, read_article
+from service.api.openapi import Operation
+from service.api.parameters import ID, NOTE, checked_id, read_parameters
+from service.api.problems import ProblemFound
+from service.api.responses import json_response
+from service.api.wiring import Wiring
+from service.archive import Archive
+from service.catalogue import NoSnapshot
+from service.keys import Key
+from service.live.changes import InvalidSignals, SignalSet, Written, read_signals
+from service.live.store import ArticleErased, LiveStore
+from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
+
+RETRY_SECONDS = 5
+REPLAY_SECONDS = 900  # longer than a webhook's timestamp may differ from the clock, both ways
+
+_WRITE = {
+    200: "Written",
+    400: "Problem",
+    401: "Problem",
+    403: "Problem",
+    412: "Problem",
+    422: "Problem",
+    503: "Problem",
+}
+
+OPERATIONS = (
+    Operation(
+        path="/v1/articles/{id}",
+        method="put",
+        summary="Publish or update an article",
+        description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one.",
+        body="Article",
+        scope="write",
+        responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
+    ),
+    Operation(
+        path="/v1/articles/{id}",
+        method="delete",
+        summary="Withdraw an article",
+        description="It leaves every list at once and no rebuild brings it back; a later PUT does.",
+        parameters=(NOTE,),
+        scope="write",
+        responses=_WRITE,
+    ),
+    Operation(
+        path="/v1/article",
+        method="put",
+        summary="The same, by ID in the query",
+        parameters=(ID,),
+        body="Article",
+        scope="write",
+        responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
+    ),
+    Operation(
+        path="/v1/article",
+        method="delete",
+        summary="The same, by ID in the query",
+        parameters=(ID, NOTE),
+        scope="write",
+        responses=_WRITE,
+    ),
+    Operation(
+        path="/v1/articles/{id}/signals",
+        summary="An article's signals and who gave them",
+        scope="editor",
+        responses={200: "Signals", 401: "Problem", 403: "Problem", 503: "Problem"},
+    ),
+    Operation(
+        path="/v1/articles/{id}/signals",
+        method="put",
+        summary="Replace an article's signals",
+        description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists.",
+        body="SignalsGiven",
+        scope="editor",
+        responses=_WRITE,
+    ),
+    Operation(
+        path="/v1/article/signals",
+        summary="The same, by ID in the query",
+        parameters=(ID,),
+        scope="editor",
+        responses={200: "Signals", 400: "Problem", 401: "Problem", 403: "Problem", 503: "Problem"},
+    ),
+    Operation(
+        path="/v1/article/signals",
+        method="put",
+        summary="The same, by ID in the query",
+        parameters=(ID,),
+        body="SignalsGiven",
+        scope="editor",
+        responses=_WRITE,
+    ),
+    Operation(
+        path="/v1/webhooks/{key}",
+        method="post",
+        summary="Publish and withdraw by signed webhook",
+        description="Signed with the webhook secret of that key: see API.md.",
+        body="Events",
+        responses={200: "Received", 401: "Problem", 409: "Problem", 413: "Problem", 422: "Problem", 503: "Problem"},
+    ),
+)
+
+
+def register_writing(app: Flask, wiring: Wiring) -> None:
+    """Install the routes."""
+    newsroom = Newsroom(wiring)
+
+    def by_path(id: str) -> Response:
+        if id.endswith(("/related", "/signals")):  # what stands behind an ID; an ID that ends so goes by query
+            raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        read_parameters((NOTE,) if request.method == "DELETE" else (), request.args)
+        return article(checked_id(id))
+
+    def by_query() -> Response:
+        values = read_parameters((ID, NOTE) if request.method == "DELETE" else (ID,), request.args)
+        return article(_given(values))
+
+    def article(article_id: str) -> Response:
+        key = wiring.access.require("write")
+        if request.method == "DELETE":
+            return _written(newsroom.withdraw(article_id, key, _note(), _expected()))
+        return _written(newsroom.publish(read_article(body(ARTICLE_BYTES), article_id), key, _expected()))
+
+    def signals_by_path(id: str) -> Response:
+        read_parameters((), request.args)
+        return signals(checked_id(id))
+
+    def signals_by_query() -> Response:
+        return signals(_given(read_parameters((ID,), request.args)))
+
+    def signals(article_id: str) -> Response:
+        key = wiring.access.require("editor")
+        if request.method == "GET":
+            return _signals_response(newsroom.store, article_id)
+        try:
+            given = read_signals(body())
+        except InvalidSignals as error:
+            raise ProblemFound(422, "invalid_signals", f"{error}.") from None
+        written = newsroom.store.set_signals(article_id, given, by=key.name, at=wiring.clock(), expected=_expected())
+        wiring.catalogue.catch_up()
+        return _written(written)
+
+    def webhook(key: str) -> Response:
+        return json_response({"results": newsroom.receive(key, body(ARTICLE_BYTES))})
+
+    for path, view, methods in (
+        ("/v1/articles/<path:id>", by_path, ["PUT", "DELETE"]),
+        ("/v1/article", by_query, ["PUT", "DELETE"]),
+        ("/v1/articles/<path:id>/signals", signals_by_path, ["GET", "PUT"]),
+        ("/v1/article/signals", signals_by_query, ["GET", "PUT"]),
+        ("/v1/webhooks/<key>", webhook, ["POST"]),
+    ):
+        app.add_url_rule(path, endpoint=f"write_{view.__name__}", view_func=view, methods=methods)
+
+
+class Newsroom:
+    """Writes for holders of a key: durable when a method returns, and known to this worker."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    @property
+    def store(self) -> LiveStore:
+        """Raises `ProblemFound` 503 where there is none."""
+        store = self._wiring.catalogue.live.store
+        if store is None:
+            raise ProblemFound(503, "no_live_store", "This installation has no live store: RELATED_LIVE is off.")
+        return store
+
+    def publish(self, article: Article, key: Key, expected: str | None) -> Written:
+        """Publish, or update, or with the status "withdrawn" withdraw. Raises `ProblemFound`."""
+        archive = self._archive()
+        row = archive.row_of_id(article.id) if archive else None
+        article = self._branded(article, key, archive, row)
+        self._check_queue(archive)
+        version = archive.version(row) if archive and row is not None else None
+        written = self.store.put(
+            article, by=key.name, at=self._wiring.clock(), expected=expected, snapshot_version=version
+        )
+        self._wiring.catalogue.catch_up()
+        return written
+
+    def withdraw(self, article_id: str, key: Key, note: str, expected: str | None) -> Written:
+        """Withdraw an article, also one that nobody has heard of yet. Raises `ProblemFound`."""
+        archive = self._archive()
+        row = archive.row_of_id(article_id) if archive else None
+        if archive and row is not None:
+            self._own_brand(key, archive.names["brand"][archive.fact(row).brand])
+        written = self.store.withdraw(
+            article_id,
+            by=key.name,
+            at=self._wiring.clock(),
+            note=note,
+            expected=expected,
+            snapshot_version=archive.version(row) if archive and row is not None else None,
+            known=row is not None,
+        )
+        self._wiring.catalogue.catch_up()
+        return written
+
+    def receive(self, name: str, raw: bytes) -> list[dict[str, Any]]:
+        """Do what a signed webhook says. Raises `ProblemFound`; all of it is checked before any is done."""
+        key = self._wiring.access.named(name)
+        if key is None or key.webhook_secret is None or "write" not in key.scopes:
+            raise ProblemFound(
+                401, "unknown_webhook", f"No key {name[:60]!r} with a webhook secret and the scope write."
+            )
+        now = self._wiring.clock()
+        signed = request.headers.get(TIMESTAMP, ""), request.headers.get(SIGNATURE, "")
+        try:
+            signature = verify(key.webhook_secret, *signed, raw, now)
+            events = read_events(raw)
+        except BadWebhook as error:
+            raise ProblemFound(422 if error.code == "invalid_events" else 401, error.code, f"{error}.") from None
+        if self.store.seen_before(signature, now):
+            raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
+        if any(event.article is not None for event in events):
+            self._check_queue(self._archive())  # for all of them: few senders read what became of each event
+        results = [self._done(event, key) for event in events]
+        self.store.remember(signature, now, REPLAY_SECONDS)  # at the end: what failed half-way may be sent again
+        return results
+
+    def _done(self, event: Event, key: Key) -> dict[str, Any]:
+        """What one event of a webhook did, or why it could not."""
+        try:
+            if event.article is not None:
+                written = self.publish(event.article, key, None)
+            else:
+                written = self.withdraw(event.id, key, event.note, None)
+        except (ProblemFound, ArticleErased) as error:
+            code, detail = (error.code, error.detail) if isinstance(error, ProblemFound) else ("erased", str(error))
+            return {"id": event.id, "done": False, "code": code, "detail": detail}
+        return {"id": event.id, "done": True, "changed": written.changed}
+
+    def _archive(self) -> Archive | None:
+        try:
+            return self._wiring.current()
+        except NoSnapshot:
+            return None  # what is written now is served with the first snapshot
+
+    def _check_queue(self, archive: Archive | None) -> None:
+        waiting = len(archive.overlay.waiting) if archive else 0
+        if waiting >= self._wiring.settings.queue_limit:
+            raise ProblemFound(
+                429, "queue_full", f"{waiting:,} articles wait to be compared: try again later.", RETRY_SECONDS
+            )
+
+    def _branded(self, article: Article, key: Key, archive: Archive | None, row: int | None) -> Article:
+        """The article under the brand of the key, which must be its brand, and that of the article it replaces."""
+        if archive and row is not None:
+            self._own_brand(key, archive.names["brand"][archive.fact(row).brand])
+        if not key.brand:
+            return article
+        self._own_brand(key, article.brand or key.brand)
+        return msgspec.structs.replace(article, brand=key.brand)
+
+    @staticmethod
+    def _own_brand(key: Key, brand: str) -> None:
+        if key.brand and brand and brand != key.brand:
+            raise ProblemFound(
+                403, "other_brand", f"The key {key.name!r} writes for {key.brand!r}, not for {brand!r}."
+            )
+
+
+def _given(values: dict[str, Any]) -> str:
+    if values["id"] is None:
+        raise ProblemFound(400, "invalid_id", "Give the parameter id.")
+    identifier: str = values["id"]
+    return identifier
+
+
+def _note() -> str:
+    note = request.args.get("note", "")
+    if any(unicodedata.category(each) in ("Cc", "Cs") for each in note):
+        raise ProblemFound(400, "invalid_note", "The parameter note holds a control character.")
+    return note
+
+
+def _expected() -> str | None:
+    """The version in If-Match, "*" for any, None without the header."""
+    tags = request.if_match
+    if not request.headers.get("If-Match"):
+        return None
+    return "*" if tags.star_tag else next(iter(tags), "")
+
+
+def _written(written: Written) -> Response:
+    response = json_response(written, 201 if written.created else 200)
+    if written.version:
+        response.set_etag(written.version)
+    return response
+
+
+def _signals_response(store: LiveStore, article_id: str) -> Response:
+    held = store.signals_of(article_id) or SignalSet(article_id, 0, (), "")
+    history = [
+        {"at": iso_time(entry.at), "by": entry.by, "action": entry.action, "note": entry.note}
+        for entry in store.audit_of(article_id)
+    ]
+    signals = [
+        {
+            **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
+            **{name: iso_time(getattr(signal, name)) for name in ("valid_from", "valid_until")},
+        }
+        for signal in held.signals
+    ]
+    response = json_response({"article_id": article_id, "signals": signals, "history": history})
+    if held.version:
+        response.set_etag(held.version)
+    return response

@@ -1,0 +1,122 @@
+"""Owns what a request answers from: a snapshot with the live changes laid over it, frozen as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from heapq import merge
+
+import numpy as np
+
+from index.article import UNDATED, canonical_url
+from index.comparison import Comparison
+from index.snapshot import FIRST_LIVE_ROW, Snapshot
+from service.brands import ONE_NEWSROOM, Brands
+from service.overlay import Overlay
+from service.ranking import Candidates
+from service.signals import Signals
+
+
+class Archive:
+    """Reads like a snapshot, live articles included. Rows from `FIRST_LIVE_ROW` on are of no snapshot.
+
+    Safe to share between threads. A request asks for one and holds on to it, so an answer never mixes two states.
+    """
+
+    def __init__(self, snapshot: Snapshot, overlay: Overlay | None = None, brands: Brands = ONE_NEWSROOM) -> None:
+        self._brands = brands
+        self.snapshot = snapshot
+        self.overlay = overlay = Overlay(snapshot) if overlay is None else overlay
+        self.id = snapshot.id
+        self.generation = (snapshot.id, overlay.sequence)  # within a minute, lists of one generation are the same
+        self.names = overlay.names
+        self.fact = overlay.fact if overlay.facts else snapshot.fact
+        self.signals = Signals(overlay.signals, self.row_of_id)
+
+    def row_of_id(self, identifier: str) -> int | None:
+        """The row of an article ID or a declared alias; None when unknown or erased."""
+        overlay = self.overlay
+        if identifier in overlay.held:
+            return overlay.held[identifier].row
+        row = overlay.aliases.get(identifier)
+        row = self.snapshot.row_of_id(identifier) if row is None else row
+        return None if row in overlay.erased else row
+
+    def row_of_url(self, url: str) -> int | None:
+        """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown or erased."""
+        row = self.overlay.urls.get(canonical_url(url))
+        row = self.snapshot.row_of_url(url) if row is None else row
+        return None if row in self.overlay.erased else row
+
+    def version(self, row: int) -> str | None:
+        """The ETag of a row's article; None where only its withdrawal is known."""
+        held = self.overlay.versions.get(row)
+        return self.snapshot.version(row) if held is None and row < FIRST_LIVE_ROW else held
+
+    def teaser(self, row: int) -> bytes:
+        """The ready-made JSON object of a row's teaser, beginning with its id."""
+        found = self.overlay.teasers.get(row)
+        return self.snapshot.teaser(row) if found is None else found
+
+    def candidates(self, row: int) -> Candidates:
+        """The row's candidates: of the candidate table, and live articles where they belong among them.
+
+        By falling relevance, of equals the higher row first: exactly as if each pair had been in the table.
+        """
+        own = self.overlay.own_candidates(row)
+        entering = self.overlay.entering.of(row)
+        if entering is None:
+            return own
+        rows = np.concatenate([own.rows, entering.rows])
+        features = np.concatenate([own.features, entering.features])
+        order = np.lexsort((-rows.astype(np.int64), -features[:, 0]))
+        return Candidates(rows[order], features[order])
+
+    def known_only(self, candidates: Candidates) -> Candidates:
+        """Without live rows that this archive has not heard of yet: the search process may be ahead of it."""
+        facts = self.overlay.facts
+        known = [at for at, row in enumerate(candidates.rows.tolist()) if row < FIRST_LIVE_ROW or row in facts]
+        return Candidates(candidates.rows[known], candidates.features[known])
+
+    def brands_shown_by(self, brand: str) -> frozenset[int] | None:
+        """Codes of the brands whose stories an article of a brand shows; None for all."""
+        shown, names = self._brands.shown(brand), self.names["brand"]
+        return None if shown is None else frozenset(names.index(name) for name in shown if name in names)
+
+    def compared(self, row: int) -> bool:
+        """Whether the row's candidates are known: not yet for an article that came a moment ago."""
+        return row < FIRST_LIVE_ROW or row in self.overlay.comparisons
+
+    def sketch(self, row: int) -> int:
+        """The 256-bit sketch of a row: see `index.sketches`; 0 for a live row that was not compared yet."""
+        found = self.overlay.sketches.get(row)
+        if found is None:
+            return self.snapshot.sketch(row) if row < FIRST_LIVE_ROW else 0
+        return found
+
+    def shared_terms(self, row: int, other: int) -> list[str]:
+        """Characteristic terms that two rows have in common, most characteristic of `row` first."""
+        theirs = set(self._terms(other))
+        return [term for term in self._terms(row) if term in theirs]
+
+    def _terms(self, row: int) -> list[str]:
+        raw = self.overlay.comparisons.get(row)
+        if raw is None:
+            return self.snapshot.terms(row) if row < FIRST_LIVE_ROW else []
+        return list(Comparison.from_bytes(raw).terms)
+
+    def newest_rows(self, most: int, section: int | None = None) -> Iterator[int]:
+        """Rows by date, newest first, without undated ones: live articles and the newest `most` of the snapshot."""
+        first = max(0, self.snapshot.rows - most)
+        rows = np.arange(first, self.snapshot.rows)
+        if section is not None:
+            rows = rows[self.snapshot.attributes["section"][first:] == section]
+        live = (row for row in self._newest_live if section is None or self.fact(row).section == section)
+        both = merge(live, rows[::-1].tolist(), key=lambda row: -self.fact(row).published_at)
+        return (row for row in both if self.fact(row).published_at != UNDATED)
+
+    @cached_property
+    def _newest_live(self) -> list[int]:
+        """The rows of live articles that the snapshot does not have, newest first."""
+        rows = [row for row in self.overlay.facts if row >= FIRST_LIVE_ROW]
+        return sorted(rows, key=lambda row: (-self.fact(row).published_at, -row))

@@ -1,0 +1,105 @@
+"""Owns following the live store: what a worker knows of it, while it answers and while it does not."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from index.snapshot import Snapshot
+from service.archive import Archive
+from service.brands import ONE_NEWSROOM, Brands
+from service.live.changes import Changes, LiveArticle, SignalSet
+from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+from service.overlay import Overlay
+
+log = logging.getLogger(__name__)
+
+_Error = (LiveStoreUnavailable, OutdatedLiveStore)
+
+
+class Following:
+    """Lays a live store over snapshots and keeps up with it by sequence number. One thread at a time.
+
+    While the store is away, what was read before still counts, and lies over a new snapshot too.
+    """
+
+    def __init__(
+        self, store: LiveStore | None, brands: Brands = ONE_NEWSROOM, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.problem: str | None = None
+        self.store = store
+        self._brands = brands
+        self._monotonic = monotonic
+        self._reached = monotonic()
+        self._installation = ""
+        self._sequence = 0
+        self._articles: dict[str, LiveArticle] = {}
+        self._signals: dict[str, SignalSet] = {}
+
+    def over(self, snapshot: Snapshot) -> Archive:
+        """A snapshot with all live changes over it; with those known so far while the store is away."""
+        overlay = Overlay(snapshot)
+        if self.store is None:
+            return Archive(snapshot, overlay, self._brands)
+        try:
+            return Archive(snapshot, self._read(overlay), self._brands)
+        except _Error as error:
+            self._missed(error)
+        known = Changes(
+            installation=self._installation,
+            sequence=self._sequence,
+            articles=tuple(self._articles.values()),
+            signals=tuple(self._signals.values()),
+            comparisons=(),
+        )
+        return Archive(snapshot, overlay.changed(known), self._brands)
+
+    def caught_up(self, archive: Archive) -> Archive:
+        """The archive with what has changed since; the same one when nothing has, or the store is away."""
+        if self.store is None:
+            return archive
+        try:
+            overlay = self._read(archive.overlay)
+        except _Error as error:
+            self._missed(error)
+            return archive
+        return archive if overlay is archive.overlay else Archive(archive.snapshot, overlay, self._brands)
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long ago the live store last answered; 0 without one."""
+        return 0.0 if self.store is None else self._monotonic() - self._reached
+
+    def _read(self, overlay: Overlay) -> Overlay:
+        assert self.store is not None  # noqa: S101 - for mypy; callers checked
+        while True:
+            changes = self.store.changes(overlay.sequence, overlay.snapshot.id)
+            self._answered()
+            begun_anew = self._installation not in ("", changes.installation)
+            if begun_anew or changes.sequence < overlay.sequence:  # the latter: restored from a backup
+                log.warning("another live store answers: reading all of it")
+                self._articles, self._signals, self._sequence = {}, {}, 0
+                overlay, self._installation = Overlay(overlay.snapshot), changes.installation
+                continue
+            self._installation = changes.installation
+            if changes.sequence == overlay.sequence:
+                return overlay
+            self._remember(changes)
+            overlay = overlay.changed(changes)
+
+    def _answered(self) -> None:
+        self._reached = self._monotonic()
+        if self.problem is not None:
+            log.info("the live store answers again")
+            self.problem = None
+
+    def _remember(self, changes: Changes) -> None:
+        self._sequence = max(self._sequence, changes.sequence)
+        self._articles.update((each.id or each.id_digest, each) for each in changes.articles)
+        self._signals.update((each.article_id, each) for each in changes.signals)
+
+    def _missed(self, error: Exception) -> None:
+        if self.problem is None:
+            log.error("the live store cannot be read: %s", error)
+        self.problem = f"the live store cannot be read: {error}"

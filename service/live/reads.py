@@ -1,0 +1,182 @@
+"""Owns the questions to the live store, each on a connection that sees one moment in all tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, exists, func, select, text
+
+from index.article import Article
+from index.live_rows import LiveRows
+from index.snapshot import id_digest
+from service.live.changes import AuditEntry, Changes, Compared, LiveArticle, Signal, SignalSet, Summary
+from service.live.schema import articles, audit, comparisons, erased, installation, replays, signals
+
+_summary = msgspec.json.Decoder(Summary)
+_record = msgspec.json.Decoder(Article)
+_signals = msgspec.json.Decoder(tuple[Signal, ...])
+
+_MARK = select(installation.c.id, installation.c.sequence)
+
+_SIZES = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
+
+# Followers read these, and never a body.
+ARTICLE_COLUMNS = [articles.c[name] for name in ("id", "number", "sequence", "state", "changed_at", "summary")]
+
+
+def mark(connection: Connection) -> tuple[str, int]:
+    """The installation, and the sequence of the last change."""
+    row = connection.execute(_MARK).one()
+    return row.id, row.sequence
+
+
+def remembered(connection: Connection, signature: str, now: int) -> bool:
+    """Whether a signature is kept beyond `now`."""
+    asked = select(replays).where((replays.c.signature == signature) & (replays.c.expires_at > now))
+    return connection.execute(asked).first() is not None
+
+
+def changes(connection: Connection, after: int, snapshot_id: str | None, most: int) -> Changes:
+    """The first `most` rows, of all tables together, by sequence; every row has a sequence of its own."""
+    name, sequence = mark(connection)
+    rows: list[LiveArticle | SignalSet | Compared] = [
+        *_articles_after(connection, after, most + 1),
+        *_erased_after(connection, after, most + 1),
+        *_signals_after(connection, after, most + 1),
+        *_comparisons_after(connection, after, most + 1, snapshot_id),
+    ]
+    rows.sort(key=lambda row: row.sequence)
+    if len(rows) > most:
+        rows = rows[:most]
+        sequence = rows[-1].sequence
+    return Changes(
+        installation=name,
+        sequence=sequence,
+        articles=tuple(row for row in rows if isinstance(row, LiveArticle)),
+        signals=tuple(row for row in rows if isinstance(row, SignalSet)),
+        comparisons=tuple(row for row in rows if isinstance(row, Compared)),
+    )
+
+
+def article(connection: Connection, article_id: str) -> Article | None:
+    """The stored article; None when unknown, erased, or withdrawn without ever having been sent."""
+    record = connection.execute(select(articles.c.record).where(articles.c.id == article_id)).scalar()
+    return None if record is None else _record.decode(record)
+
+
+def state_of(connection: Connection, article_id: str) -> LiveArticle | None:
+    """The last state of an article; None when the live store knows nothing of it."""
+    row = connection.execute(select(*ARTICLE_COLUMNS).where(articles.c.id == article_id)).one_or_none()
+    return _live_article(row) if row is not None else erasure_of(connection, article_id)
+
+
+def erasure_of(connection: Connection, article_id: str) -> LiveArticle | None:
+    """That an article was erased; None when it was not."""
+    digest = id_digest(article_id).hex()
+    row = connection.execute(select(erased).where(erased.c.digest == digest)).one_or_none()
+    return None if row is None else _erased_article(row)
+
+
+def signals_of(connection: Connection, article_id: str) -> SignalSet | None:
+    """The signals of an article; None when it never had any."""
+    row = connection.execute(select(signals).where(signals.c.article_id == article_id)).one_or_none()
+    return None if row is None else _signal_set(row)
+
+
+def audit_of(connection: Connection, article_id: str, most: int) -> list[AuditEntry]:
+    """What was done to an article, newest first; of an erased one without what would tell of it."""
+    names = (article_id, id_digest(article_id).hex())
+    query = select(audit).where(audit.c.article_id.in_(names)).order_by(audit.c.number.desc()).limit(most)
+    return [
+        AuditEntry(row.at, row.by, row.action, row.article_id, row.note, row.detail)
+        for row in connection.execute(query)
+    ]
+
+
+def records(connection: Connection, after: int) -> list[tuple[LiveArticle, Article]]:
+    """Published articles that changed after a sequence number, by rising sequence."""
+    query = (
+        select(*ARTICLE_COLUMNS, articles.c.record)
+        .where(articles.c.sequence > after, articles.c.state == "published")
+        .order_by(articles.c.sequence)
+    )
+    return [(_live_article(row), _record.decode(row.record)) for row in connection.execute(query)]
+
+
+def all_rows(connection: Connection) -> LiveRows:
+    """Everything that a rebuild takes in."""
+    name, sequence = mark(connection)
+    withdrawn = select(articles.c.id).where(articles.c.state == "withdrawn").order_by(articles.c.sequence)
+    return LiveRows(
+        installation=name,
+        sequence=sequence,
+        published=[(state.sequence, article) for state, article in records(connection, 0)],
+        withdrawn=list(connection.execute(withdrawn).scalars()),
+        erased=frozenset(connection.execute(select(erased.c.digest)).scalars()),
+    )
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How much of everything there is, and the sequence of the last change.
+
+    `waiting`: published articles that no comparison has as they now are. `bytes`: of a PostgreSQL database, whole.
+    """
+    compared = exists().where(
+        comparisons.c.article_id == articles.c.id, comparisons.c.article_sequence == articles.c.sequence
+    )
+    conditions = {
+        "published": articles.c.state == "published",
+        "withdrawn": articles.c.state == "withdrawn",
+        "waiting": and_(articles.c.state == "published", ~compared),
+    }
+    found = {name: select(func.count()).select_from(articles).where(where) for name, where in conditions.items()}
+    found |= {table.name: select(func.count()).select_from(table) for table in (erased, signals, comparisons, audit)}
+    counted = {name: int(connection.execute(query).scalar_one()) for name, query in found.items()}
+    size = int(connection.execute(text(_SIZES[connection.dialect.name])).scalar_one())
+    return {"sequence": mark(connection)[1], **counted, "bytes": size}
+
+
+def _articles_after(connection: Connection, after: int, most: int) -> list[LiveArticle]:
+    query = select(*ARTICLE_COLUMNS).where(articles.c.sequence > after).order_by(articles.c.sequence).limit(most)
+    return [_live_article(row) for row in connection.execute(query)]
+
+
+def _erased_after(connection: Connection, after: int, most: int) -> list[LiveArticle]:
+    query = select(erased).where(erased.c.sequence > after).order_by(erased.c.sequence).limit(most)
+    return [_erased_article(row) for row in connection.execute(query)]
+
+
+def _signals_after(connection: Connection, after: int, most: int) -> list[SignalSet]:
+    query = select(signals).where(signals.c.sequence > after).order_by(signals.c.sequence).limit(most)
+    return [_signal_set(row) for row in connection.execute(query)]
+
+
+def _comparisons_after(connection: Connection, after: int, most: int, snapshot_id: str | None) -> list[Compared]:
+    if snapshot_id is None:
+        return []
+    of_snapshot = select(comparisons).where(comparisons.c.snapshot_id == snapshot_id)
+    query = of_snapshot.where(comparisons.c.sequence > after).order_by(comparisons.c.sequence).limit(most)
+    return [Compared(**row._mapping) for row in connection.execute(query)]
+
+
+def _live_article(row: Row[*tuple[Any, ...]]) -> LiveArticle:
+    return LiveArticle(
+        id=row.id,
+        number=row.number,
+        sequence=row.sequence,
+        state=row.state,
+        changed_at=row.changed_at,
+        summary=None if row.summary is None else _summary.decode(row.summary),
+    )
+
+
+def _erased_article(row: Row[*tuple[Any, ...]]) -> LiveArticle:
+    return LiveArticle("", 0, row.sequence, "erased", row.changed_at, None, id_digest=row.digest)
+
+
+def _signal_set(row: Row[*tuple[Any, ...]]) -> SignalSet:
+    return SignalSet(row.article_id, row.sequence, _signals.decode(row.signals), row.version)

@@ -1,0 +1,254 @@
+"""Owns the live changes as they lie over one snapshot: which rows they change, add and hide.
+
+Copy on change: `Overlay.changed` gives a new one and leaves the old one as it was, for requests that hold it.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import NamedTuple
+
+import numpy as np
+
+from index.article import UNDATED, canonical_url
+from index.comparison import Comparison
+from index.snapshot import FIRST_LIVE_ROW, FLAG_EVERGREEN, FLAG_WITHDRAWN, NEVER, Facts, Snapshot, id_digest
+from service.entering import Entering
+from service.live.changes import Changes, Compared, LiveArticle, SignalSet, Summary
+from service.ranking import Candidates
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN = Facts(*[0] * len(Facts._fields))
+_NO_CANDIDATES = Candidates(np.zeros(0, np.uint32), np.zeros((0, 3), np.float16))
+
+
+class Held(NamedTuple):
+    """A live article in effect: its row, the sequence of its last change, and its other names."""
+
+    row: int
+    sequence: int
+    aliases: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    hides: tuple[int, ...] = ()  # rows of articles that it has taken the place of: their IDs are its aliases
+
+
+class Overlay:
+    """The changes of a live store up to `sequence`, over `snapshot`. Read by `Archive`."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        manifest = snapshot.manifest
+        self.snapshot = snapshot
+        self.sequence = 0
+        self.held: dict[str, Held] = {}
+        self.facts: dict[int, Facts] = {}  # as readers are to see the rows: `_known`, less what is hidden
+        self.teasers: dict[int, bytes] = {}
+        self.versions: dict[int, str] = {}
+        self.aliases: dict[str, int] = {}
+        self.urls: dict[str, int] = {}
+        self.erased: frozenset[int] = frozenset()
+        self.waiting: frozenset[int] = frozenset()  # rows that the search process has not compared yet
+        self.comparisons: dict[int, bytes] = {}
+        self.compared_at: dict[int, int] = {}
+        self.sketches: dict[int, int] = {}
+        self.entering = Entering.nothing()
+        self.signals: dict[str, SignalSet] = {}
+        self.names = {"section": manifest.sections, "language": manifest.languages,
+                      "type": manifest.types, "brand": manifest.brands}  # fmt: skip
+        self._known: dict[int, Facts] = {}
+        self._hidden: frozenset[int] = frozenset()
+        self._compared_rows_of_snapshot = False
+
+    def changed(self, changes: Changes) -> Overlay:
+        """With these changes applied. Applying a change twice is harmless."""
+        new = copy.copy(self)
+        for name, value in vars(new).items():
+            if isinstance(value, dict):
+                setattr(new, name, value.copy())
+        mark = self.snapshot.manifest.live
+        built_in = mark.sequence if mark is not None and mark.installation == changes.installation else 0
+        for article in changes.articles:
+            new._apply(article, built_in)
+        new._compare(changes.comparisons)
+        for given in changes.signals:
+            new.signals[given.article_id] = given
+        new.sequence = changes.sequence
+        return new
+
+    def fact(self, row: int) -> Facts:
+        """What readers may know of a row."""
+        found = self.facts.get(row)
+        return self.snapshot.fact(row) if found is None else found
+
+    def own_candidates(self, row: int) -> Candidates:
+        """The candidates that were found for the row itself, without those that were compared again since."""
+        raw = self.comparisons.get(row)
+        if raw is not None:
+            found, since = Comparison.from_bytes(raw), self.compared_at[row]
+            own = Candidates(found.rows, found.features)
+        elif row >= FIRST_LIVE_ROW:
+            return _NO_CANDIDATES
+        else:
+            own, since = Candidates(*self.snapshot.neighbours(row)), 0
+            if not self._compared_rows_of_snapshot:
+                return own
+        compared_at = self.compared_at
+        fresh = [place for place, other in enumerate(own.rows.tolist()) if compared_at.get(other, 0) <= since]
+        return own if len(fresh) == len(own.rows) else Candidates(own.rows[fresh], own.features[fresh])
+
+    def _apply(self, article: LiveArticle, built_in: int) -> None:
+        if article.state == "erased":
+            self._erase(article.id_digest)
+            return
+        self._undo(article.id)
+        if article.state == "withdrawn":
+            self._withdraw(article)
+        elif article.summary is not None and article.sequence > built_in:
+            self._publish(article, article.summary)
+
+    def _undo(self, article_id: str) -> None:
+        """Take back what the article's last state changed; its comparison serves until there is a newer one."""
+        held = self.held.pop(article_id, None)
+        if held is None:
+            return
+        for alias in held.aliases:
+            self.aliases.pop(alias, None)
+        for url in held.urls:
+            self.urls.pop(url, None)
+        for changed in (self._known, self.teasers, self.versions):
+            changed.pop(held.row, None)
+        self.waiting -= {held.row}
+        self._hidden -= set(held.hides)
+        self._settle(held.row, *held.hides)
+
+    def _publish(self, article: LiveArticle, summary: Summary) -> None:
+        row, clusters = self._own_row(article.id), None
+        if row is None:
+            row = FIRST_LIVE_ROW + article.number
+            clusters = (row, row, row)
+        urls = {canonical_url(each) for each in (summary.url, *summary.aliases) if "/" in each}
+        hides = tuple(other for alias in summary.aliases if (other := self._row_named(alias)) not in (None, row))
+        self._hold(article, Held(row, article.sequence, summary.aliases, tuple(urls), hides))
+        self._known[row] = self._facts_of(article, summary, row, clusters)
+        self.teasers[row] = bytes(summary.teaser)
+        self.versions[row] = summary.version
+        self.waiting |= {row}
+        self._hidden |= set(hides)
+        self._settle(row, *hides)
+
+    def _withdraw(self, article: LiveArticle) -> None:
+        row = self._own_row(article.id)
+        row = FIRST_LIVE_ROW + article.number if row is None else row
+        aliases = article.summary.aliases if article.summary else ()
+        self._hold(article, Held(row, article.sequence, aliases))
+        if article.summary:
+            self.versions[row] = article.summary.version
+        self._known[row] = self._withdrawn(row)
+        self._settle(row)
+
+    def _erase(self, digest: str) -> None:
+        row = self.snapshot.row_of_digest(bytes.fromhex(digest))
+        for article_id in [each for each in self.held if id_digest(each).hex() == digest]:
+            row = self.held[article_id].row
+            self._undo(article_id)
+            self.signals.pop(article_id, None)
+        if row is not None:
+            self.erased |= {row}
+            self._known[row] = self._withdrawn(row)
+            self._settle(row)
+
+    def _compare(self, compared: tuple[Compared, ...]) -> None:
+        fresh: dict[int, Comparison] = {}
+        for each in compared:
+            held = self.held.get(each.article_id)
+            if held is None or each.snapshot_id != self.snapshot.id:
+                continue
+            try:
+                fresh[held.row] = Comparison.from_bytes(each.content)
+            except ValueError as error:
+                log.error("the comparison of %s cannot be read: %s", each.article_id, error)
+                continue
+            self.comparisons[held.row] = each.content
+            self.compared_at[held.row] = each.sequence
+            if each.article_sequence == held.sequence:
+                self.waiting -= {held.row}
+        for row, comparison in fresh.items():
+            self.sketches[row] = int.from_bytes(comparison.sketch, "little")
+            if row >= FIRST_LIVE_ROW:
+                self._cluster(row, comparison)
+            else:
+                self._compared_rows_of_snapshot = True
+        if fresh:
+            self.entering = self.entering.changed(fresh, self.compared_at)
+
+    def _cluster(self, row: int, comparison: Comparison) -> None:
+        """A new article belongs to the duplicates, the event and the storyline that its comparison found."""
+        if row in self._known:
+            clusters = {"canonical": comparison.canonical, "event": comparison.event}
+            self._known[row] = self._known[row]._replace(**clusters, storyline=comparison.storyline)
+            self._settle(row)
+
+    def _hold(self, article: LiveArticle, held: Held) -> None:
+        self.held[article.id] = held
+        for alias in held.aliases:
+            self.aliases[alias] = held.row
+        for url in held.urls:
+            self.urls[url] = held.row
+
+    def _settle(self, *rows: int) -> None:
+        """What readers see of these rows follows from what is known of them and from what hides them."""
+        for row in rows:
+            known = self._known.get(row)
+            if row in self._hidden:
+                known = (self.snapshot.fact(row) if known is None else known)._replace(visible_from=NEVER)
+            if known is None:
+                self.facts.pop(row, None)
+            else:
+                self.facts[row] = known
+
+    def _facts_of(
+        self, article: LiveArticle, summary: Summary, row: int, clusters: tuple[int, int, int] | None
+    ) -> Facts:
+        """The attribute record of a live article; an updated one stays in the clusters of its snapshot row.
+
+        What was past its embargo when it came is visible at once: lists go by the minute.
+        """
+        if clusters is None:
+            built = self.snapshot.fact(row)
+            clusters = built.canonical, built.event, built.storyline
+        elif row in self.comparisons:
+            found = Comparison.from_bytes(self.comparisons[row])
+            clusters = found.canonical, found.event, found.storyline
+        begins = summary.visible_from
+        return Facts(
+            UNDATED if summary.published_at is None else summary.published_at,
+            UNDATED if begins is None or begins <= article.changed_at else begins,
+            self._code("section", summary.section),
+            self._code("language", summary.language),
+            self._code("type", summary.type),
+            self._code("brand", summary.brand),
+            *clusters,
+            FLAG_EVERGREEN if summary.evergreen else 0,
+        )
+
+    def _withdrawn(self, row: int) -> Facts:
+        facts = self.snapshot.fact(row) if row < FIRST_LIVE_ROW else _UNKNOWN._replace(canonical=row, event=row)
+        return facts._replace(visible_from=NEVER, flags=facts.flags | FLAG_WITHDRAWN)
+
+    def _own_row(self, article_id: str) -> int | None:
+        """The snapshot row of exactly this ID; an alias is another article's."""
+        row = self.snapshot.row_of_id(article_id)
+        return row if row is not None and self.snapshot.id_of(row) == article_id else None
+
+    def _row_named(self, article_id: str) -> int | None:
+        """The row of an article of exactly this ID, live or in the snapshot."""
+        held = self.held.get(article_id)
+        return self._own_row(article_id) if held is None else held.row
+
+    def _code(self, kind: str, name: str) -> int:
+        """The code of a name; those that only live articles have come behind the snapshot's."""
+        names = self.names[kind]
+        if name not in names:
+            self.names[kind] = names = (*names, name)
+        return names.index(name)

@@ -1,0 +1,133 @@
+"""Publish, withdraw, compare, rebuild and roll back in any order: nothing is lost, and nothing comes back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from newsroom import Newsroom, catalogue_of, record, story
+
+from index.previous import held_by_all
+from index.store import UnknownSnapshot
+
+TOPICS = ("ferry river crossing timetable", "council budget tax levy")
+IDS = [*(f"old/{n}" for n in range(6)), *(f"new/{n}" for n in range(4))]
+ARCHIVE = [story(f"old/{n}", TOPICS[n % 2], 10 + 10 * n, headline=f"old/{n} as imported") for n in range(6)]
+
+
+class LiveNewsroom(RuleBasedStateMachine):
+    """The service against a dictionary: ID -> the headline that readers see, None for withdrawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.newsroom = Newsroom(Path(self.folder.name))
+        self.seen: dict[str, str | None] = {article.id: article.headline for article in ARCHIVE}
+        self.excluded: set[str] = set()
+        self.revision = 0
+
+    @initialize()
+    def first_snapshot(self) -> None:
+        self.newsroom.rebuild(ARCHIVE)
+
+    @rule(identifier=st.sampled_from(IDS), topic=st.sampled_from(TOPICS))
+    def publish(self, identifier: str, topic: str) -> None:
+        self.revision += 1
+        headline = f"{identifier} {topic} {self.revision}"
+        assert self.newsroom.put(record(identifier, topic, headline=headline)).status_code in (200, 201)
+        self.seen[identifier] = headline
+
+    @rule(identifier=st.sampled_from(IDS))
+    def withdraw(self, identifier: str) -> None:
+        assert self.newsroom.delete(identifier).status_code == 200
+        self.seen[identifier] = None
+
+    @rule(identifier=st.sampled_from(IDS), excluded=st.booleans())
+    def exclude(self, identifier: str, excluded: bool) -> None:
+        given: list[dict[str, Any]] = [{"kind": "exclude"}] if excluded else []
+        assert self.newsroom.signals(identifier, *given).status_code in (200, 201)
+        (self.excluded.add if excluded else self.excluded.discard)(identifier)
+
+    @rule()
+    def compare(self) -> None:
+        self.newsroom.compare()
+        catalogue_of(self.newsroom.client).catch_up()
+
+    @rule(keep=st.integers(1, 3), sources_too=st.booleans())
+    def rebuild(self, keep: int, sources_too: bool) -> None:
+        """Sources say what they always said; of articles that readers know otherwise they know nothing newer."""
+        records = [article for article in ARCHIVE if self.seen[article.id] == article.headline] if sources_too else []
+        live = self.newsroom.live
+        self.newsroom.now += 1
+        self.newsroom.rebuild(records, live=live.all_rows(), keep=keep, force=True)
+        live.truncate(held_by_all(self.newsroom.store, live.all_rows().installation))
+        catalogue_of(self.newsroom.client).refresh()
+
+    @precondition(lambda self: len(self.newsroom.store.snapshot_ids()) > 1)
+    @rule()
+    def roll_back(self) -> None:
+        try:
+            self.newsroom.store.roll_back("default")
+        except UnknownSnapshot:
+            return  # the oldest one serves already
+        catalogue_of(self.newsroom.client).refresh()
+
+    @rule()
+    def restart(self) -> None:
+        self.newsroom.client = self.newsroom.worker()
+
+    @invariant()
+    def readers_see_what_the_newsroom_wants(self) -> None:
+        for identifier in IDS:
+            answer = self.newsroom.client.get("/v1/article", query_string={"id": identifier})
+            found = answer.get_json()
+            if identifier not in self.seen:
+                assert answer.status_code == 404
+            elif self.seen[identifier] is None:
+                assert found["state"] == "withdrawn"
+            else:
+                assert found["teaser"]["headline"] == self.seen[identifier]
+
+    @invariant()
+    def lists_show_what_readers_may_see(self) -> None:
+        for identifier in [each for each, headline in self.seen.items() if headline is not None]:
+            items = self.newsroom.list_of(identifier, fallback="recent")["items"]
+            shown = {each["teaser"]["id"]: each["teaser"]["headline"] for each in items}
+            assert len(shown) == len(items)
+            assert not shown.keys() & (self.excluded | {identifier})
+            assert all(self.seen[each] == headline for each, headline in shown.items())
+
+    def teardown(self) -> None:
+        self.newsroom.close()
+        self.folder.cleanup()
+
+
+def _machine(examples: int) -> Any:
+    case = LiveNewsroom.TestCase
+    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+    case.settings = settings(
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=slow,
+        derandomize="CI" in os.environ,
+    )
+    return case
+
+
+TestLiveNewsroom = _machine(12)
+
+
+@pytest.mark.proof
+class TestLiveNewsroomAtLength(_machine(12)):  # type: ignore[misc]
+    """The same, much longer."""
+
+    settings = settings(
+        max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    )

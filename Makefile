@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 HOST := 127.0.0.1
 PORT := 8000
+LIVE := sqlite:///var/store/live.db
 EXAMPLE := business/bright-and-sons-cannery-to-close
 
 .PHONY: help run test check proof bench clean
@@ -16,8 +17,12 @@ help:  ## list these targets
 run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http://127.0.0.1:8000
 	@mkdir -p var
 	$(BIN)/python scripts/sample_newsroom.py --out var/sample.jsonl
-	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store
-	RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
+	$(BIN)/python scripts/live_store.py upgrade --live $(LIVE)
+	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store --live $(LIVE)
+	@test -s var/newsroom.key || { umask 077; rm -f var/keys.toml; $(BIN)/python scripts/keys.py new newsroom \
+		--file var/keys.toml --scopes write,editor | sed -n 's/^key: //p' > var/newsroom.key; }
+	@echo "The key to write with stands in var/newsroom.key"
+	RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_LIVE=$(LIVE) RELATED_KEYS=var/keys.toml RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
 		$(BIN)/python scripts/serve.py --example $(EXAMPLE)
 
 test: $(VENV)/.installed-dev  ## everything CI runs

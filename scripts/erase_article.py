@@ -21,6 +21,7 @@ from index.article import Article, InvalidArticle, article_id
 from index.build import NothingToBuildOnto, Refused, rebuild
 from index.cache import VectorCache
 from index.clean import head_text, passages
+from index.embed import Embedder
 from index.embed.choose import embedder_named
 from index.records import Records
 from index.snapshot import DamagedSnapshot, Snapshot
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         identifier = article_id(options.id)
-        return erase(identifier, Store(options.store), LiveStore(options.live), options)
+        embedder = embedder_named(options.model)
+        return erase(identifier, Store(options.store), LiveStore(options.live), embedder, options.by)
     except (InvalidArticle, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -45,9 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         return os.EX_TEMPFAIL
 
 
-def erase(identifier: str, store: Store, live: LiveStore, options: argparse.Namespace) -> int:
+def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by: str) -> int:
     """Do all of it, the most urgent first."""
-    embedder = embedder_named(options.model)
     texts = {
         text
         for article in versions(identifier, store, live)
@@ -55,7 +56,7 @@ def erase(identifier: str, store: Store, live: LiveStore, options: argparse.Name
     }
     if not texts:
         print(f"note: no article {identifier!r} is in the live store or a snapshot; from now on its ID is refused")
-    live.erase(identifier, by=options.by, at=int(time.time()))
+    live.erase(identifier, by=by, at=int(time.time()))
     print(f"{identifier} is out of the live store and every list")
     for channel in store.channel_names():
         report = rebuild(

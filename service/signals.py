@@ -23,38 +23,39 @@ class Signals:
     """All sets of signals, by the row they were given for; those for unknown articles wait."""
 
     def __init__(self, sets: Mapping[str, SignalSet], row_of_id: Callable[[str], int | None]) -> None:
-        self._row_of_id = row_of_id
-        self._sets = {row: held.signals for key, held in sets.items() if (row := row_of_id(key)) is not None}
-        self._everywhere: tuple[int, ListSignals] = (-1, NO_SIGNALS)
+        self._here: dict[int, list[tuple[Signal, int]]] = {}
+        self._everywhere: list[tuple[Signal, int]] = []
+        for article_id, given in sets.items():
+            row = row_of_id(article_id)
+            for signal in given.signals if row is not None else ():
+                target = row if signal.target is None else row_of_id(signal.target)
+                if row is not None and target is not None:
+                    in_one_list = signal.target is not None
+                    (self._here.setdefault(row, []) if in_one_list else self._everywhere).append((signal, target))
+        self._kept: tuple[int, ListSignals] = (-1, NO_SIGNALS)
 
     def of_list(self, source_row: int, now: int) -> ListSignals:
         """What holds in the list of a row at `now` (epoch seconds)."""
-        if not self._sets:
-            return NO_SIGNALS
-        everywhere, given = self.everywhere(now), self._sets.get(source_row)
-        if given is None:
-            return everywhere
-        here = [
-            (signal, self._row_of_id(signal.target)) for signal in _valid(given, now) if signal.target is not None
-        ]
-        return _together(everywhere, ((signal, row) for signal, row in here if row is not None))
+        given, everywhere = self._here.get(source_row), self.everywhere(now)
+        return everywhere if given is None else _together(everywhere, _valid(given, now))
 
     def everywhere(self, now: int) -> ListSignals:
         """What holds in all lists."""
-        known_at, known = self._everywhere  # one read: another thread may exchange both meanwhile
+        if not self._everywhere:
+            return NO_SIGNALS
+        known_at, known = self._kept  # one read: another thread may exchange both meanwhile
         if known_at != now:
-            pairs = ((signal, row) for row, given in self._sets.items() for signal in _valid(given, now))
-            known = _together(NO_SIGNALS, ((signal, row) for signal, row in pairs if signal.target is None))
-            self._everywhere = (now, known)
+            known = _together(NO_SIGNALS, _valid(self._everywhere, now))
+            self._kept = (now, known)
         return known
 
 
-def _valid(signals: Iterable[Signal], now: int) -> Iterator[Signal]:
+def _valid(given: Iterable[tuple[Signal, int]], now: int) -> Iterator[tuple[Signal, int]]:
     """Those that hold at `now`; they begin with the minute they name, for lists are kept by the minute."""
-    for signal in signals:
+    for signal, row in given:
         begun = signal.valid_from is None or signal.valid_from - signal.valid_from % 60 <= now
         if begun and (signal.valid_until is None or now < signal.valid_until):
-            yield signal
+            yield signal, row
 
 
 def _together(base: ListSignals, given: Iterable[tuple[Signal, int]]) -> ListSignals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -105,6 +106,8 @@ class LiveNewsroom(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.newsroom.close()
+        del self.newsroom
+        gc.collect()  # hundreds of newsrooms in one process: their mapped files must not add up
         self.folder.cleanup()
 
 

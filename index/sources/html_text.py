@@ -1,0 +1,143 @@
+"""Owns plain text from fields that hold HTML. Text that merely has a "<" or "&" in it stays as it is.
+
+HTML is recognised by what plain text hardly ever has: a closing tag of a known element, a tag with an attribute, a
+line break, a line that begins with a paragraph, a comment; else only entities such as `&amp;` are decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import unescape
+from html.entities import html5
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+
+from index.article import MAX_LIST_ENTRIES
+
+BLOCKS = frozenset(
+    "address article aside blockquote br center dd details div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 "
+    "header hr li main nav ol p pre section summary table tbody td tfoot th thead tr ul".split()
+)
+DROPPED = frozenset("audio canvas figcaption iframe noscript object script style svg template video".split())
+INLINE = frozenset(
+    "a abbr b cite code del em font i img ins mark picture q s small source span strike strong sub sup time tt u".split()
+)
+FIELDS = ("headline", "kicker", "standfirst", "body", "section")
+LISTS = ("tags", "authors")
+MOST_URL_CHARS, MOST_LABEL_CHARS = 2_000, 500  # of a link, as an article holds it
+
+_NAMES = "|".join(sorted(BLOCKS | DROPPED | INLINE, key=len, reverse=True))
+_HTML = re.compile(
+    rf"</(?:{_NAMES})\s*>|<(?:{_NAMES})\s+[\w:.-]+=[^<>]*>|<[bh]r\s*/?>|^\s*<(?:p|div|ul|ol|h[1-6])>|<!--",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
+_MARKED = re.compile(r"<!\[CDATA\[|<!\[[^\[\]<>]*\]>|<!\[|\]\]>")  # which the parser would stumble over
+_BLANK_LINE = re.compile(r"\n\s*\n")
+
+
+class Plain(NamedTuple):
+    """The text of a field, and the links (url, text) of its anchors."""
+
+    text: str
+    links: list[dict[str, str]]
+
+
+def without_html(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """The record with plain text in its text fields, and whether any of them held HTML.
+
+    Links of the body go to `links` when the record has none of its own. Values of other types stay.
+    """
+    changed: dict[str, Any] = {}
+    for name in FIELDS:
+        if isinstance(value := record.get(name), str) and (found := plain(value)) is not None:
+            changed[name] = found.text
+            if name == "body" and found.links and not record.get("links"):
+                changed["links"] = found.links[:MAX_LIST_ENTRIES]
+    for name in LISTS:
+        values = record.get(name)
+        if isinstance(values, list) and any(isinstance(each, str) and plain(each) is not None for each in values):
+            changed[name] = [_text(each) if isinstance(each, str) else each for each in values]
+    return ({**record, **changed} if changed else record), bool(changed)
+
+
+def plain(text: str) -> Plain | None:
+    """The plain text of one that holds HTML, None for one that does not.
+
+    Block elements and blank lines end paragraphs; scripts, styles, captions and media are left out.
+    """
+    if "<" in text and _HTML.search(text):
+        parser = _Parser()
+        parser.feed(_MARKED.sub("", text))
+        parser.close()
+        return Plain(parser.text(), parser.links)
+    decoded = _ENTITY.sub(_decoded, text) if "&" in text else text
+    return None if decoded == text else Plain(decoded, [])
+
+
+def _text(text: str) -> str:
+    found = plain(text)
+    return text if found is None else found.text
+
+
+def _decoded(entity: re.Match[str]) -> str:
+    """The character of an entity that HTML knows; anything else stays."""
+    known = entity[1] is None or f"{entity[1]};" in html5
+    return unescape(entity[0]) if known else entity[0]
+
+
+class _Parser(HTMLParser):
+    """Collects the text of a document by paragraphs, and its links."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links: list[dict[str, str]] = []
+        self._parts: list[str] = []
+        self._dropping = ""
+        self._label: list[str] | None = None
+
+    def text(self) -> str:
+        """Paragraphs with single spaces, a blank line between them."""
+        paragraphs = (" ".join(each.split()) for each in _BLANK_LINE.split("".join(self._parts)))
+        return "\n\n".join(each for each in paragraphs if each)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in DROPPED and not self._dropping:
+            self._dropping = tag
+        if tag in BLOCKS:
+            self._parts.append("\n\n")
+        if tag == "a" and not self._dropping:
+            self._begin_link((dict(attrs).get("href") or "").strip())
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._dropping or tag == "figure":  # a caption that was never closed ends with its figure
+            self._dropping = ""
+        if tag in BLOCKS:
+            self._parts.append("\n\n")
+        if tag == "a":
+            self._end_link()
+
+    def handle_data(self, data: str) -> None:
+        if self._dropping:
+            return
+        self._parts.append(data)
+        if self._label is not None:
+            self._label.append(data)
+
+    def close(self) -> None:
+        super().close()
+        self._end_link()
+
+    def _begin_link(self, url: str) -> None:
+        self._end_link()
+        scheme, colon, _ = url.partition(":")
+        elsewhere = colon and scheme.isalpha() and scheme.lower() not in ("http", "https")  # mailto, javascript, data
+        if url and not url.startswith("#") and not elsewhere and len(url) <= MOST_URL_CHARS:
+            self.links.append({"url": url, "text": ""})
+            self._label = []
+
+    def _end_link(self) -> None:
+        if self._label is not None:
+            self.links[-1]["text"] = " ".join("".join(self._label).split())[:MOST_LABEL_CHARS].rstrip()
+            self._label = None

@@ -124,7 +124,7 @@ def test_explain_gives_the_numbers_that_make_the_score(client: FlaskClient) -> N
     assert item["explain"]["signal"] == 1.0
     assert item["explain"]["shared_terms"] == ["lifting bridge"]
     assert item["explain"]["shared_names"] == []
-    assert item["explain"]["reason"].endswith("both speak of lifting bridge. Its age lowers the score to 98%.")
+    assert item["explain"]["reason"].endswith("both speak of lifting bridge. Its age takes 2% off the score.")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from index.records import read_articles
 from index.relatedness import default_relevance
 from index.searcher import Searcher
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
-from index.sources import Rejection
+from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
 from index.words import load_lexical, load_scorer
 
@@ -164,7 +164,7 @@ def test_of_two_articles_with_one_id_the_later_updated_wins(store: Store, embedd
     report = rebuild([newer, older, article(2)], store, embedder, now)
     found = {each.id: each.headline for each in read_articles(store.directory(report.snapshot_id))}
     assert found == {"a1": "Newer", "a2": "Headline 2"}
-    assert report.superseded == 1
+    assert (report.superseded, report.outdated) == (0, 1)
 
 
 def test_of_two_equally_old_articles_with_one_id_the_one_read_later_wins(store: Store, embedder, now: int) -> None:
@@ -197,6 +197,29 @@ def test_too_many_rejections_are_refused(store: Store, embedder, now: int) -> No
     records = [*(article(number) for number in range(10)), Rejection("f.jsonl", 11, "id: is missing")]
     with pytest.raises(Refused, match="1 of 11 records were rejected"):
         rebuild(records, store, embedder, now)
+
+
+def test_rejections_count_against_the_whole_archive_when_building_onto_the_last(
+    store: Store, embedder, now: int
+) -> None:
+    rebuild([article(number) for number in range(30)], store, embedder, now)
+    delta = [article(30), Rejection("f.jsonl", 2, "id: is missing")]
+    assert rebuild(delta, store, embedder, now, onto_last=True).rejected == 1
+    with pytest.raises(Refused, match="2 of 33 records were rejected"):
+        rebuild(
+            [Rejection("f.jsonl", line, "id: is missing") for line in (1, 2)], store, embedder, now, onto_last=True
+        )
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 12])
+def test_a_withdrawal_alone_is_published_however_small_the_archive(
+    store: Store, embedder, now: int, count: int
+) -> None:
+    archive = [article(number) for number in range(count)]  # of seven, each has all six others in its list
+    rebuild(archive, store, embedder, now)
+    delta = [Withdrawal("f.jsonl", 1, "headline: is missing", "a1")]
+    report = rebuild(delta, store, embedder, now, onto_last=True)
+    assert (report.articles, report.withdrawn, report.rejected) == (count, 1, 0)
 
 
 def test_rejections_are_kept_with_file_line_and_reason(store: Store, embedder, now: int) -> None:

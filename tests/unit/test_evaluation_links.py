@@ -93,9 +93,19 @@ def test_links_declared_in_our_own_format_count(tmp_path: Path) -> None:
     assert lines[1:] == [["one", "two", "1", "x"]]
 
 
+def test_a_field_that_no_record_has_is_named_beside_those_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [article("one", '<a href="two">x</a>'), article("two", "", text="")]
+    assert extracted(tmp_path, records, "--field", "body_htm") == (2, [])
+    said = capsys.readouterr().err
+    assert said == "error: no record has the field 'body_htm'; fields found: slug, title, link, body_html, text\n"
+
+
 def test_a_source_without_links_is_an_error_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, lines = extracted(tmp_path, [article("one", "no link"), article("two", "")])
     assert (code, lines) == (2, [])
-    assert "no link leads to another article" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no link leads to another article of the source; fields found: slug, title, link, body_html: see" in said

@@ -10,7 +10,7 @@ import pytest
 from index.linkfile import Problem
 from service.evaluation.calibration import Bin, Calibration
 from service.evaluation.lists import ListMeasures
-from service.evaluation.report import as_html, as_text, evidence, verdict
+from service.evaluation.report import as_html, as_text, evidence, learning, verdict
 from service.evaluation.result import Comparison, LinkReport, Result, SystemScore
 
 LISTS = ListMeasures("related", 0, 0, 0, None, None, None, 0.0, 0.0, None, None, {}, ())
@@ -78,6 +78,27 @@ def test_the_evidence_names_the_figures() -> None:
     said = evidence(measured(0.45, 0.0123))
     assert "nDCG@10 0.450 (Ours, learned) against 0.500 (TF-IDF): difference −0.050" in said
     assert "−0.060 to −0.040, p = 0.0123 after Holm, on 1,234 articles with links" in said
+
+
+@pytest.mark.parametrize(("shipped", "helped"), [(0.59, True), (0.6, False), (0.61, False)])
+def test_where_the_shipped_weights_do_as_well_the_report_says_that_learning_did_not_help(
+    shipped: float, helped: bool
+) -> None:
+    result = measured(0.6, 0.01)
+    result = msgspec.structs.replace(result, systems=(*result.systems, score("ours-default", shipped)))
+    said = learning(result)
+    assert said == (
+        ""
+        if helped
+        else f"Learning from these links did not help here: the weights that ship have nDCG@10 {shipped:.3f}, the "
+        "learned ones 0.600."
+    )
+    assert ("Learning from these links did not help" in as_text(result)) is not helped
+    assert ("Learning from these links did not help" in as_html(result)) is not helped
+
+
+def test_without_learned_weights_nothing_is_said_of_learning() -> None:
+    assert learning(measured(0.6, 0.01)) == learning(NOTHING) == ""
 
 
 def test_with_nothing_measured_the_report_says_so() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from index.snapshot import Facts
-from service.explanation import _reason
+from service.explanation import _reason, _telling
 from service.ranking import Story
 
 STORY = Story(-0.34, 0, 3, 0.34, 1.0, 1.0, 1.0, Facts(*[0] * 10))
@@ -36,7 +36,7 @@ STORY = Story(-0.34, 0, 3, 0.34, 1.0, 1.0, 1.0, Facts(*[0] * 10))
             None,
             False,
             ["ferry"],
-            "34% likely to be linked by an editor; both speak of ferry. Its age lowers the score to 71%. "
+            "34% likely to be linked by an editor; both speak of ferry. Its age takes 29% off the score. "
             "Being of type explainer, it counts 1.6 times.",
         ),
     ],
@@ -45,3 +45,8 @@ def test_the_reason_says_what_the_score_is_made_of(
     story: Story, cluster: str | None, near: bool, words: list[str], told: str
 ) -> None:
     assert _reason(story, cluster, near, words, "explainer") == told
+
+
+def test_stop_words_explain_nothing_but_a_name_that_is_spelt_like_one_does() -> None:
+    shared = ["ferry", "while", "is", "shut", "Stan", "UN", "un", "und", "został", "war"]
+    assert _telling(shared) == (["Stan", "UN"], ["ferry", "shut", "war"])

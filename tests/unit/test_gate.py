@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from conftest import HashingEmbedder
 
 from index.article import Article
 from index.build import NothingToBuildOnto, Refused, rebuild
-from index.checks import regressions
+from index.checks import mass_withdrawal, regressions, still_shown
 from index.linkfile import UnusableLinks
-from index.quality import Quality
-from index.snapshot import read_manifest
+from index.quality import Quality, Table, quality
+from index.snapshot import NO_ROW, read_manifest
 from index.store import Store
 
 LIVE = Quality(coverage=0.9, repeats=0.0, ndcg=0.5)
@@ -37,6 +38,36 @@ def test_a_build_may_get_a_little_worse_and_is_told_what_got_much_worse(
     reasons = [refusal.reason for refusal in regressions(new, LIVE, overlap)]
     assert len(reasons) == len(told)
     assert all(reason.startswith(beginning) for reason, beginning in zip(reasons, told, strict=True))
+
+
+def everything_related(count: int, withdrawn: int = 0) -> Table:
+    """Articles a0, a1, ... that are all candidates of each other, the first of them withdrawn and nobody's."""
+    ids = [f"a{row}" for row in range(count)]
+    rows = np.full((count, count), NO_ROW, np.uint32)
+    for row in range(count):
+        others = [other for other in range(withdrawn, count) if other != row]
+        rows[row, : len(others)] = others
+    return Table(ids, rows, np.where(rows == NO_ROW, 0.0, 0.5), np.arange(count), np.arange(count) >= withdrawn)
+
+
+def test_a_full_list_that_a_withdrawal_made_short_is_not_held_against_the_build() -> None:
+    live, new = everything_related(7), everything_related(7, withdrawn=1)
+    assert (quality(live).coverage, quality(new).coverage) == (1.0, 0.0)
+    compared = still_shown(live, new)
+    assert quality(compared).coverage == 0.0
+    assert compared.rows[1].tolist() == [2, 3, 4, 5, 6, NO_ROW, NO_ROW]
+    assert compared.published.tolist() == [False] + [True] * 6
+    assert still_shown(live, live) is live
+
+
+@pytest.mark.parametrize(
+    ("count", "withdrawn", "refused"), [(4, 4, False), (40, 10, False), (40, 11, True), (100, 20, False)]
+)
+def test_many_withdrawals_at_once_look_like_a_mistake(count: int, withdrawn: int, refused: bool) -> None:
+    found = mass_withdrawal(everything_related(count), everything_related(count, withdrawn))
+    told = [f"{withdrawn} of {count} published articles are withdrawn at once (limit 20%)"]
+    assert [each.reason for each in found] == (told if refused else [])
+    assert mass_withdrawal(everything_related(count, withdrawn), everything_related(count, withdrawn)) == []
 
 
 def test_an_unchanged_archive_passes_and_one_whose_texts_changed_places_does_not(

@@ -32,6 +32,11 @@ def test_a_newsrooms_file_adds_policies_and_replaces_those_of_the_same_name(tmp_
     assert found["latest"] == shipped_policies()["latest"]
 
 
+def test_latest_does_not_promise_an_order_by_date() -> None:
+    latest = shipped_policies()["latest"]
+    assert (latest.order, "newest first" in latest.description) == ("score", False)
+
+
 def test_the_default_may_be_another_policy(tmp_path: Path) -> None:
     assert read(tmp_path, "default = 'brief'\n" + LEAST).default == "brief"
 
@@ -41,11 +46,31 @@ def test_the_default_may_be_another_policy(tmp_path: Path) -> None:
     [
         ("default = 'nothing'\n", "default = 'nothing' names no policy; known are related, latest"),
         (LEAST + "half_life = 3\n", "[brief] has an unknown key 'half_life'; known are description, half_life_days"),
-        (LEAST + "diversity = 1.5\n", "[brief] diversity: expected `float` <= 1.0"),
-        (LEAST + "half_life_days = 0\n", "[brief] half_life_days: expected `float` > 0.0"),
-        (LEAST + "only = 'sooner'\n", "[brief] only: invalid enum value 'sooner'"),
-        (LEAST + "type_weights = { live = -1 }\n", "[brief] type_weights[...]: expected `float` > 0.0"),
-        ("[brief]\ndescription = 'Short.'\n", "[brief] object missing required field `recency_floor`"),
+        (LEAST + "diversity = 1.5\n", "[brief] diversity must be a number from 0 to 1, not 1.5"),
+        (LEAST + "half_life_days = 0\n", "[brief] half_life_days must be a number above 0 to 36500, not 0"),
+        (LEAST + "recent_days = -1\n", "[brief] recent_days must be a number from 0 up, not -1"),
+        (LEAST + "section_cap = 1.5\n", "[brief] section_cap must be a whole number from 0 up, not 1.5"),
+        (LEAST + "only = 'newer'\n", "[brief] only must be one of later, older, storyline, not 'newer'"),
+        (
+            LEAST + "fallback = ['recent', 'random']\n",
+            "[brief] fallback[1] must be one of recent, same_section, not 'random'",
+        ),
+        (LEAST + "fallback = 'recent'\n", "[brief] fallback must be a list, each entry one of recent, same_section"),
+        (
+            LEAST + "type_weights = { news = 1, live = -1 }\n",
+            "[brief] type_weights.live must be a number above 0 to 10, not -1",
+        ),
+        (
+            LEAST + "type_weights = 3\n",
+            "[brief] type_weights must be a table, each value a number above 0 to 10, not 3",
+        ),
+        (LEAST + "undated = 'no'\n", "[brief] undated must be true or false, not 'no'"),
+        (LEAST.replace("'Short.'", "7"), "[brief] description must be text, not 7"),
+        (
+            "[brief]\ndescription = 'Short.'\n",
+            "[brief] lacks the key 'recency_floor': it must be a number from 0 to 1",
+        ),
+        ("default = ['related']\n", "default = ['related'] names no policy"),
         ("brief = 3\n", "'brief' is not a policy: a policy is a table, [brief]"),
         ("['a b']\n", "the policy name 'a b' may hold only letters, digits, - and _"),
         ("[brief\n", "newsroom.toml: "),

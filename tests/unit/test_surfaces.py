@@ -25,6 +25,12 @@ def test_the_more_frequent_form_wins_and_of_equals_the_lower_case_one() -> None:
     assert surface_forms(["the May fair, in May they may"], ["may"]) == ["May"]
 
 
+def test_a_name_that_only_begins_sentences_keeps_its_capital_when_another_follows() -> None:
+    texts = ["Stan Wojcik is first. Stan Wojcik drives.\nMiss nothing. Yesterday it rained."]
+    assert surface_forms(texts, ["stan", "miss", "yesterday"]) == ["Stan", "miss", "yesterday"]
+    assert surface_forms([*texts, "in stan wojenny"], ["stan"]) == ["stan"]
+
+
 def test_names_are_what_begins_with_a_capital() -> None:
     assert [is_name(form) for form in ("Łódź", "BBC", "ferry", "über", "2024", "")] == [
         True, True, False, False, False, False,

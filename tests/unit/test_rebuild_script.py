@@ -1,0 +1,70 @@
+"""What scripts/rebuild_index.py tells whoever runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from rebuild_index import _summary, main
+
+from index.build import BuildReport
+from index.quality import Quality
+from index.sources import Tally
+
+REPORT = BuildReport(
+    snapshot_id="s1",
+    articles=40,
+    withdrawn=1,
+    superseded=2,
+    outdated=0,
+    not_found=0,
+    rejected=0,
+    embedded=7,
+    lexical_refitted=False,
+    recall_at_10=1.0,
+    duplicates=0,
+    quality=Quality(1.0, 0.0),
+    pruned=(),
+)
+
+
+def test_the_summary_says_what_was_ignored_skipped_and_turned_into_text() -> None:
+    report = msgspec.structs.replace(REPORT, outdated=3, not_found=4, rejected=5)
+    lines = _summary(report, Tally(html=6, unpublished=7), Path("store"), 1.25).splitlines()
+    assert lines[1:] == [
+        "  40 articles (1 withdrawn), 2 replaced by a newer version",
+        "  7 texts embedded, the rest from the cache; lexical model kept; recall@10 1.0",
+        "  3 older than what is known, or undated, ignored",
+        "  4 withdrawals of unknown articles, ignored",
+        "  7 drafts and other unpublished records, skipped",
+        "  6 articles held HTML, read as plain text",
+        f"  5 records rejected; reasons with file and line: {Path('store/snapshots/s1/rejected.jsonl')}",
+    ]
+
+
+def test_the_summary_says_nothing_of_what_did_not_happen() -> None:
+    assert len(_summary(REPORT, Tally(), Path("store"), 1.0).splitlines()) == 3
+
+
+def test_a_refusal_shows_the_first_rejections_and_where_all_of_them_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, store = tmp_path / "a.jsonl", tmp_path / "store"
+    source.write_text('{"id": "a"}\n' * 7)
+    assert main(["--source", str(source), "--store", str(store), "--quiet"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "not published: there is no article to publish"
+    assert said[1:6] == [f"  {source}, line {line}: headline: is missing" for line in range(1, 6)]
+    assert said[6:] == [f"  all 7 rejected records: {store / 'rejected.jsonl'}"]
+    written = [json.loads(line) for line in (store / "rejected.jsonl").read_text().splitlines()]
+    assert [each["line"] for each in written] == [1, 2, 3, 4, 5, 6, 7]
+    assert written[0] == {"where": str(source), "line": 1, "reason": "headline: is missing"}
+
+
+def test_a_model_that_is_not_there_is_a_wrong_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"id": "a", "headline": "H"}')
+    assert main(["--source", str(source), "--store", str(tmp_path / "store"), "--model", "nope", "--quiet"]) == 2
+    assert "error: --model nope: " in capsys.readouterr().err

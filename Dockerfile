@@ -10,13 +10,14 @@ RUN python -m venv /venv
 WORKDIR /src
 # The dependencies first: a layer that stays the same while the code changes. The model is one of them.
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    print(*p['dependencies'], *p['optional-dependencies']['postgres'], sep='\n')" \
     > dependencies.txt \
     && pip install -c constraints.txt -r dependencies.txt
 COPY README.md ./
 COPY index ./index
 COPY service ./service
-RUN pip install -c constraints.txt .
+RUN pip install -c constraints.txt ".[postgres]"
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin related \

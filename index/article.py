@@ -138,7 +138,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
         section=_line(record.get("section"), "section", 200),
         tags=_lines(record.get("tags"), "tags"),
         authors=_lines(record.get("authors"), "authors"),
-        language=_language(record.get("language")),
+        language=language_code(record.get("language")),
         type=_line(record.get("type"), "type", 50) or "article",
         image=_image(record.get("image")),
         brand=_line(record.get("brand"), "brand", 200),
@@ -220,6 +220,11 @@ def epoch_seconds(value: object, field: str) -> int | None:
     if not EARLIEST <= seconds < LATEST:
         raise InvalidArticle(field, f"{value!r} lies outside the years 1600 to 2199")
     return seconds
+
+
+def language_code(value: object) -> str:
+    """The language without its region: `en` of `EN_gb`. Raises `InvalidArticle`."""
+    return _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
 
 
 def iso_time(seconds: int | None) -> str | None:
@@ -343,10 +348,6 @@ def _links(value: object) -> tuple[Link, ...]:
             )
         )
     return tuple(link for link in links if link.url)
-
-
-def _language(value: object) -> str:
-    return _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
 
 
 def _status(value: object) -> Status:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED, Article, iso_time
 from index.cache import MANY_SMALL, VectorCache, cached_embed
-from index.checks import Refusal, refusals, regressions
+from index.checks import Refusal, mass_withdrawal, refusals, regressions, still_shown
 from index.clean import RECIPE, full_text, head_text, passages
 from index.cluster_ids import stable_ids
 from index.embed import Embedder
@@ -41,11 +41,12 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Refused(Exception):
-    """The gate refused to publish; the old snapshot stays. `reasons` for a person to read."""
+    """The gate refused to publish; the old snapshot stays. `reasons` are for people; `rejections` of records."""
 
-    def __init__(self, reasons: Sequence[Refusal]) -> None:
+    def __init__(self, reasons: Sequence[Refusal], rejections: Sequence[Rejection]) -> None:
         super().__init__("; ".join(refusal.reason for refusal in reasons))
         self.reasons = tuple(reasons)
+        self.rejections = tuple(rejections)
 
 
 class NothingToBuildOnto(Exception):
@@ -57,12 +58,17 @@ class NothingToBuildOnto(Exception):
 
 
 class BuildReport(msgspec.Struct, frozen=True):
-    """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache."""
+    """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
+
+    `superseded`, `outdated`, `not_found`: as in `index.gather.Gathered`.
+    """
 
     snapshot_id: str
     articles: int
     withdrawn: int
     superseded: int
+    outdated: int
+    not_found: int
     rejected: int
     embedded: int
     lexical_refitted: bool
@@ -117,14 +123,16 @@ def rebuild(
         worth = quality(table, truth)
         contents.quality = msgspec.structs.asdict(worth)
         reasons = refusals(
-            contents, gathered.read, len(gathered.rejections), len(previous.articles) if previous else None
+            contents, gathered.whole, len(gathered.rejections), len(previous.articles) if previous else None
         )
         if previous and table.ids:
-            before = quality(previous.table, _truth(links, previous.table.ids))
-            reasons += regressions(worth, before, overlap(table, previous.table))
+            live_table = still_shown(previous.table, table)
+            before = quality(live_table, _truth(links, live_table.ids))
+            reasons += mass_withdrawal(previous.table, table)
+            reasons += regressions(worth, before, overlap(table, live_table))
         if blocking := [refusal for refusal in reasons if refusal.final or not force]:
             partial.rmdir()
-            raise Refused(blocking)
+            raise Refused(blocking, gathered.rejections)
         name = partial.name.removeprefix(".").removesuffix(".partial")
         progress("write", 0, 1)
         write_snapshot(partial, contents, name, now, version("related-stories"))
@@ -137,6 +145,8 @@ def rebuild(
             articles=len(contents.articles),
             withdrawn=contents.counts["withdrawn"],
             superseded=gathered.superseded,
+            outdated=gathered.outdated,
+            not_found=gathered.not_found,
             rejected=len(gathered.rejections),
             embedded=embedded,
             lexical_refitted=lexical.refitted,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from index.quality import Quality
+from index.quality import Quality, Table
 from index.snapshot import NO_ROW, Contents
 
 MOST_REJECTED = 0.05
 MOST_SHRINKAGE = 0.20
+MOST_WITHDRAWN = 10  # at once, where it is more than the share above: a small archive may lose one of its four
 LEAST_RECALL = 0.90
 MOST_REPEATS = 0.02  # of pairs among an article and its ten best candidates; digital.gov and the sample have none
 MOST_COVERAGE_LOST = 0.10
@@ -24,10 +25,10 @@ class Refusal(msgspec.Struct, frozen=True):
     final: bool = False
 
 
-def refusals(contents: Contents, read: int, rejected: int, previous_articles: int | None) -> list[Refusal]:
+def refusals(contents: Contents, whole: int, rejected: int, previous_articles: int | None) -> list[Refusal]:
     """Everything that speaks against publishing; empty when the gate is open.
 
-    `read`: records read from the sources, of which `rejected` were no articles.
+    `whole`: records read from the sources, of which `rejected` were no articles, and articles built onto.
     """
     n = len(contents.articles)
     found: list[Refusal] = []
@@ -39,8 +40,8 @@ def refusals(contents: Contents, read: int, rejected: int, previous_articles: in
     table = contents.neighbour_rows
     if ((table >= n) & (table != NO_ROW)).any() or (table == np.arange(n)[:, None]).any():
         found.append(Refusal("the candidate table names an unknown row or the row itself", final=True))
-    if rejected > MOST_REJECTED * max(read, 1):
-        found.append(Refusal(f"{rejected} of {read} records were rejected (limit {MOST_REJECTED:.0%})"))
+    if rejected > MOST_REJECTED * max(whole, 1):
+        found.append(Refusal(f"{rejected} of {whole} records were rejected (limit {MOST_REJECTED:.0%})"))
     if previous_articles and n < (1 - MOST_SHRINKAGE) * previous_articles:
         found.append(
             Refusal(f"the archive shrinks from {previous_articles} to {n} articles (limit {MOST_SHRINKAGE:.0%})")
@@ -49,6 +50,28 @@ def refusals(contents: Contents, read: int, rejected: int, previous_articles: in
     if recall < LEAST_RECALL:
         found.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
     return found
+
+
+def still_shown(live: Table, new: Table) -> Table:
+    """The live table without what readers no longer see in the new one, which no build is to blame for."""
+    shown = {article_id for article_id, seen in zip(new.ids, new.published, strict=True) if seen}
+    kept = np.array([article_id in shown for article_id in live.ids], bool)
+    if (kept | ~live.published).all():
+        return live
+    gone = (live.rows == NO_ROW) | ~kept[np.where(live.rows == NO_ROW, 0, live.rows)]
+    order = np.argsort(gone, axis=1, kind="stable")
+    rows = np.take_along_axis(np.where(gone, NO_ROW, live.rows), order, axis=1)
+    relevance = np.take_along_axis(live.relevance, order, axis=1)
+    return Table(live.ids, rows, relevance, live.canonical, live.published & kept)
+
+
+def mass_withdrawal(live: Table, new: Table) -> list[Refusal]:
+    """Whether so many articles are withdrawn at once that it looks like a mistake."""
+    seen = {article_id for article_id, shown in zip(live.ids, live.published, strict=True) if shown}
+    gone = sum(each in seen for each, shown in zip(new.ids, new.published, strict=True) if not shown)
+    if gone <= max(MOST_WITHDRAWN, MOST_SHRINKAGE * len(seen)):
+        return []
+    return [Refusal(f"{gone} of {len(seen)} published articles are withdrawn at once (limit {MOST_SHRINKAGE:.0%})")]
 
 
 def regressions(new: Quality, live: Quality, overlap: float | None) -> list[Refusal]:

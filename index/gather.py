@@ -9,7 +9,7 @@ import msgspec
 from index.article import Article
 from index.live_rows import LiveRows, with_live
 from index.snapshot import LiveMark
-from index.sources import Rejection
+from index.sources import Rejection, Withdrawal
 
 Progress = Callable[[str, int, int], None]
 
@@ -19,12 +19,18 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 class Gathered(msgspec.Struct):
-    """What the sources gave."""
+    """What the sources gave.
+
+    `superseded`: records that a later one replaced; `outdated`: records that lost to what was known; `not_found`:
+    withdrawals of an ID that nobody knows. `whole`: records read, and the articles that the archive began with.
+    """
 
     articles: list[Article]
     rejections: list[Rejection]
     superseded: int
-    read: int
+    outdated: int
+    not_found: int
+    whole: int
 
 
 def gather(
@@ -36,26 +42,14 @@ def gather(
 ) -> Gathered:
     """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
 
-    Of two articles with one ID the one updated (else published) later wins, of equals the one read later. An article
-    whose ID another one declares as an alias has moved there. `live`, and `mark` of what of it the base holds: see
-    `with_live`.
+    Of two articles with one ID the one updated (else published) later wins, of equals the one read later. A
+    withdrawal wins over whatever was known before, and keeps its text; only a newer version publishes the article
+    again. An article whose ID another one declares as an alias has moved there. `live`, and `mark` of what of it the
+    base holds: see `with_live`.
     """
     newest: dict[str, Article] = {article.id: article for article in base}
-    found = Gathered([], [], 0, 0)
-    from_records: set[str] = set()
-    for record in records:
-        found.read += 1
-        if found.read % 100 == 0:
-            progress("read", found.read, 0)
-        if isinstance(record, Rejection):
-            found.rejections.append(record)
-            continue
-        known = newest.get(record.id)
-        found.superseded += record.id in from_records
-        from_records.add(record.id)
-        if known is None or _age_key(record) >= _age_key(known):
-            newest[record.id] = record
-    progress("read", found.read, found.read)
+    found = Gathered([], [], 0, 0, 0, len(newest))
+    found.whole += _read(records, newest, found, progress)
     if live is not None:
         newest = with_live(newest, live, mark)
     for moved in _moved(newest):
@@ -66,6 +60,39 @@ def gather(
         newest.values(), key=lambda a: (far_past if a.published_at is None else a.published_at, a.id)
     )
     return found
+
+
+def _read(
+    records: Iterable[Article | Rejection], newest: dict[str, Article], found: Gathered, progress: Progress
+) -> int:
+    """Bring `newest` up to date with the records, count in `found`; returns how many there were."""
+    from_records: set[str] = set()
+    read = 0
+    for read, record in enumerate(records, 1):
+        if read % 100 == 0:
+            progress("read", read, 0)
+        if isinstance(record, Withdrawal) and record.id not in newest:
+            found.not_found += 1
+        elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
+            found.rejections.append(record)
+        elif (winner := _winner(record, newest.get(record.id))) is None:
+            found.outdated += 1
+        else:
+            found.superseded += record.id in from_records
+            from_records.add(record.id)
+            newest[record.id] = winner
+    progress("read", read, read)
+    return read
+
+
+def _winner(record: Article | Withdrawal, known: Article | None) -> Article | None:
+    """What the archive holds after a record; None when that is what it knew. A bare withdrawal needs a known one."""
+    if known is None:
+        return record if isinstance(record, Article) else None
+    if isinstance(record, Withdrawal) or record.status == "withdrawn":
+        return msgspec.structs.replace(known, status="withdrawn")
+    newer = _age_key(record) > _age_key(known)
+    return record if newer or (_age_key(record) == _age_key(known) and known.status == "published") else None
 
 
 def _moved(articles: Mapping[str, Article]) -> set[str]:

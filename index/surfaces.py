@@ -8,23 +8,34 @@ from collections.abc import Iterable, Sequence
 
 # A word inside a sentence: after a word, comma or semicolon and a space, where a capital is the word's own.
 _INSIDE = re.compile(r"(?<=[\w,;] )\w\w+")
+# A word before another capital: half of a name, or the beginning of a sentence that goes on with one.
+_BEFORE_A_CAPITAL = re.compile(r"\w\w+(?= ([^\W\d_])\w)")
 MOST_TEXTS = 5_000  # evenly drawn from larger archives: a second of work, and enough for any word that explains
 
 
 def surface_forms(texts: Sequence[str], terms: Iterable[str]) -> list[str]:
     """Each term as most texts write it inside a sentence: `brackholm` -> `Brackholm`, `ferry` stays.
 
-    Of forms equally frequent the lower-case one; a term never seen inside a sentence stays as it is.
+    Of forms equally frequent the lower-case one. A term never seen inside a sentence is written as it is before
+    another capital, like the first name of who only ever begins sentences; one never seen there either stays.
     """
     step = -(-len(texts) // MOST_TEXTS) or 1
-    seen: Counter[str] = Counter()
+    inside: Counter[str] = Counter()
+    before: Counter[str] = Counter()
     for text in texts[::step]:
-        seen.update(_INSIDE.findall(text))
+        inside.update(_INSIDE.findall(text))
+        before.update(found[0] for found in _BEFORE_A_CAPITAL.finditer(text) if found[1].isupper())
+    usual = _usual(before) | _usual(inside)
+    return [usual.get(term, term) for term in terms]
+
+
+def _usual(seen: Counter[str]) -> dict[str, str]:
+    """The most frequent form of each word in lower case."""
     usual: dict[str, tuple[int, bool, str]] = {}
     for form, count in seen.items():
         lower = form.lower()
         usual[lower] = max(usual.get(lower, (0, False, "")), (count, form == lower, form))
-    return [usual[term][2] if term in usual else term for term in terms]
+    return {lower: form for lower, (_, _, form) in usual.items()}
 
 
 def is_name(form: str) -> bool:

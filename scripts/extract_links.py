@@ -7,7 +7,8 @@ field whose name contains body, content, html or text, and in `links`. Finds HTM
 bare URLs. A link counts when its URL, or an alias of the article, is known; http and https, with and without
 www, are the same. Writes article_id, related_id, grade (1) and anchor_text, ready for scripts/evaluate.py.
 
-Exit codes: 0 written, 2 usage or a source without a single link to another of its articles, 74 I/O failure.
+Exit codes: 0 written, 2 usage, a --field that no record has, or a source without a single link to another of its
+articles, 74 I/O failure.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from index.sources.fields import our_names
 from service.evaluation.anchors import Anchor, anchors
 
 FIELD_WORDS = ("body", "content", "html", "text")
+MOST_NAMES = 40  # fields that an error lists
 COLUMNS = ("article_id", "related_id", "grade", "anchor_text")
 
 
@@ -47,9 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     counts: Counter[str] = Counter()
+    names: Counter[str] = Counter()
     try:
         lines = (line for path in options.source for line in _lines(path))
-        records = [*_records(tqdm(lines, "read", disable=options.quiet), options.field, counts)]
+        records = [*_records(tqdm(lines, "read", disable=options.quiet), options.field, counts, names)]
+        if missing := [name for name in options.field if name not in names]:
+            print(f"error: no record has the field {missing[0]!r}; {_fields(names)}", file=sys.stderr)
+            return 2
         links = _internal(records, counts)
         if links:
             _write(options.out, links)
@@ -58,7 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         return os.EX_IOERR
     print(_summary(records, links, counts))
     if not links:
-        print("error: no link leads to another article of the source; see --field", file=sys.stderr)
+        print(
+            f"error: no link leads to another article of the source; {_fields(names)}: see --field", file=sys.stderr
+        )
         return 2
     return 0
 
@@ -68,12 +76,21 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def _records(lines: Iterable[bytes], fields: Sequence[str], counts: Counter[str]) -> Iterator[Record]:
+def _fields(names: Counter[str]) -> str:
+    """The fields of the records, the commonest first."""
+    return f"fields found: {', '.join(name for name, _ in names.most_common(MOST_NAMES)) or 'none'}"
+
+
+def _records(
+    lines: Iterable[bytes], fields: Sequence[str], counts: Counter[str], names: Counter[str]
+) -> Iterator[Record]:
     for line in lines:
         if not line.strip():
             continue
         try:
-            yield _record(msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any]), fields)
+            raw = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
+            names.update(raw.keys())
+            yield _record(raw, fields)
         except (InvalidArticle, msgspec.MsgspecError, UnicodeDecodeError):
             counts["unreadable"] += 1
 

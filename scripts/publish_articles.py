@@ -27,7 +27,7 @@ import msgspec
 from tqdm import tqdm
 
 from index.article import Article
-from index.sources import Rejection, UnreadableSource, read_source
+from index.sources import Rejection, UnreadableSource, Withdrawal, read_source
 from service.api.bodies import ARTICLE_BYTES
 
 WAITS = (0, 1, 2, 4, 8, 16, *[30] * 9)  # seconds; 0 for a connection that had merely been idle; 5 minutes in all
@@ -83,10 +83,17 @@ class Service:
         raw = msgspec.json.encode(article)
         if len(raw) > ARTICLE_BYTES:
             return f"is larger than {ARTICLE_BYTES >> 20} MiB"
+        return self._insist("PUT", article.id, raw)
+
+    def withdraw(self, article_id: str) -> str | None:
+        """The same of a withdrawal."""
+        return self._insist("DELETE", article_id, b"")
+
+    def _insist(self, method: str, article_id: str, raw: bytes) -> str | None:
         waits = iter(WAITS)
         while True:
             try:
-                answer = self._put(article.id, raw)
+                answer = self._ask(method, article_id, raw)
             except (OSError, HTTPException) as error:
                 self._connection.close()
                 answer = Answer(0, "", "", str(error) or type(error).__name__)
@@ -98,8 +105,8 @@ class Service:
         """End the connection."""
         self._connection.close()
 
-    def _put(self, article_id: str, raw: bytes) -> Answer:
-        self._connection.request("PUT", self._path + quote(article_id, safe=""), raw, self._headers)
+    def _ask(self, method: str, article_id: str, raw: bytes) -> Answer:
+        self._connection.request(method, self._path + quote(article_id, safe=""), raw, self._headers)
         with self._connection.getresponse() as response:
             return _read(response)
 
@@ -214,6 +221,9 @@ def _publish_all(
 
 
 def _refusal(record: Article | Rejection, service: Service) -> str | None:
+    if isinstance(record, Withdrawal):
+        reason = service.withdraw(record.id)
+        return f"refused: {record.id}: {reason}" if reason else None
     if isinstance(record, Rejection):
         return f"refused: {record.where}, line {record.line}: {record.reason}"
     reason = service.publish(record)

@@ -3,7 +3,8 @@
     python scripts/rebuild_index.py --source archive.jsonl.gz --source pages/ --store var/store
 
 Exit codes: 0 published, 1 refused by the gate, 2 usage or unreadable source, 74 I/O failure,
-75 another rebuild holds the lock. In every case but 0 the snapshot that was live stays live.
+75 another rebuild holds the lock. In every case but 0 the snapshot that was live stays live. What became of rejected
+records: rejected.jsonl in the snapshot, or in the store when nothing was published.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from tqdm import tqdm
 
 from index.article import InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
+from index.embed import Embedder
 from index.embed.choose import embedder_named
 from index.linkfile import UnusableLinks
 from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
-from index.sources import UnreadableSource, read_source
+from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.store import Store, StoreLocked, UnknownSnapshot
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+
+SHOWN = 5  # rejected records that a refusal shows
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,11 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     try:
         now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
-        embedder = embedder_named(options.model)
+        embedder = _embedder(options.model)
         for path in options.source:
             if not path.exists():
                 raise UnreadableSource(path, "does not exist")
-        records = (record for path in options.source for record in read_source(path))
+        tally = Tally()
+        records = (record for path in options.source for record in read_source(path, tally))
         live = LiveStore(options.live) if options.live else None
         store = Store(options.store)
         report = rebuild(
@@ -62,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as refused:
         bars.close()
         print(f"not published: {refused}", file=sys.stderr)
+        if refused.rejections:
+            print(_rejected(refused.rejections, options.store), file=sys.stderr)
         if not any(reason.final for reason in refused.reasons):
             print("If this is meant, run again with --force.", file=sys.stderr)
         return 1
@@ -90,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}; the live snapshot is unchanged", file=sys.stderr)
         return os.EX_IOERR
     bars.close()
-    print(_summary(report, options.store, time.monotonic() - started))
+    print(_summary(report, tally, options.store, time.monotonic() - started))
     if truncated:
         print(f"  {truncated} articles left the live store: every snapshot in the store holds them")
     return 0
@@ -99,6 +108,22 @@ def main(arguments: list[str] | None = None) -> int:
 def truncate(store: Store, live: LiveStore) -> int:
     """Take out of the live store what every snapshot holds, so that no roll-back misses it; returns how many."""
     return live.truncate(held_by_all(store, live.all_rows().installation))
+
+
+def _embedder(model: str) -> Embedder:
+    """Raises ValueError also where there is no model: that is a wrong option, no failure of a disk."""
+    try:
+        return embedder_named(model)
+    except OSError as error:
+        raise ValueError(f"--model {model}: {error}") from error
+
+
+def _rejected(rejections: Sequence[Rejection], store: Path) -> str:
+    """The first few with their reasons; all of them are written to the store."""
+    path = store / "rejected.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in rejections))
+    lines = [f"  {each.where}, line {each.line}: {each.reason}" for each in rejections[:SHOWN]]
+    return "\n".join([*lines, f"  all {len(rejections)} rejected records: {path}"])
 
 
 class Bars:
@@ -161,16 +186,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _summary(report: BuildReport, store: Path, seconds: float) -> str:
-    rejected = f"\n  {report.rejected} records rejected; reasons with file and line: " + str(
-        store / "snapshots" / report.snapshot_id / "rejected.jsonl"
-    )
+def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> str:
+    rejected = store / "snapshots" / report.snapshot_id / "rejected.jsonl"
+    told = [
+        (report.outdated, "older than what is known, or undated, ignored"),
+        (report.not_found, "withdrawals of unknown articles, ignored"),
+        (tally.unpublished, "drafts and other unpublished records, skipped"),
+        (tally.html, "articles held HTML, read as plain text"),
+        (report.rejected, f"records rejected; reasons with file and line: {rejected}"),
+    ]
     return (
         f"published {report.snapshot_id} in {seconds:.1f} s\n"
         f"  {report.articles} articles ({report.withdrawn} withdrawn), {report.superseded} replaced by a newer "
         f"version\n  {report.embedded} texts embedded, the rest from the cache; lexical model "
         f"{'fitted anew' if report.lexical_refitted else 'kept'}; recall@10 {report.recall_at_10}"
-        + (rejected if report.rejected else "")
+        + "".join(f"\n  {count} {what}" for count, what in told if count)
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from index.article import UNDATED
+from index.stop_words import STOP_WORDS
 from index.surfaces import is_name
 from service.archive import Archive
 from service.ranking import DAY, Story
@@ -17,9 +18,7 @@ MOST_WORDS = 4  # names and terms that the sentence gives
 def explanation(archive: Archive, source_row: int, story: Story, dense: float, lexical: float) -> dict[str, Any]:
     """The `explain` object of the HTTP contract; `dense` and `lexical` are the pair's cosines."""
     source, facts = archive.fact(source_row), story.facts
-    shared = archive.shared_terms(source_row, story.row)
-    names = [word for word in shared if is_name(word)]
-    terms = [word for word in shared if not is_name(word)]
+    names, terms = _telling(archive.shared_terms(source_row, story.row))
     same_storyline = facts.storyline == source.storyline
     cluster = "event" if facts.event == source.event else "storyline" if same_storyline else None
     dated = source.published_at != UNDATED != facts.published_at
@@ -38,6 +37,12 @@ def explanation(archive: Archive, source_row: int, story: Story, dense: float, l
     }
 
 
+def _telling(shared: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names and the other terms among shared ones, without stop words."""
+    telling = [word for word in shared if word not in STOP_WORDS]
+    return [word for word in telling if is_name(word)], [word for word in telling if not is_name(word)]
+
+
 def _reason(story: Story, cluster: str | None, near: bool, words: Sequence[str], kind: str) -> str:
     """Why, in the order in which an editor would ask; `cluster`: what both belong to."""
     parts = [f"{_likelihood(story.relevance)} to be linked by an editor"]
@@ -48,7 +53,7 @@ def _reason(story: Story, cluster: str | None, near: bool, words: Sequence[str],
         parts.append("published within days of each other")
     sentence = "; ".join(parts) + "."
     if story.recency < 0.995:
-        sentence += f" Its age lowers the score to {story.recency:.0%}."
+        sentence += f" Its age takes {1 - story.recency:.0%} off the score."
     if story.weight != 1:
         sentence += f" Being of type {kind}, it counts {story.weight:g} times."
     if story.signal != 1:

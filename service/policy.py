@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import inspect
+from msgspec.structs import FieldInfo
 
 Tier = Literal["same_section", "recent"]
 Only = Literal["later", "older", "storyline"]
@@ -97,7 +100,7 @@ def _parsed(text: str, where: str, base: Policies) -> Policies:
         raise BadPolicies(f"{where}: {error}") from error
     default = given.pop("default", base.default)
     policies = Policies(default, base.by_name | {name: _policy(name, given[name], where) for name in given})
-    if default not in policies.by_name:
+    if not isinstance(default, str) or default not in policies.by_name:
         raise BadPolicies(f"{where}: default = {default!r} names no policy; known are {', '.join(policies.by_name)}")
     return policies
 
@@ -110,13 +113,51 @@ def _policy(name: str, given: Any, where: str) -> Policy:
     known = [field for field in Policy.__struct_fields__ if field != "name"]
     if unknown := sorted(set(given) - set(known)):
         raise BadPolicies(f"{where}: [{name}] has an unknown key {unknown[0]!r}; known are {', '.join(known)}")
-    try:
-        return msgspec.convert({**given, "name": name}, Policy)
-    except msgspec.ValidationError as error:
-        raise BadPolicies(f"{where}: [{name}] {_readable(error)}") from error
+    for field in msgspec.structs.fields(Policy):
+        if field.name == "name":
+            continue
+        if complaint := _complaint(field, given):
+            raise BadPolicies(f"{where}: [{name}] {complaint}")
+    return msgspec.convert({**given, "name": name}, Policy)
 
 
-def _readable(error: msgspec.ValidationError) -> str:
-    """msgspec's message with the key first: "diversity: expected `float` <= 1.0"."""
-    what, _, key = str(error).partition(" - at `$.")
-    return f"{key.rstrip('`')}: {what[:1].lower()}{what[1:]}" if key else f"{what[:1].lower()}{what[1:]}"
+def _complaint(field: FieldInfo, given: Mapping[str, Any]) -> str | None:
+    """What is wrong with the value of a key, or of one entry of its table or list, and what may stand there."""
+    kind = inspect.type_info(field.type)
+    if field.name not in given:
+        return f"lacks the key {field.name!r}: it must be {_allowed(kind)}" if field.required else None
+    value = given[field.name]
+    parts: list[tuple[str, Any, Any]] = [("", value, value)]
+    if isinstance(kind, inspect.DictType) and isinstance(value, dict):
+        kind, parts = kind.value_type, [(f".{key}", each, {key: each}) for key, each in value.items()]
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(value, list):
+        kind, parts = kind.item_type, [(f"[{at}]", each, [each]) for at, each in enumerate(value)]
+    for place, each, part in parts:
+        try:
+            msgspec.convert(part, field.type)
+        except msgspec.ValidationError:
+            return f"{field.name}{place} must be {_allowed(kind)}, not {each!r}"
+    return None
+
+
+def _allowed(kind: inspect.Type) -> str:
+    """What a value of a kind may be, in words."""
+    match kind:
+        case inspect.UnionType():
+            return _allowed(next(each for each in kind.types if not isinstance(each, inspect.NoneType)))
+        case inspect.LiteralType():
+            return f"one of {', '.join(map(str, kind.values))}"
+        case inspect.DictType():
+            return f"a table, each value {_allowed(kind.value_type)}"
+        case inspect.VarTupleType():
+            return f"a list, each entry {_allowed(kind.item_type)}"
+        case inspect.IntType() | inspect.FloatType():
+            return f"a {'whole ' if isinstance(kind, inspect.IntType) else ''}number{_bounds(kind)}"
+        case inspect.BoolType():
+            return "true or false"
+    return "text"
+
+
+def _bounds(kind: inspect.IntType | inspect.FloatType) -> str:
+    least = f" above {kind.gt:g}" if kind.gt is not None else f" from {kind.ge:g}" if kind.ge is not None else ""
+    return least + (f" to {kind.le:g}" if kind.le is not None else " up" if kind.ge is not None else "")

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from index.article import Article, InvalidArticle, article_from_record, article_id
+from index.sources.html_text import without_html
 
 TIMESTAMP = "X-Related-Timestamp"
 SIGNATURE = "X-Related-Signature"
@@ -104,7 +105,7 @@ def _published(record: dict[str, Any]) -> Event:
     if unknown := sorted(set(record) - set(Article.__struct_fields__)):
         raise InvalidArticle(f"article.{unknown[0][:60]}", "is no field of an article")
     try:
-        article = article_from_record(record)
+        article = article_from_record(without_html(record)[0])
     except InvalidArticle as error:
         raise InvalidArticle(f"article.{error.field}", error.reason) from None
     return Event(article.id, article)

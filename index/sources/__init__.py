@@ -18,6 +18,19 @@ class Rejection(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Withdrawal(Rejection, frozen=True):
+    """A record that only withdraws an article; to whoever knows no archive it is a rejection like others."""
+
+    id: str
+
+
+class Tally(msgspec.Struct):
+    """What a reading met that is no defect: articles whose fields held HTML, records that nobody has published."""
+
+    html: int = 0
+    unpublished: int = 0
+
+
 class UnreadableSource(Exception):
     """A source that gives nothing at all; nothing was built from it."""
 
@@ -27,16 +40,18 @@ class UnreadableSource(Exception):
         self.reason = reason
 
 
-Reader = Callable[[Path], Iterator[Article | Rejection]]
+Reader = Callable[[Path, Tally], Iterator[Article | Rejection]]
 
 
-def read_source(path: Path) -> Iterator[Article | Rejection]:
+def read_source(path: Path, tally: Tally | None = None) -> Iterator[Article | Rejection]:
     """The records of a file, or of every file of a known format in a folder, in order of name.
 
-    Streaming. Raises `UnreadableSource` for a path that is missing, of no known format, or unreadable.
+    Streaming; counts in `tally`. Drafts and other unpublished records are left out. Raises `UnreadableSource` for a
+    path that is missing, of no known format, or unreadable.
     """
+    counted = Tally() if tally is None else tally
     for file in _files(path) if path.is_dir() else [path]:
-        yield from _read_file(file)
+        yield from _read_file(file, counted)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -46,14 +61,14 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _read_file(path: Path) -> Iterator[Article | Rejection]:
+def _read_file(path: Path, tally: Tally) -> Iterator[Article | Rejection]:
     if not path.exists():
         raise UnreadableSource(path, "does not exist")
     reader = _reader(path)
     if reader is None:
         raise UnreadableSource(path, f"is of no known format ({_known()})")
     try:
-        yield from reader(path)
+        yield from reader(path, tally)
     except OSError as error:
         raise UnreadableSource(path, error.strerror or str(error)) from error
 

@@ -41,6 +41,13 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
+# What content management systems call a record that readers never saw, or do not see yet.
+UNPUBLISHED = frozenset(
+    {
+        "draft", "auto-draft", "autosave", "inherit", "pending", "in_review", "review", "private", "future",
+        "scheduled", "unpublished", "trash", "trashed",
+    }
+)  # fmt: skip
 
 
 def our_names(record: Mapping[str, Any]) -> dict[str, Any]:

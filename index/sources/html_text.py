@@ -15,25 +15,31 @@ from typing import Any, NamedTuple
 
 from index.article import MAX_LIST_ENTRIES
 
-BLOCKS = frozenset(
-    "address article aside blockquote br center dd details div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 "
-    "header hr li main nav ol p pre section summary table tbody td tfoot th thead tr ul".split()
-)
-DROPPED = frozenset("audio canvas figcaption iframe noscript object script style svg template video".split())
-INLINE = frozenset(
-    "a abbr b cite code del em font i img ins mark picture q s small source span strike strong sub sup time tt u".split()
-)
+BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "br", "center", "dd", "details", "div", "dl", "dt", "fieldset",
+    "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p",
+    "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"
+})  # fmt: skip
+DROPPED = frozenset({
+    "audio", "canvas", "figcaption", "iframe", "noscript", "object", "script", "style", "svg", "template", "video"
+})  # fmt: skip
+INLINE = frozenset({
+    "a", "abbr", "b", "cite", "code", "del", "em", "font", "i", "img", "ins", "mark", "picture", "q", "s", "small",
+    "source", "span", "strike", "strong", "sub", "sup", "time", "tt", "u"
+})  # fmt: skip
 FIELDS = ("headline", "kicker", "standfirst", "body", "section")
 LISTS = ("tags", "authors")
 MOST_URL_CHARS, MOST_LABEL_CHARS = 2_000, 500  # of a link, as an article holds it
 
 _NAMES = "|".join(sorted(BLOCKS | DROPPED | INLINE, key=len, reverse=True))
 _HTML = re.compile(
-    rf"</(?:{_NAMES})\s*>|<(?:{_NAMES})\s+[\w:.-]+=[^<>]*>|<[bh]r\s*/?>|^\s*<(?:p|div|ul|ol|h[1-6])>|<!--",
+    rf"</(?:{_NAMES})\s*>|<(?:{_NAMES})\s+[\w:.-]+=[^<>]*>|<[bh]r\s*/?>|^[ \t]*<(?:p|div|ul|ol|h[1-6])>|<!--",
     re.IGNORECASE | re.MULTILINE,
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1,31}));")
 _MARKED = re.compile(r"<!\[CDATA\[|<!\[[^\[\]<>]*\]>|<!\[|\]\]>")  # which the parser would stumble over
+# A "<" that begins no whole tag; many of them would cost the parser minutes.
+_STRAY = re.compile(r"""<(?!/?[a-zA-Z!?](?:[^<>"']|"[^"]*"|'[^']*')*+>)""")
 _BLANK_LINE = re.compile(r"\n\s*\n")
 
 
@@ -69,7 +75,7 @@ def plain(text: str) -> Plain | None:
     """
     if "<" in text and _HTML.search(text):
         parser = _Parser()
-        parser.feed(_MARKED.sub("", text))
+        parser.feed(_STRAY.sub("&lt;", _MARKED.sub("", _without_comments(text))))
         parser.close()
         return Plain(parser.text(), parser.links)
     decoded = _ENTITY.sub(_decoded, text) if "&" in text else text
@@ -79,6 +85,12 @@ def plain(text: str) -> Plain | None:
 def _text(text: str) -> str:
     found = plain(text)
     return text if found is None else found.text
+
+
+def _without_comments(text: str) -> str:
+    """One that is never closed ends nothing: what follows it is text."""
+    first, *rest = text.split("<!--")
+    return first + "".join(after if closed else each for each in rest for _, closed, after in [each.partition("-->")])
 
 
 def _decoded(entity: re.Match[str]) -> str:
@@ -94,27 +106,29 @@ class _Parser(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.links: list[dict[str, str]] = []
         self._parts: list[str] = []
+        self._in_blocks = False  # else lines are what divides the text
         self._dropping = ""
         self._label: list[str] | None = None
 
     def text(self) -> str:
-        """Paragraphs with single spaces, a blank line between them."""
-        paragraphs = (" ".join(each.split()) for each in _BLANK_LINE.split("".join(self._parts)))
+        """Paragraphs with single spaces, a blank line between them; lines as they were where there are no blocks."""
+        whole = "".join(self._parts)
+        if not self._in_blocks:
+            return "\n".join(" ".join(line.split()) for line in whole.split("\n"))
+        paragraphs = (" ".join(each.split()) for each in _BLANK_LINE.split(whole))
         return "\n\n".join(each for each in paragraphs if each)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in DROPPED and not self._dropping:
             self._dropping = tag
-        if tag in BLOCKS:
-            self._parts.append("\n\n")
+        self._divide(tag)
         if tag == "a" and not self._dropping:
             self._begin_link((dict(attrs).get("href") or "").strip())
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._dropping or tag == "figure":  # a caption that was never closed ends with its figure
             self._dropping = ""
-        if tag in BLOCKS:
-            self._parts.append("\n\n")
+        self._divide(tag)
         if tag == "a":
             self._end_link()
 
@@ -128,6 +142,11 @@ class _Parser(HTMLParser):
     def close(self) -> None:
         super().close()
         self._end_link()
+
+    def _divide(self, tag: str) -> None:
+        if tag in BLOCKS:
+            self._in_blocks = True
+            self._parts.append("\n\n")
 
     def _begin_link(self, url: str) -> None:
         self._end_link()

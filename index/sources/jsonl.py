@@ -5,16 +5,17 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import msgspec
 
-from index.article import Article, InvalidArticle, article_from_record
-from index.sources import Rejection, UnreadableSource
-from index.sources.fields import our_names
+from index.article import Article, InvalidArticle, article_from_record, article_id
+from index.sources import Rejection, Tally, UnreadableSource, Withdrawal
+from index.sources.fields import UNPUBLISHED, our_names
+from index.sources.html_text import without_html
 
 MOST_LINE_BYTES = 8 << 20
 
@@ -24,8 +25,8 @@ _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _NOT_A_NUMBER = re.compile(rb'"([^"\\]{1,100})"\s*:\s*[\[\s]*-?(NaN|Infinity)\b')
 
 
-def read_json_lines(path: Path) -> Iterator[Article | Rejection]:
-    """One article or rejection a line that is not blank. Constant memory; gzip by its first bytes.
+def read_json_lines(path: Path, tally: Tally) -> Iterator[Article | Rejection]:
+    """One article or rejection a line that is not blank or unpublished. Constant memory; gzip by its first bytes.
 
     A torn gzip file gives what stands before the tear and one rejection for it. Raises
     `UnreadableSource` for a `.json` file that is one document instead of one object a line.
@@ -34,10 +35,10 @@ def read_json_lines(path: Path) -> Iterator[Article | Rejection]:
         file = _opened(path, opened)
         if path.name.lower().removesuffix(".gz").endswith(".json"):
             _refuse_a_document(file, path)
-        yield from _records(file, path)
+        yield from _records(file, path, tally)
 
 
-def _records(file: IO[bytes], path: Path) -> Iterator[Article | Rejection]:
+def _records(file: IO[bytes], path: Path, tally: Tally) -> Iterator[Article | Rejection]:
     number = 0
     while True:
         try:
@@ -51,8 +52,8 @@ def _records(file: IO[bytes], path: Path) -> Iterator[Article | Rejection]:
         number += 1
         if not whole:
             yield Rejection(str(path), number, f"the line is longer than {MOST_LINE_BYTES >> 20} MiB")
-        elif line.strip():
-            yield _record(line.removeprefix(b"\xef\xbb\xbf"), path, number)
+        elif line.strip() and (record := _record(line.removeprefix(b"\xef\xbb\xbf"), path, number, tally)):
+            yield record
 
 
 def _skip_to_next(file: IO[bytes]) -> bool:
@@ -82,9 +83,14 @@ def _refuse_a_document(file: IO[bytes], path: Path) -> None:
         raise UnreadableSource(path, "holds one JSON document; write one object a line (JSON Lines)")
 
 
-def _record(line: bytes, path: Path, number: int) -> Article | Rejection:
+def _record(line: bytes, path: Path, number: int, tally: Tally) -> Article | Rejection | None:
+    """None for a record that nobody has published."""
     try:
-        return article_from_record(our_names(_decoder.decode(line)))
+        record = our_names(_decoder.decode(line))
+        if record.get("status") in UNPUBLISHED:
+            tally.unpublished += 1
+            return None
+        return _article(record, path, number, tally)
     except InvalidArticle as error:
         reason = str(error)
     except RecursionError:
@@ -96,6 +102,19 @@ def _record(line: bytes, path: Path, number: int) -> Article | Rejection:
     except msgspec.MsgspecError as error:
         reason = _not_json(line, error)
     return Rejection(str(path), number, reason)
+
+
+def _article(record: Mapping[str, Any], path: Path, number: int, tally: Tally) -> Article | Withdrawal:
+    """The article; a withdrawal needs no more than an ID. Raises `InvalidArticle`."""
+    plain, held_html = without_html(record)
+    try:
+        article = article_from_record(plain)
+    except InvalidArticle as error:
+        if record.get("status") != "withdrawn":
+            raise
+        return Withdrawal(str(path), number, str(error), article_id(record.get("id")))
+    tally.html += held_html
+    return article
 
 
 def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:

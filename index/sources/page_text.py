@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from index.article import Article, InvalidArticle, article_from_record
-from index.sources import Rejection
+from index.sources import Rejection, Tally
 
 KNOWN_KICKERS = (
     "Today's Big Question", "In the Spotlight", "Talking Point", "Talking Points", "The Explainer", "Explainer",
@@ -67,8 +67,8 @@ class Page(msgspec.Struct, frozen=True):
     teasers: tuple[PageTeaser, ...]
 
 
-def read_page(path: Path) -> Iterator[Article | Rejection]:
-    """The page's article (its ID is the file's stem unless the page names one), or one rejection."""
+def read_page(path: Path, _: Tally) -> Iterator[Article | Rejection]:
+    """The page's article (its ID is the file's stem unless the page names one), or one rejection; counts nothing."""
     if path.stat().st_size > MOST_PAGE_BYTES:
         yield Rejection(str(path), 0, f"the page is longer than {MOST_PAGE_BYTES >> 20} MiB")
         return

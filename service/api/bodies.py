@@ -8,6 +8,7 @@ import msgspec
 from flask import request
 
 from index.article import Article, InvalidArticle, article_from_record
+from index.sources.html_text import without_html
 from service.api.problems import ProblemFound
 
 ARTICLE_BYTES = 1 << 20
@@ -44,7 +45,7 @@ def read_article(raw: bytes, article_id: str) -> Article:
         known = ", ".join(Article.__struct_fields__)
         raise ProblemFound(422, "unknown_field", f"{unknown[0][:60]!r} is no field of an article; known: {known}.")
     try:
-        article = article_from_record({"id": article_id, **record})
+        article = article_from_record({"id": article_id, **without_html(record)[0]})
     except InvalidArticle as error:
         raise ProblemFound(422, "invalid_article", f"The article's {error}.") from None
     if article.id != article_id:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from werkzeug.datastructures import MultiDict
 
-from index.article import InvalidArticle, article_id, epoch_seconds
+from index.article import InvalidArticle, article_id, epoch_seconds, iso_time, language_code
 from service.api.problems import ProblemFound
 from service.policy import Policies
 
-Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice"]
+Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice", "language"]
 MAX_TEXT = 512
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}([-_].*)?", re.DOTALL)
 TEASER_FIELDS = (
     "id", "url", "headline", "kicker", "standfirst", "section", "authors", "language", "type", "image",
     "published_at", "age_label",
@@ -58,8 +60,9 @@ _NARROWING = (
     Parameter(name="section", kind="text", description="Only stories of this section."),
     Parameter(
         name="language",
-        kind="text",
-        description="Only stories in this language; the article's own language when left out.",
+        kind="language",
+        description="Only stories in this language, a code such as en (a region does not count); the article's own "
+        "language when left out.",
     ),
     Parameter(name="type", kind="text", description="Only stories of this type."),
     Parameter(name="published_after", kind="moment", description="Only stories published then or later (ISO 8601)."),
@@ -117,7 +120,9 @@ def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -
         if name not in known:
             allowed = ", ".join(each.name for each in declared) or "none"
             raise ProblemFound(400, "unknown_parameter", f"{name[:60]!r} is not a parameter here; known: {allowed}.")
-    return {each.name: _read(each, given) for each in declared}
+    values = {each.name: _read(each, given) for each in declared}
+    _check_period(values)
+    return values
 
 
 def checked_id(text: str) -> str:
@@ -139,6 +144,7 @@ def schema(parameter: Parameter) -> Mapping[str, Any]:
         "id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
         "url": {"type": "string", "minLength": 1, "maxLength": 2_000},
         "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+        "language": {"type": "string", "pattern": f"^{_LANGUAGE.pattern}$", "maxLength": 35},
     }
     found = dict(kinds[parameter.kind])
     if math.isfinite(parameter.low):
@@ -165,6 +171,13 @@ def _read(parameter: Parameter, given: MultiDict[str, str]) -> Any:
     return _value(parameter, texts[0])
 
 
+def _check_period(values: Mapping[str, Any]) -> None:
+    after, before = values.get("published_after"), values.get("published_before")
+    if after is not None and before is not None and after > before:
+        detail = f"published_after, {iso_time(after)}, lies after published_before, {iso_time(before)}: no story can."
+        raise ProblemFound(400, "invalid_published_after", detail)
+
+
 def _value(parameter: Parameter, text: str) -> Any:
     match parameter.kind:
         case "integer" | "number":
@@ -175,8 +188,12 @@ def _value(parameter: Parameter, text: str) -> Any:
             return text in ("true", "1")
         case "choice":
             if text not in parameter.choices:
-                raise _invalid(parameter, f"must be one of {', '.join(parameter.choices)}")
+                raise _invalid(parameter, f"must be one of {', '.join(parameter.choices)}, not {text[:60]!r}")
             return text
+        case "language":
+            if not _LANGUAGE.fullmatch(text) or len(text) > 35:
+                raise _invalid(parameter, f"must be a language code such as en or en-GB, not {text[:60]!r}")
+            return language_code(text)
         case "moment":
             try:
                 return epoch_seconds(text.replace(" ", "+"), parameter.name)  # a + that was not escaped

@@ -25,7 +25,7 @@ RULE_NAMES = {"older": "older articles only", "all": "all articles"}
 
 def as_text(result: Result) -> str:
     """The verdict and a table for a terminal."""
-    lines = [verdict(result), evidence(result), ""]
+    lines = [verdict(result), evidence(result), learning(result), ""]
     for rule in RULES:
         scores = [score for score in result.systems if score.candidates == rule]
         if scores:
@@ -53,6 +53,7 @@ def as_html(result: Result) -> str:
         result=result,
         verdict=verdict(result),
         evidence=evidence(result),
+        learning=learning(result),
         signed=signed,
         scores=scores,
         reach=_reach(result),
@@ -83,6 +84,18 @@ def evidence(result: Result) -> str:
         f"nDCG@10 {ours.ndcg:.3f} ({NAMES[ours.system]}) against {best.ndcg:.3f} ({NAMES[best.system]}): difference "
         f"{signed(found.difference)}, 95% interval {signed(low)} to {signed(high)}, p = {found.p_holm:.4f} "
         f"after Holm, on {ours.sources:,} articles with links; candidates: {RULE_NAMES[ours.candidates]}."
+    )
+
+
+def learning(result: Result) -> str:
+    """A sentence where the weights that ship do at least as well as those learned from these links; "" elsewhere."""
+    found = {score.system: score for score in result.systems if score.candidates == result.systems[0].candidates}
+    learned, shipped = (found.get(name) for name in OURS)
+    if learned is None or shipped is None or shipped.ndcg < learned.ndcg:
+        return ""
+    return (
+        f"Learning from these links did not help here: the weights that ship have nDCG@10 {shipped.ndcg:.3f}, the "
+        f"learned ones {learned.ndcg:.3f}."
     )
 
 

@@ -201,6 +201,14 @@ def test_a_body_that_is_no_article_is_refused_by_name(newsroom: Newsroom, body: 
     assert (answer.status_code, answer.get_json()["code"]) == (422, code)
 
 
+def test_html_of_a_cms_becomes_plain_text(newsroom: Newsroom) -> None:
+    newsroom.put({"id": "a", "headline": "Ferry &amp; jetty", "body": '<p>It <a href="/b">sailed</a>.</p>'})
+    article = newsroom.live.article("a")
+    assert article is not None
+    assert (article.headline, article.body) == ("Ferry & jetty", "It sailed.")
+    assert [link.url for link in article.links] == ["/b"]
+
+
 def test_an_article_may_have_a_mebibyte_and_no_more(newsroom: Newsroom) -> None:
     assert newsroom.put({"id": "a", "headline": "A", "body": "word " * 200_000}).status_code == 201
     answer = newsroom.put({"id": "b", "headline": "B", "body": "word " * 220_000})

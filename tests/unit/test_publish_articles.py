@@ -38,6 +38,7 @@ class Newsroom(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.paths: set[str] = set()
         self.taken: dict[str, Article] = {}
+        self.withdrawn: list[str] = []
         self.connections = 0
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -50,6 +51,11 @@ class Desk(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.connections += 1
+
+    def do_DELETE(self) -> None:
+        (article_id,) = parse_qs(urlsplit(self.path).query)["id"]
+        self.server.withdrawn.append(article_id)
+        self.answer(200, {}, {})
 
     def do_PUT(self) -> None:
         raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -101,6 +107,13 @@ def publish(service: str, source: Path, *more: str, key: str = "rs_secret") -> t
     waited: list[float] = []
     arguments = ["--service", service, "--source", str(source), "--quiet", *more]
     return main(arguments, {"NEWSROOM_KEY": key}, waited.append), waited
+
+
+def test_a_record_that_withdraws_an_article_withdraws_it(newsroom: Newsroom, tmp_path: Path) -> None:
+    source = tmp_path / "taken-down.jsonl"
+    source.write_text('{"id": "news/a", "status": "withdrawn"}\n', "utf-8")
+    assert publish(newsroom.address, source) == (0, [])
+    assert (newsroom.withdrawn, newsroom.taken) == (["news/a"], {})
 
 
 def test_every_article_of_the_source_arrives_whole_under_its_id_over_one_connection(

@@ -24,8 +24,10 @@ from index.clean import head_text, passages
 from index.embed import Embedder
 from index.embed.choose import embedder_named
 from index.records import Records
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot import DamagedSnapshot, Snapshot, id_digest
 from index.store import Store, StoreLocked
+from service.config import LAST_KNOWN
+from service.last_known import LastKnown
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 
@@ -56,6 +58,7 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
     }
     if not texts:
         print(f"note: no article {identifier!r} is in the live store or a snapshot; from now on its ID is refused")
+    LastKnown(store.root / LAST_KNOWN).forget(id_digest(identifier).hex())
     live.erase(identifier, by=by, at=int(time.time()))
     print(f"{identifier} is out of the live store and every list")
     for channel in store.channel_names():

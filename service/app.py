@@ -19,6 +19,7 @@ from service.catalogue import Catalogue
 from service.config import Settings
 from service.following import Following
 from service.keys import CurrentKeys
+from service.last_known import LastKnown
 from service.live.store import LiveStore
 from service.policy import read_policies
 from service.search_client import SearchClient
@@ -36,11 +37,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     policies = read_policies(settings.policies)
     keys = CurrentKeys(settings.keys) if settings.keys is not None else None
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
+    following = Following(live, read_brands(settings.brands), LastKnown(settings.last_known))
     app = Flask("service", static_folder="api/static", template_folder="api/templates")
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.url_map.merge_slashes = False  # IDs may hold two slashes in a row
     wiring = Wiring(
-        catalogue=Catalogue(Store(settings.store), settings.channel, Following(live, read_brands(settings.brands))),
+        catalogue=Catalogue(Store(settings.store), settings.channel, following),
         search=SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms),
         policies=policies,
         access=Access(keys, settings.reads == "key", clock),

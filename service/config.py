@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 PREFIX = "RELATED_"
+LAST_KNOWN = "live.last.json"  # in the store
 
 
 class BadSetting(ValueError):
@@ -46,6 +47,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.live == "off":
             return None
         return self.live or f"sqlite:///{self.store / 'live.db'}"
+
+    @property
+    def last_known(self) -> Path:
+        """Where workers keep what they must not forget of the live store."""
+        return self.store / LAST_KNOWN
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from index.snapshot import Snapshot
 from service.archive import Archive
 from service.brands import ONE_NEWSROOM, Brands
+from service.last_known import LastKnown, without
 from service.live.changes import Changes, LiveArticle, SignalSet
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 from service.overlay import Overlay
@@ -21,19 +22,24 @@ _Error = (LiveStoreUnavailable, OutdatedLiveStore)
 class Following:
     """Lays a live store over snapshots and keeps up with it by sequence number. One thread at a time.
 
-    While the store is away, what was read before still counts, and lies over a new snapshot too.
+    While the store is away, what was read before still counts, and lies over a new snapshot too; where nothing was,
+    the withdrawals and signals of `last_known`.
     """
 
     def __init__(
-        self, store: LiveStore | None, brands: Brands = ONE_NEWSROOM, monotonic: Callable[[], float] = time.monotonic
+        self,
+        store: LiveStore | None,
+        brands: Brands = ONE_NEWSROOM,
+        last_known: LastKnown | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.problem: str | None = None
         self.store = store
         self._brands = brands
+        self._last_known = last_known
         self._monotonic = monotonic
         self._reached = monotonic()
         self._installation = ""
-        self._sequence = 0
         self._articles: dict[str, LiveArticle] = {}
         self._signals: dict[str, SignalSet] = {}
 
@@ -46,14 +52,7 @@ class Following:
             return Archive(snapshot, self._read(overlay), self._brands)
         except _Error as error:
             self._missed(error)
-        known = Changes(
-            installation=self._installation,
-            sequence=self._sequence,
-            articles=tuple(self._articles.values()),
-            signals=tuple(self._signals.values()),
-            comparisons=(),
-        )
-        return Archive(snapshot, overlay.changed(known), self._brands)
+        return Archive(snapshot, overlay.changed(self._remembered()), self._brands)
 
     def caught_up(self, archive: Archive) -> Archive:
         """The archive with what has changed since; the same one when nothing has, or the store is away."""
@@ -71,6 +70,12 @@ class Following:
         """How long ago the live store last answered; 0 without one."""
         return 0.0 if self.store is None else self._monotonic() - self._reached
 
+    def _remembered(self) -> Changes:
+        """All that is known without asking; of sequence 0, so that everything is read when the store is back."""
+        if not self._installation and self._last_known is not None and (kept := self._last_known.read()) is not None:
+            return kept
+        return Changes(self._installation, 0, tuple(self._articles.values()), tuple(self._signals.values()))
+
     def _read(self, overlay: Overlay) -> Overlay:
         assert self.store is not None  # noqa: S101 - for mypy; callers checked
         while True:
@@ -79,7 +84,7 @@ class Following:
             begun_anew = self._installation not in ("", changes.installation)
             if begun_anew or changes.sequence < overlay.sequence:  # the latter: restored from a backup
                 log.warning("another live store answers: reading all of it")
-                self._articles, self._signals, self._sequence = {}, {}, 0
+                self._articles, self._signals = {}, {}
                 overlay, self._installation = Overlay(overlay.snapshot), changes.installation
                 continue
             self._installation = changes.installation
@@ -95,9 +100,13 @@ class Following:
             self.problem = None
 
     def _remember(self, changes: Changes) -> None:
-        self._sequence = max(self._sequence, changes.sequence)
-        self._articles.update((each.id or each.id_digest, each) for each in changes.articles)
+        for article in changes.articles:
+            if article.state == "erased":
+                self._articles, self._signals = without(article.id_digest, self._articles, self._signals)
+            self._articles[article.id or article.id_digest] = article
         self._signals.update((each.article_id, each) for each in changes.signals)
+        if self._last_known is not None and (changes.articles or changes.signals):
+            self._last_known.keep(self._installation, self._articles.values(), self._signals.values())
 
     def _missed(self, error: Exception) -> None:
         if self.problem is None:

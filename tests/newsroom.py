@@ -87,6 +87,10 @@ class Newsroom:
             self._comparing = Comparing(self.live, *found)
         return self._comparing.catch_up()
 
+    def restart_search(self) -> None:
+        """Forget all that the search process holds in memory."""
+        self.searchers, self._comparing = Searchers(self.store, self.embedder), None
+
     def put(self, record: dict[str, Any], key: str = WRITER, **headers: str) -> Any:
         """PUT an article by ID in the query."""
         identifier = record.pop("id")

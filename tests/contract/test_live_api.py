@@ -350,6 +350,40 @@ def test_lists_are_served_while_the_live_store_is_away(
     assert newsroom.put(record("a", FERRY)).status_code == 201
 
 
+def test_a_worker_that_starts_while_the_live_store_is_away_shows_nothing_withdrawn(
+    open_newsroom: Callable[..., Newsroom], tmp_path: Path
+) -> None:
+    newsroom = open_newsroom()
+    newsroom.rebuild(ARCHIVE)
+    newsroom.delete("ferry/2")
+    newsroom.signals("ferry/3", {"kind": "exclude"})
+    newsroom.put(record("ferry/new", FERRY))
+    newsroom.close()
+    (tmp_path / "live.db").rename(tmp_path / "away.db")
+    late = newsroom.worker()
+    assert late.get("/v1/related?id=ferry/2").status_code == 410
+    assert not {"ferry/2", "ferry/3"} & set(newsroom.ids("ferry/1", late))
+    assert late.get("/v1/related?id=ferry/new").status_code == 404
+    (tmp_path / "away.db").rename(tmp_path / "live.db")
+    catalogue_of(late).catch_up()
+    assert late.get("/v1/related?id=ferry/new").status_code == 200
+    assert not {"ferry/2", "ferry/3"} & set(newsroom.ids("ferry/1", late))
+
+
+def test_what_waits_when_the_search_process_ends_is_compared_by_the_next(newsroom: Newsroom) -> None:
+    for number, days_old in enumerate((3, 6, 14)):  # no two of one event
+        newsroom.put(record(f"ferry/new{number}", FERRY, days_old))
+    assert newsroom.compare() == 3
+    newsroom.put(record("ferry/new3", FERRY, 17))
+    newsroom.restart_search()
+    embedded = len(newsroom.embedder.embedded)
+    assert newsroom.compare() == 1  # the others are held again, by vectors from the cache
+    assert len(newsroom.embedder.embedded) - embedded == 2  # its headline and standfirst, and its one passage
+    newsroom.delete("ferry/5")
+    assert {f"ferry/new{number}" for number in range(4)} <= set(newsroom.ids("ferry/1"))
+    assert {f"ferry/new{number}" for number in range(3)} <= set(newsroom.ids("ferry/new3"))
+
+
 def test_reading_can_be_for_holders_of_a_key_alone(open_newsroom: Callable[..., Newsroom]) -> None:
     newsroom = open_newsroom(reads="key")
     newsroom.rebuild(ARCHIVE)

@@ -1,0 +1,72 @@
+"""Owns what a worker must not forget of the live store: a file for a start while the store is away.
+
+Withdrawals, erasures and signals only: without them a restarted worker would show what must not be seen. Newly
+published articles come back with the live store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from index.snapshot import id_digest
+from service.live.changes import Changes, LiveArticle, SignalSet
+
+log = logging.getLogger(__name__)
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def without(digest: str, articles: dict[str, A], signals: dict[str, B]) -> tuple[dict[str, A], dict[str, B]]:
+    """Both, by ID, less the ID that has this digest (`index.snapshot.id_digest`, in hex)."""
+    gone = {each for each in (*articles, *signals) if id_digest(each).hex() == digest}
+    return (
+        {each: article for each, article in articles.items() if each not in gone},
+        {each: given for each, given in signals.items() if each not in gone},
+    )
+
+
+class LastKnown:
+    """The file at `path`. Workers of a machine write the same; each write is whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = b""
+
+    def keep(self, installation: str, articles: Iterable[LiveArticle], signals: Iterable[SignalSet]) -> None:
+        """Keep what matters of these, where it has changed; a store that cannot be written to is said in the log."""
+        gone = tuple(article for article in articles if article.state != "published")
+        raw = msgspec.json.encode(Changes(installation, 0, gone, tuple(signals)))
+        if raw == self._written:
+            return
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(raw)
+            temporary.replace(self._path)
+        except OSError as error:
+            log.warning("withdrawals cannot be kept for a start without the live store: %s", error)
+        self._written = raw
+
+    def forget(self, digest: str) -> None:
+        """Leave out what is known of an article that was erased, by the digest of its ID."""
+        if (known := self.read()) is not None:
+            articles = {each.id or each.id_digest: each for each in known.articles}
+            articles, signals = without(digest, articles, {each.article_id: each for each in known.signals})
+            self.keep(known.installation, articles.values(), signals.values())
+
+    def read(self) -> Changes | None:
+        """What was kept; None where nothing was, or it cannot be read."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Changes)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            log.error("what was kept of the live store cannot be read: %s", error)
+            return None

@@ -47,8 +47,8 @@ class Overlay:
         self.versions: dict[int, str] = {}
         self.aliases: dict[str, int] = {}
         self.urls: dict[str, int] = {}
-        self.erased: frozenset[int] = frozenset()
-        self.waiting: frozenset[int] = frozenset()  # rows that the search process has not compared yet
+        self.erased: set[int] = set()
+        self.waiting: set[int] = set()  # rows that the search process has not compared yet
         self.comparisons: dict[int, bytes] = {}
         self.compared_at: dict[int, int] = {}
         self.sketches: dict[int, int] = {}
@@ -57,14 +57,14 @@ class Overlay:
         self.names = {"section": manifest.sections, "language": manifest.languages,
                       "type": manifest.types, "brand": manifest.brands}  # fmt: skip
         self._known: dict[int, Facts] = {}
-        self._hidden: frozenset[int] = frozenset()
+        self._hidden: set[int] = set()
         self._compared_rows_of_snapshot = False
 
     def changed(self, changes: Changes) -> Overlay:
         """With these changes applied. Applying a change twice is harmless."""
         new = copy.copy(self)
         for name, value in vars(new).items():
-            if isinstance(value, dict):
+            if isinstance(value, dict | set):
                 setattr(new, name, value.copy())
         mark = self.snapshot.manifest.live
         built_in = mark.sequence if mark is not None and mark.installation == changes.installation else 0
@@ -118,8 +118,8 @@ class Overlay:
             self.urls.pop(url, None)
         for changed in (self._known, self.teasers, self.versions):
             changed.pop(held.row, None)
-        self.waiting -= {held.row}
-        self._hidden -= set(held.hides)
+        self.waiting.discard(held.row)
+        self._hidden.difference_update(held.hides)
         self._settle(held.row, *held.hides)
 
     def _publish(self, article: LiveArticle, summary: Summary) -> None:
@@ -133,8 +133,8 @@ class Overlay:
         self._known[row] = self._facts_of(article, summary, row, clusters)
         self.teasers[row] = bytes(summary.teaser)
         self.versions[row] = summary.version
-        self.waiting |= {row}
-        self._hidden |= set(hides)
+        self.waiting.add(row)
+        self._hidden.update(hides)
         self._settle(row, *hides)
 
     def _withdraw(self, article: LiveArticle) -> None:
@@ -154,7 +154,7 @@ class Overlay:
             self._undo(article_id)
             self.signals.pop(article_id, None)
         if row is not None:
-            self.erased |= {row}
+            self.erased.add(row)
             self._known[row] = self._withdrawn(row)
             self._settle(row)
 
@@ -172,7 +172,7 @@ class Overlay:
             self.comparisons[held.row] = each.content
             self.compared_at[held.row] = each.sequence
             if each.article_sequence == held.sequence:
-                self.waiting -= {held.row}
+                self.waiting.discard(held.row)
         for row, comparison in fresh.items():
             self.sketches[row] = int.from_bytes(comparison.sketch, "little")
             if row >= FIRST_LIVE_ROW:

@@ -108,7 +108,8 @@ def _measured(directory: Path) -> dict[str, float]:
     from index.snapshot import Snapshot
     from service.archive import Archive
     from service.policy import shipped_policies
-    from service.related import Query, related
+    from service.query import Query
+    from service.related import related
 
     Flask("bench")
     opened = time.perf_counter()

@@ -7,19 +7,11 @@ import msgspec
 from index.article import article_from_record
 from index.snapshot import NO_ROW, Facts
 from service.archive import Archive
+from service.listing import RelatedList, Shown, item, sealed
 from service.policy import Policy
+from service.query import Query, codes_of, filters_of
 from service.ranking import rank
-from service.related import (
-    SEARCH_DEPTH,
-    Query,
-    RelatedList,
-    Shown,
-    codes_of,
-    filters_of,
-    found_candidates,
-    item,
-    sealed,
-)
+from service.related import SEARCH_DEPTH, found_candidates
 from service.search_client import Draft, SearchClient, SearchRequest
 
 

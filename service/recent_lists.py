@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from service.related import RelatedList
+from service.listing import RelatedList
 
 MOST = 1_024  # lists of about 4.5 KB: 5 MB a worker
 

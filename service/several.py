@@ -11,9 +11,11 @@ import numpy as np
 from index.article import article_id
 from index.snapshot import Facts
 from service.archive import Archive
+from service.listing import RelatedList, Shown, item, sealed
 from service.policy import Policy
+from service.query import Query, codes_of, filters_of
 from service.ranking import Candidates, rank
-from service.related import Query, RelatedList, Shown, codes_of, filters_of, item, sealed, visible_row
+from service.related import visible_row
 
 Ids = Annotated[tuple[str, ...], msgspec.Meta(max_length=50)]
 

@@ -13,7 +13,9 @@ from service.api.parameters import ID, policy_parameter, read_parameters
 from service.api.routes import operations
 from service.api.wiring import Wiring
 from service.archive import Archive
-from service.related import ArticleNotFound, Query, age_label, related, visible_row
+from service.listing import age_label
+from service.query import Query
+from service.related import ArticleNotFound, related, visible_row
 
 FRONT_STORIES = 25
 CONTENT_SECURITY_POLICY = (

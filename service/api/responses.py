@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from flask import Response, request
 
-from service.related import RelatedList
+from service.listing import RelatedList
 
 
 def json_response(content: object, status: int = 200) -> Response:

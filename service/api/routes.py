@@ -21,9 +21,11 @@ from service.api.writing import OPERATIONS
 from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
+from service.listing import RelatedList
 from service.policy import Policies, Policy
+from service.query import Query
 from service.recent_lists import RecentLists
-from service.related import ArticleNotFound, ArticleWithdrawn, Query, RelatedList, related, visible_row
+from service.related import ArticleNotFound, ArticleWithdrawn, related, visible_row
 from service.search_client import SearchUnavailable
 from service.several import Examples, related_to_several
 

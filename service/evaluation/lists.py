@@ -16,7 +16,8 @@ from index.snapshot import Snapshot
 from service.archive import Archive
 from service.evaluation.corpus import FloatArray
 from service.policy import shipped_policies
-from service.related import Query, related
+from service.query import Query
+from service.related import related
 
 POLICY = "related"
 LIMIT = 6

@@ -16,7 +16,8 @@ from index.sources.page_text import parse_page
 from index.store import Store
 from service.archive import Archive
 from service.policy import shipped_policies
-from service.related import Query, related
+from service.query import Query
+from service.related import related
 
 PAGE = "000_86d1b7c844701982"
 # The page gives its teasers no dates; this is their real order, spring 2025, newest first as on the page.

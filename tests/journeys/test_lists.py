@@ -12,7 +12,8 @@ from index.snapshot import FLAG_WITHDRAWN, Snapshot
 from index.store import Store
 from service.archive import Archive
 from service.policy import shipped_policies
-from service.related import Query, related
+from service.query import Query
+from service.related import related
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from service.listing import RelatedList
 from service.recent_lists import MOST, RecentLists
-from service.related import RelatedList
 
 
 def made(body: bytes, etag: str | None = "e") -> RelatedList:

@@ -1,0 +1,111 @@
+"""Owns how a list becomes JSON bytes: its stories from ready-made teasers, its ID and ETag from its content."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from index.article import UNDATED
+from index.snapshot import Facts, id_json
+from service.archive import Archive
+from service.policy import Policy, Tier
+from service.query import Query
+from service.ranking import DAY, Story
+
+_AGES = (
+    (365.25 * DAY, "year", "old"),
+    (30.44 * DAY, "month", "old"),
+    (7 * DAY, "week", "old"),
+    (DAY, "day", "old"),
+    (3_600, "hour", "ago"),
+    (60, "minute", "ago"),
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class RelatedList(msgspec.Struct, frozen=True):
+    """The answer: JSON bytes and its ETag (None when the list is a reader's own)."""
+
+    body: bytes
+    etag: str | None
+
+
+class Shown(NamedTuple):
+    """A row of the list and why it is there: a ranked story, pinned, or from a fallback tier."""
+
+    row: int
+    source: Literal["similar", "pinned"] | Tier
+    story: Story | None = None
+
+
+def age_label(published_at: int, now: int) -> str:
+    """How old a story is, as a reader would say it: "5 minutes ago" to "3 years old"; "" when undated."""
+    if published_at == UNDATED:
+        return ""
+    seconds = max(now - published_at, 0)
+    if seconds < 2 * 60:
+        return "just now"
+    for size, unit, ending in _AGES:
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit} {ending}" if count == 1 else f"{count} {unit}s {ending}"
+    raise AssertionError("two minutes are more than the smallest age")
+
+
+def item(
+    archive: Archive, position: int, shown: Shown, source: Facts, query: Query, now: int, explained: bytes = b""
+) -> bytes:
+    """One story of a list as JSON."""
+    facts = archive.fact(shown.row)
+    score, relation = b"null", b"null"
+    if shown.story is not None:
+        score = b"%.4f" % shown.story.score
+        relation = b'"same_event"' if facts.event == source.event else b'"other_event"'
+    return b'{"position":%d,"score":%s,"source":"%s","relation":%s,"teaser":%s%s}' % (
+        position,
+        score,
+        shown.source.encode(),
+        relation,
+        _teaser(archive, shown.row, facts.published_at, query.fields, now),
+        explained,
+    )
+
+
+def _teaser(archive: Archive, row: int, published_at: int, fields: tuple[str, ...], now: int) -> bytes:
+    """The ready teaser with its age; only the asked fields (and always the ID) where any are named."""
+    whole = b'%s,"age_label":"%s"}' % (archive.teaser(row)[:-1], age_label(published_at, now).encode())
+    if not fields:
+        return whole
+    teaser = msgspec.json.decode(whole)
+    return _encode({name: value for name, value in teaser.items() if name in fields or name == "id"})
+
+
+def sealed(
+    archive: Archive,
+    row: int | None,
+    policy: Policy,
+    items: list[bytes],
+    fallback_used: bool,
+    degraded: Sequence[str],
+    query: Query,
+) -> RelatedList:
+    """The list as JSON bytes with its ID and ETag; `row` is None where there is no article; nobody may keep that."""
+    rest = b'"article_id":%s,"snapshot_id":"%s","policy":"%s","experiment":null,"variant":null,' % (
+        b"null" if row is None else id_json(archive.teaser(row)),
+        archive.id.encode(),
+        policy.name.encode(),
+    )
+    rest += b'"fallback_used":%s,"degraded":%s,"items":[%s],"token":null}' % (
+        b"true" if fallback_used else b"false",
+        _encode(degraded) if degraded else b"null",
+        b",".join(items),
+    )
+    if query.unit is not None or row is None:
+        return RelatedList(b'{"list_id":"%s",%s' % (secrets.token_hex(12).encode(), rest), None)
+    digest = hashlib.sha256(rest).hexdigest()[:24]  # in hardware: half the time of blake2b
+    return RelatedList(b'{"list_id":"%s",%s' % (digest.encode(), rest), None if degraded else digest)

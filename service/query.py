@@ -1,0 +1,72 @@
+"""Owns what a caller asks of a list, and its names and the policy's as codes of an archive."""
+
+from __future__ import annotations
+
+import msgspec
+
+from index.snapshot import Facts
+from service.archive import Archive
+from service.policy import Policy, Tier
+from service.ranking import NO_CODES, NO_FILTERS, Codes, Filters
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks of a list; names as in the HTTP contract, times in epoch seconds."""
+
+    limit: int = 6
+    min_relevance: float | None = None
+    exclude: tuple[str, ...] = ()
+    section: str | None = None
+    language: str | None = None
+    type: str | None = None
+    published_after: int | None = None
+    published_before: int | None = None
+    fallback: Tier | None = None
+    no_fallback: bool = False
+    unit: str | None = None
+    explain: bool = False
+    fields: tuple[str, ...] = ()
+
+    def plain(self) -> bool:
+        """Whether it leaves out no story that could be in the list."""
+        narrowed = self.section, self.language, self.type, self.published_after, self.published_before
+        return narrowed == (None, None, None, None, None) and not self.exclude
+
+
+def filters_of(archive: Archive, query: Query, excluded: frozenset[int] = frozenset()) -> Filters:
+    """The caller's names as codes of this archive; -1 for a name no article has, which admits nothing.
+
+    `excluded`: rows that editors left out of the list; with a story go its copies.
+    """
+    if query.plain() and not excluded:
+        return NO_FILTERS
+    names = archive.names
+    rows = [*excluded, *(row for each in query.exclude if (row := archive.row_of_id(each)) is not None)]
+    return Filters(
+        section=_code(names["section"], query.section),
+        language=_code(names["language"], query.language),
+        type=_code(names["type"], query.type),
+        published_after=query.published_after,
+        published_before=query.published_before,
+        excluded_canonical=frozenset(archive.fact(row).canonical for row in rows),
+    )
+
+
+def codes_of(archive: Archive, policy: Policy, source: Facts) -> Codes:
+    """The policy's names as codes of this archive; names that no article has are left out."""
+    brands = archive.brands_shown_by(archive.names["brand"][source.brand])
+    if not (policy.type_weights or policy.sensitive_targets or policy.sensitive_sources):
+        return NO_CODES if brands is None else NO_CODES._replace(brands=brands)
+    sections, types = archive.names["section"], archive.names["type"]
+    targets, sources = (
+        frozenset(sections.index(name) for name in names if name in sections)
+        for names in (policy.sensitive_targets, policy.sensitive_sources)
+    )
+    weights = {types.index(name): weight for name, weight in policy.type_weights.items() if name in types}
+    return Codes(weights, max([1.0, *weights.values()]), targets, sources, brands)
+
+
+def _code(names: tuple[str, ...], name: str | None) -> int | None:
+    if name is None:
+        return None
+    return names.index(name) if name in names else -1

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from index.store import Store
 from service.brands import BadBrands, read_brands
 from service.config import BadSetting, Settings
 from service.keys import BadKeys, read_keys
@@ -128,6 +129,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     prepare_live_store(settings)
+    warn_of_an_empty_store(settings)
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: signals.append(number))
@@ -137,6 +139,16 @@ def main() -> int:
     stop(workers)
     stop([search])
     return code
+
+
+def warn_of_an_empty_store(settings: Settings) -> None:
+    """Say what to do where there is nothing to serve yet; serving begins by itself once there is."""
+    if Store(settings.store).active_id(settings.channel) is None:
+        print(
+            f"warning: no snapshot of channel {settings.channel} in {settings.store} (RELATED_STORE) yet; make one: "
+            f"python scripts/rebuild_index.py --source PATH --store {settings.store}",
+            file=sys.stderr,
+        )
 
 
 def prepare_live_store(settings: Settings) -> None:

@@ -19,6 +19,12 @@ from service.search_client import SearchAnswer, SearchClient, SearchRequest, Sea
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper
 SEARCH_DEPTH = 100
 
+_UNRANKED = {
+    "pinned": "Pinned here by an editor.",
+    "same_section": "Fills the list: of the same section.",
+    "recent": "Fills the list: among the newest.",
+}
+
 
 class ArticleNotFound(Exception):
     """No article of this ID or URL, or one that readers may not see yet."""
@@ -190,9 +196,7 @@ def _fill(
 
 
 def _explained(archive: Archive, row: int, shown: Shown, candidates: Candidates) -> bytes:
-    if shown.source == "pinned":
-        return b',"explain":{"reason":"Pinned here by an editor."}'
     if shown.story is None:
-        return b',"explain":null'
+        return b',"explain":{"reason":"%s"}' % _UNRANKED[shown.source].encode()
     _, dense, lexical = candidates.features[shown.story.place].tolist()
     return b',"explain":' + msgspec.json.encode(explanation(archive, row, shown.story, dense, lexical))

@@ -56,7 +56,8 @@ _ITEM = {
         "relation": {"type": ["string", "null"], "enum": ["same_event", "other_event", None]},
         "teaser": _TEASER,
         "explain": {
-            "type": ["object", "null"],
+            "type": "object",
+            "required": ["reason"],
             "properties": {
                 "reason": _TEXT,
                 **{name: {"type": "number"} for name in _NUMBERS},

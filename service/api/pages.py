@@ -51,6 +51,16 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
     def docs() -> Response:
         return _page("docs.html", title=settings.title, api=document(operations(policies)))
 
+    @app.after_request
+    def for_people(response: Response) -> Response:
+        """A problem on the address of a page, as a page."""
+        if request.path not in ("/", "/article", "/docs") or response.mimetype != "application/problem+json":
+            return response
+        told = msgspec.json.decode(response.get_data())
+        page = _page("problem.html", title=settings.title, problem=told)
+        page.status_code = response.status_code
+        return page
+
     app.add_url_rule("/", view_func=front)
     app.add_url_rule("/article", view_func=article, endpoint="page_of_article")
     app.add_url_rule("/docs", view_func=docs)

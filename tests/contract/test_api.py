@@ -362,3 +362,16 @@ def test_every_shipped_policy_answers_for_an_archive_that_names_no_types(client:
     answer = client.get(f"/v1/articles/{BRIDGE}/related?policy={policy}&explain=true")
     assert answer.status_code == 200
     assert answer.get_json()["policy"] == policy
+
+
+def test_a_problem_on_a_page_is_a_page(client: FlaskClient) -> None:
+    answer = client.get("/article?id=nothing<b>")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    text = answer.get_data(as_text=True)
+    assert "There is no article &#39;nothing&lt;b&gt;&#39; that readers may see." in text
+    assert "default-src" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_story_that_fills_the_list_says_so(client: FlaskClient) -> None:
+    items = client.get(f"/v1/related?id={BRIDGE}&explain=true&fallback=recent&min_relevance=0.9").get_json()["items"]
+    assert {item["explain"]["reason"] for item in items} == {"Fills the list: among the newest."}

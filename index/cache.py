@@ -73,6 +73,10 @@ class VectorCache:
             except FileNotFoundError:  # another process has merged shards
                 self._look_again()
 
+    def keys(self) -> set[bytes]:
+        """The keys of everything stored."""
+        return set(self._places)
+
     @property
     def small_shards(self) -> int:
         """How many shards `compact` would merge."""

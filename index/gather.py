@@ -42,14 +42,15 @@ def gather(
 ) -> Gathered:
     """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
 
-    Of two articles with one ID the one updated (else published) later wins, of equals the one read later. A
+    Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
+    that of the base, which may be a correction that was published live. A
     withdrawal wins over whatever was known before, and keeps its text; only a newer version publishes the article
     again. An article whose ID another one declares as an alias has moved there. `live`, and `mark` of what of it the
     base holds: see `with_live`.
     """
     newest: dict[str, Article] = {article.id: article for article in base}
     found = Gathered([], [], 0, 0, 0, len(newest))
-    found.whole += _read(records, newest, found, progress)
+    found.whole += _read(records, newest, found, live is not None, progress)
     if live is not None:
         newest = with_live(newest, live, mark)
     for moved in _moved(newest):
@@ -63,7 +64,11 @@ def gather(
 
 
 def _read(
-    records: Iterable[Article | Rejection], newest: dict[str, Article], found: Gathered, progress: Progress
+    records: Iterable[Article | Rejection],
+    newest: dict[str, Article],
+    found: Gathered,
+    base_wins_ties: bool,
+    progress: Progress,
 ) -> int:
     """Bring `newest` up to date with the records, count in `found`; returns how many there were."""
     from_records: set[str] = set()
@@ -75,7 +80,9 @@ def _read(
             found.not_found += 1
         elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
             found.rejections.append(record)
-        elif (winner := _winner(record, newest.get(record.id))) is None:
+        elif (
+            winner := _winner(record, newest.get(record.id), base_wins_ties and record.id not in from_records)
+        ) is None:
             found.outdated += 1
         else:
             found.superseded += record.id in from_records
@@ -85,14 +92,15 @@ def _read(
     return read
 
 
-def _winner(record: Article | Withdrawal, known: Article | None) -> Article | None:
+def _winner(record: Article | Withdrawal, known: Article | None, known_wins_ties: bool) -> Article | None:
     """What the archive holds after a record; None when that is what it knew. A bare withdrawal needs a known one."""
     if known is None:
         return record if isinstance(record, Article) else None
     if isinstance(record, Withdrawal) or record.status == "withdrawn":
         return msgspec.structs.replace(known, status="withdrawn")
     newer = _age_key(record) > _age_key(known)
-    return record if newer or (_age_key(record) == _age_key(known) and known.status == "published") else None
+    tied = _age_key(record) == _age_key(known) and known.status == "published"
+    return record if newer or (tied and not known_wins_ties) else None
 
 
 def _moved(articles: Mapping[str, Article]) -> set[str]:
@@ -101,7 +109,7 @@ def _moved(articles: Mapping[str, Article]) -> set[str]:
     for article in articles.values():
         for alias in article.aliases:
             other = articles.get(alias)
-            if other is None or other is article or article.status == "withdrawn":
+            if other is None or other is article:
                 continue
             mutual = article.id in other.aliases
             if not mutual or (_age_key(article), article.id) > (_age_key(other), other.id):

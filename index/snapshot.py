@@ -186,8 +186,14 @@ class Snapshot:
         return _find(self._ids, identifier)
 
     def row_of_digest(self, digest: bytes) -> int | None:
-        """The row of the article whose ID has this `id_digest`; None when unknown."""
-        return _find_digest(self._ids, *_halves(digest))
+        """The row of the article whose own ID, no alias, has this `id_digest`; None when unknown."""
+        row = _find_digest(self._ids, *_halves(digest))
+        return row if row is not None and id_digest(self.id_of(row)) == digest else None
+
+    def own_row(self, identifier: str) -> int | None:
+        """The row of the article of exactly this ID; an alias is another article's."""
+        row = self.row_of_id(identifier)
+        return row if row is not None and self.id_of(row) == identifier else None
 
     def row_of_url(self, url: str) -> int | None:
         """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown."""

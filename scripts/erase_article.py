@@ -15,6 +15,8 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from index.article import Article, InvalidArticle, article_id
@@ -23,7 +25,7 @@ from index.cache import VectorCache
 from index.clean import head_text, passages
 from index.embed import Embedder
 from index.embed.choose import embedder_named
-from index.records import Records
+from index.records import read_articles
 from index.snapshot import DamagedSnapshot, Snapshot, id_digest
 from index.store import Store, StoreLocked
 from service.config import LAST_KNOWN
@@ -51,12 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by: str) -> int:
     """Do all of it, the most urgent first."""
-    texts = {
-        text
-        for article in versions(identifier, store, live)
-        for text in [head_text(article), *passages(article).texts]
-    }
-    if not texts:
+    if not holding(identifier, store) and live.article(identifier) is None:
         print(f"note: no article {identifier!r} is in the live store or a snapshot; from now on its ID is refused")
     LastKnown(store.root / LAST_KNOWN).forget(id_digest(identifier).hex())
     live.erase(identifier, by=by, at=int(time.time()))
@@ -79,20 +76,23 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
             store.delete(snapshot_id)
             print(f"deleted snapshot {snapshot_id}, which held it")
         cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
-        cache.compact(without={cache.key(text) for text in texts})
-    print("its vectors are out of the cache of " + embedder.fingerprint)
+        cache.compact(without=cache.keys() - {cache.key(text) for text in texts_in_use(store, live)})
+    print(f"its vectors, and all that no article has any more, are out of the cache of {embedder.fingerprint}")
     print("Not touched: backups, sources, caches of other models, logs of other systems. That is your task.")
     return 0
 
 
-def versions(identifier: str, store: Store, live: LiveStore) -> list[Article]:
-    """The article as the live store and each readable snapshot have it."""
-    found = [live.article(identifier)]
-    for snapshot_id in holding(identifier, store):
-        snapshot = Snapshot.open(store.directory(snapshot_id))
-        row = snapshot.row_of_id(identifier)
-        found.append(None if row is None else Records(snapshot.directory)[row])
-    return [article for article in found if article is not None and article.id == identifier]
+def texts_in_use(store: Store, live: LiveStore) -> Iterator[str]:
+    """What is embedded of the articles in the snapshots and the live store: earlier wordings are not among them."""
+    snapshots = (store.directory(each) for each in store.snapshot_ids())
+    published = (article for _, article in live.all_rows().published)
+    for article in chain(published, *(read_articles(each) for each in snapshots)):
+        yield from texts_of(article)
+
+
+def texts_of(article: Article) -> list[str]:
+    """What is embedded of an article."""
+    return [head_text(article), *passages(article).texts]
 
 
 def holding(identifier: str, store: Store) -> list[str]:

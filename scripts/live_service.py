@@ -97,7 +97,7 @@ class Service(NamedTuple):
 
 @contextmanager
 def serving(store: Path, live: str, queue_limit: int = 1_000) -> Iterator[Service]:
-    """Serve a store until the block ends. The log of it all is `log` in the store; `live` as RELATED_LIVE."""
+    """Serve a store until the block ends; a RuntimeError shows the end of the log. `live` as RELATED_LIVE."""
     port, key_file = free_port(), store / "key"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")} | {
         "RELATED_STORE": str(store),
@@ -115,6 +115,9 @@ def serving(store: Path, live: str, queue_limit: int = 1_000) -> Iterator[Servic
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=SCRIPTS.parent)
         try:
             yield Service(port, key_file, _a_connection_to_each_worker(server, port, key_file.read_text()))
+        except RuntimeError:
+            print((store / "log").read_text()[-5_000:], file=sys.stderr)
+            raise
         finally:
             server.send_signal(signal.SIGTERM)
             try:

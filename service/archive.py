@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from heapq import merge
 
+import msgspec
 import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
-from index.snapshot import FIRST_LIVE_ROW, Snapshot
+from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_json
 from service.brands import ONE_NEWSROOM, Brands
 from service.overlay import Overlay
 from service.ranking import Candidates
@@ -36,11 +37,18 @@ class Archive:
     def row_of_id(self, identifier: str) -> int | None:
         """The row of an article ID or a declared alias; None when unknown or erased."""
         overlay = self.overlay
-        if identifier in overlay.held:
-            return overlay.held[identifier].row
         row = overlay.aliases.get(identifier)
+        if row is None and identifier in overlay.held:
+            row = overlay.held[identifier].row
         row = self.snapshot.row_of_id(identifier) if row is None else row
         return None if row in overlay.erased else row
+
+    def own_id(self, row: int) -> str | None:
+        """The ID of a row's article, None where only its withdrawal is known."""
+        teaser = self.overlay.teasers.get(row)
+        if teaser is None:
+            return self.snapshot.id_of(row) if row < FIRST_LIVE_ROW else None
+        return str(msgspec.json.decode(id_json(teaser)))
 
     def row_of_url(self, url: str) -> int | None:
         """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown or erased."""
@@ -51,7 +59,7 @@ class Archive:
     def version(self, row: int) -> str | None:
         """The ETag of a row's article; None where only its withdrawal is known."""
         held = self.overlay.versions.get(row)
-        return self.snapshot.version(row) if held is None and row < FIRST_LIVE_ROW else held
+        return self.snapshot.version(row) if held is None and row < FIRST_LIVE_ROW else held or None
 
     def teaser(self, row: int) -> bytes:
         """The ready-made JSON object of a row's teaser, beginning with its id."""

@@ -110,7 +110,8 @@ class Catalogue:
             if self._snapshot is None or self._snapshot.directory != error.directory:
                 return  # another request has said so already
             self._failed = self._snapshot.id
-            self._snapshot = self._archive = None
+            with self._live_lock:  # nobody who is catching up may put the damaged one back
+                self._snapshot = self._archive = None
             self._fall_back(str(error))
             log.error("%s", self.degraded)
 

@@ -23,6 +23,9 @@ from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStor
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+_EXPECTED = (
+    LiveStoreUnavailable, OutdatedLiveStore, DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel
+)  # fmt: skip
 
 T = TypeVar("T")
 Opener = Callable[[], tuple[Snapshot, Arrivals] | None]
@@ -33,8 +36,8 @@ class Comparing:
 
     def __init__(self, live: LiveStore, snapshot: Snapshot, arrivals: Arrivals) -> None:
         self.snapshot = snapshot
+        self.arrivals = arrivals
         self._live = live
-        self._arrivals = arrivals
         self._reached = 0
         self._rows: dict[str, int] = {}  # by digest of the ID, which is all that is left of an erased article
 
@@ -48,17 +51,18 @@ class Comparing:
             return 0
         mark = self.snapshot.manifest.live
         built_in = mark.sequence if mark is not None and mark.installation == changes.installation else 0
-        after, self._reached = self._reached, changes.sequence
         for article in changes.articles:
             if article.state != "published":
                 self._forget(article)
         known = {each.article_id: each for each in changes.comparisons}
         waiting = [
             (state, article)
-            for state, article in self._live.records(after)[1]
+            for state, article in self._live.records(self._reached)[1]
             if built_in < state.sequence <= changes.sequence
         ]
-        return sum(self._take_in(state, article, known.get(state.id)) for state, article in waiting)
+        compared = sum(self._take_in(state, article, known.get(state.id)) for state, article in waiting)
+        self._reached = changes.sequence  # at the end: what fails half-way is done again, mostly from the cache
+        return compared
 
     def _changes(self) -> Changes | None:
         """All that changed since the last time, None for nothing; once a store was replaced, all of it anew."""
@@ -82,9 +86,9 @@ class Comparing:
         self._rows[id_digest(state.id).hex()] = self._row(state)
         try:
             if known is not None and known.article_sequence == state.sequence:
-                self._arrivals.hold(article, state.number, Comparison.from_bytes(known.content))
+                self.arrivals.hold(article, state.number, Comparison.from_bytes(known.content))
                 return False
-            found = self._arrivals.compare(article, state.number)
+            found = self.arrivals.compare(article, state.number)
         except (BadVectors, OSError, ValueError):
             log.exception("article %s could not be compared", state.id)
             return False
@@ -97,18 +101,20 @@ class Comparing:
         else:
             row = self._row(article)
         if row is not None:
-            self._arrivals.forget(row)
+            self.arrivals.forget(row)
 
     def _row(self, article: LiveArticle) -> int:
-        row = self.snapshot.row_of_id(article.id)
-        own = row is not None and self.snapshot.id_of(row) == article.id
-        return row if own and row is not None else FIRST_LIVE_ROW + article.number
+        row = self.snapshot.own_row(article.id)
+        return FIRST_LIVE_ROW + article.number if row is None else row
 
 
-def keep_comparing(live: LiveStore | None, opened: Opener, seconds: float, stop: threading.Event) -> None:
+def keep_comparing(
+    live: LiveStore | None, opened: Opener, retained: Callable[[], list[str]], seconds: float, stop: threading.Event
+) -> None:
     """Catch up with the live store for the channel's current snapshot, again and again, until `stop`.
 
-    Without a live store, open each new snapshot before anybody asks for it.
+    `retained`: the snapshots whose comparisons may still be wanted. Without a live store, open each new snapshot
+    before anybody asks for it.
     """
     comparing: Comparing | None = None
     last_error = ""
@@ -116,28 +122,18 @@ def keep_comparing(live: LiveStore | None, opened: Opener, seconds: float, stop:
         pause = seconds
         try:
             current = opened()
-            if (
-                current is not None
-                and live is not None
-                and (comparing is None or comparing.snapshot.id != current[0].id)
-            ):
-                kept = [current[0].id, *([comparing.snapshot.id] if comparing else [])]
-                comparing = Comparing(live, *current)
-                comparing.catch_up()
-                live.drop_comparisons(kept)
-            elif comparing is not None and comparing.catch_up():
-                pause = 0
+            if live is not None and current is not None:
+                if comparing is None or comparing.arrivals is not current[1]:
+                    comparing = Comparing(live, *current)
+                    comparing.catch_up()
+                    live.drop_comparisons(retained())
+                elif comparing.catch_up():
+                    pause = 0
             last_error = ""
-        except (
-            LiveStoreUnavailable,
-            OutdatedLiveStore,
-            DamagedSnapshot,
-            UnknownSnapshot,
-            ModelMismatch,
-            UntrustedModel,
-        ) as error:
+        except Exception as error:  # whatever it meets, the queue must be worked on again
             if str(error) != last_error:
-                log.error("cannot compare: %s", error)
+                expected = isinstance(error, _EXPECTED)
+                log.error("cannot compare: %s", error, exc_info=None if expected else error)
             last_error, pause = str(error), RETRY_SECONDS
         stop.wait(pause)
 

@@ -40,6 +40,8 @@ class Following:
         self._monotonic = monotonic
         self._reached = monotonic()
         self._installation = ""
+        self._unkept = False
+        self._complete = False  # whether all of the store was read once
         self._articles: dict[str, LiveArticle] = {}
         self._signals: dict[str, SignalSet] = {}
 
@@ -72,9 +74,11 @@ class Following:
 
     def _remembered(self) -> Changes:
         """All that is known without asking; of sequence 0, so that everything is read when the store is back."""
-        if not self._installation and self._last_known is not None and (kept := self._last_known.read()) is not None:
-            return kept
-        return Changes(self._installation, 0, tuple(self._articles.values()), tuple(self._signals.values()))
+        articles, signals = self._articles, self._signals
+        if not self._complete and self._last_known is not None and (kept := self._last_known.read()) is not None:
+            articles = {each.id or each.id_digest: each for each in kept.articles} | articles
+            signals = {each.article_id: each for each in kept.signals} | signals
+        return Changes(self._installation, 0, tuple(articles.values()), tuple(signals.values()))
 
     def _read(self, overlay: Overlay) -> Overlay:
         assert self.store is not None  # noqa: S101 - for mypy; callers checked
@@ -89,6 +93,7 @@ class Following:
                 continue
             self._installation = changes.installation
             if changes.sequence == overlay.sequence:
+                self._keep()
                 return overlay
             self._remember(changes)
             overlay = overlay.changed(changes)
@@ -100,13 +105,19 @@ class Following:
             self.problem = None
 
     def _remember(self, changes: Changes) -> None:
-        for article in changes.articles:
-            if article.state == "erased":
-                self._articles, self._signals = without(article.id_digest, self._articles, self._signals)
-            self._articles[article.id or article.id_digest] = article
+        erased = {article.id_digest for article in changes.articles if article.state == "erased"}
+        if erased:
+            self._articles, self._signals = without(erased, self._articles, self._signals)
+        self._articles.update((each.id or each.id_digest, each) for each in changes.articles)
         self._signals.update((each.article_id, each) for each in changes.signals)
-        if self._last_known is not None and (changes.articles or changes.signals):
+        self._unkept = self._unkept or bool(changes.articles or changes.signals)
+
+    def _keep(self) -> None:
+        """All was read: what must outlive this process goes to disk."""
+        self._complete = True
+        if self._unkept and self._last_known is not None:
             self._last_known.keep(self._installation, self._articles.values(), self._signals.values())
+        self._unkept = False
 
     def _missed(self, error: Exception) -> None:
         if self.problem is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,9 +24,11 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def without(digest: str, articles: dict[str, A], signals: dict[str, B]) -> tuple[dict[str, A], dict[str, B]]:
-    """Both, by ID, less the ID that has this digest (`index.snapshot.id_digest`, in hex)."""
-    gone = {each for each in (*articles, *signals) if id_digest(each).hex() == digest}
+def without(
+    digests: Collection[str], articles: dict[str, A], signals: dict[str, B]
+) -> tuple[dict[str, A], dict[str, B]]:
+    """Both, by ID, less the IDs that have these digests (`index.snapshot.id_digest`, in hex)."""
+    gone = {each for each in (*articles, *signals) if id_digest(each).hex() in digests}
     return (
         {each: article for each, article in articles.items() if each not in gone},
         {each: given for each, given in signals.items() if each not in gone},
@@ -58,7 +60,7 @@ class LastKnown:
         """Leave out what is known of an article that was erased, by the digest of its ID."""
         if (known := self.read()) is not None:
             articles = {each.id or each.id_digest: each for each in known.articles}
-            articles, signals = without(digest, articles, {each.article_id: each for each in known.signals})
+            articles, signals = without({digest}, articles, {each.article_id: each for each in known.signals})
             self.keep(known.installation, articles.values(), signals.values())
 
     def read(self) -> Changes | None:

@@ -31,7 +31,6 @@ class Held(NamedTuple):
     sequence: int
     aliases: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
-    hides: tuple[int, ...] = ()  # rows of articles that it has taken the place of: their IDs are its aliases
 
 
 class Overlay:
@@ -57,7 +56,9 @@ class Overlay:
         self.names = {"section": manifest.sections, "language": manifest.languages,
                       "type": manifest.types, "brand": manifest.brands}  # fmt: skip
         self._known: dict[int, Facts] = {}
-        self._hidden: set[int] = set()
+        self._hidden: set[int] = set()  # rows whose IDs are aliases of other articles: they have moved there
+        self._with_aliases: set[str] = set()
+        self._by_digest: dict[str, str] = {}  # IDs of live articles, by which erased ones are found
         self._compared_rows_of_snapshot = False
 
     def changed(self, changes: Changes) -> Overlay:
@@ -70,6 +71,8 @@ class Overlay:
         built_in = mark.sequence if mark is not None and mark.installation == changes.installation else 0
         for article in changes.articles:
             new._apply(article, built_in)
+        if changes.articles:
+            new._settle_names()
         new._compare(changes.comparisons)
         for given in changes.signals:
             new.signals[given.article_id] = given
@@ -112,50 +115,47 @@ class Overlay:
         held = self.held.pop(article_id, None)
         if held is None:
             return
-        for alias in held.aliases:
-            self.aliases.pop(alias, None)
         for url in held.urls:
-            self.urls.pop(url, None)
+            if self.urls.get(url) == held.row:
+                del self.urls[url]
         for changed in (self._known, self.teasers, self.versions):
             changed.pop(held.row, None)
         self.waiting.discard(held.row)
-        self._hidden.difference_update(held.hides)
-        self._settle(held.row, *held.hides)
+        self._with_aliases.discard(article_id)
+        self._settle(held.row)
 
     def _publish(self, article: LiveArticle, summary: Summary) -> None:
-        row, clusters = self._own_row(article.id), None
+        row, clusters = self.snapshot.own_row(article.id), None
         if row is None:
             row = FIRST_LIVE_ROW + article.number
             clusters = (row, row, row)
         urls = {canonical_url(each) for each in (summary.url, *summary.aliases) if "/" in each}
-        hides = tuple(other for alias in summary.aliases if (other := self._row_named(alias)) not in (None, row))
-        self._hold(article, Held(row, article.sequence, summary.aliases, tuple(urls), hides))
+        self._hold(article, Held(row, article.sequence, summary.aliases, tuple(urls)))
         self._known[row] = self._facts_of(article, summary, row, clusters)
         self.teasers[row] = bytes(summary.teaser)
         self.versions[row] = summary.version
         self.waiting.add(row)
-        self._hidden.update(hides)
-        self._settle(row, *hides)
+        self._settle(row)
 
     def _withdraw(self, article: LiveArticle) -> None:
-        row = self._own_row(article.id)
+        row = self.snapshot.own_row(article.id)
         row = FIRST_LIVE_ROW + article.number if row is None else row
-        aliases = article.summary.aliases if article.summary else ()
-        self._hold(article, Held(row, article.sequence, aliases))
-        if article.summary:
-            self.versions[row] = article.summary.version
-        self._known[row] = self._withdrawn(row)
+        summary = article.summary
+        self._hold(article, Held(row, article.sequence, summary.aliases if summary else ()))
+        self.versions[row] = summary.version if summary else ""
+        self._known[row] = self._withdrawn(row, summary)
         self._settle(row)
 
     def _erase(self, digest: str) -> None:
         row = self.snapshot.row_of_digest(bytes.fromhex(digest))
-        for article_id in [each for each in self.held if id_digest(each).hex() == digest]:
+        article_id = self._by_digest.pop(digest, None)
+        if article_id is not None and article_id in self.held:
             row = self.held[article_id].row
             self._undo(article_id)
             self.signals.pop(article_id, None)
         if row is not None:
             self.erased.add(row)
-            self._known[row] = self._withdrawn(row)
+            self._known[row] = self._withdrawn(row, None)
             self._settle(row)
 
     def _compare(self, compared: tuple[Compared, ...]) -> None:
@@ -191,16 +191,37 @@ class Overlay:
 
     def _hold(self, article: LiveArticle, held: Held) -> None:
         self.held[article.id] = held
-        for alias in held.aliases:
-            self.aliases[alias] = held.row
+        self._by_digest[id_digest(article.id).hex()] = article.id
+        if held.aliases:
+            self._with_aliases.add(article.id)
         for url in held.urls:
             self.urls[url] = held.row
+
+    def _settle_names(self) -> None:
+        """Which alias leads where, and which rows it hides, from all live articles: in whatever order they came.
+
+        An article keeps the place of its former ID when it is withdrawn. Of two that claim an alias, or each other's
+        ID, the one changed later has it.
+        """
+        claims: dict[str, tuple[int, str]] = {}
+        for article_id in self._with_aliases:
+            claim = self.held[article_id].sequence, article_id
+            for alias in self.held[article_id].aliases:
+                if alias != article_id:
+                    claims[alias] = max(claims.get(alias, claim), claim)
+        kept = {alias: claim for alias, claim in claims.items() if claims.get(claim[1], (0, ""))[1] != alias
+                or claim[0] > claims[claim[1]][0]}  # fmt: skip
+        self.aliases = {alias: self.held[article_id].row for alias, (_, article_id) in kept.items()}
+        named = {alias: self._row_named(alias) for alias in self.aliases}
+        hidden = {row for alias, row in named.items() if row is not None and row != self.aliases[alias]}
+        changed, self._hidden = hidden ^ self._hidden, hidden
+        self._settle(*changed)
 
     def _settle(self, *rows: int) -> None:
         """What readers see of these rows follows from what is known of them and from what hides them."""
         for row in rows:
             known = self._known.get(row)
-            if row in self._hidden:
+            if row in self._hidden and (known is not None or row < FIRST_LIVE_ROW):
                 known = (self.snapshot.fact(row) if known is None else known)._replace(visible_from=NEVER)
             if known is None:
                 self.facts.pop(row, None)
@@ -232,19 +253,17 @@ class Overlay:
             FLAG_EVERGREEN if summary.evergreen else 0,
         )
 
-    def _withdrawn(self, row: int) -> Facts:
-        facts = self.snapshot.fact(row) if row < FIRST_LIVE_ROW else _UNKNOWN._replace(canonical=row, event=row)
+    def _withdrawn(self, row: int, summary: Summary | None) -> Facts:
+        alone = _UNKNOWN._replace(canonical=row, event=row, storyline=row)
+        facts = self.snapshot.fact(row) if row < FIRST_LIVE_ROW else alone
+        if summary is not None:  # whose article it was still matters: another brand may not publish it again
+            facts = facts._replace(brand=self._code("brand", summary.brand))
         return facts._replace(visible_from=NEVER, flags=facts.flags | FLAG_WITHDRAWN)
-
-    def _own_row(self, article_id: str) -> int | None:
-        """The snapshot row of exactly this ID; an alias is another article's."""
-        row = self.snapshot.row_of_id(article_id)
-        return row if row is not None and self.snapshot.id_of(row) == article_id else None
 
     def _row_named(self, article_id: str) -> int | None:
         """The row of an article of exactly this ID, live or in the snapshot."""
         held = self.held.get(article_id)
-        return self._own_row(article_id) if held is None else held.row
+        return self.snapshot.own_row(article_id) if held is None else held.row
 
     def _code(self, kind: str, name: str) -> int:
         """The code of a name; those that only live articles have come behind the snapshot's."""

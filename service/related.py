@@ -158,12 +158,16 @@ def _with_pins(
 
     A pin overrides the policy, not the caller's filters, nor the brand; a pinned story takes the place of its event.
     """
+    pinned: dict[int, int] = {}  # position by row, the first that is named
     for position, row in pins:
         facts = archive.fact(row)
         may = facts.visible_from <= now and facts.canonical != source.canonical and filters.admit(facts)
         if may and (codes.brands is None or facts.brand in codes.brands):
-            shown = [each for each in shown if each.source == "pinned" or archive.fact(each.row).event != facts.event]
-            shown.insert(position - 1, Shown(row, "pinned"))
+            pinned.setdefault(row, position)
+    events = {archive.fact(row).event for row in pinned}
+    shown = [each for each in shown if archive.fact(each.row).event not in events]
+    for row, position in pinned.items():
+        shown.insert(position - 1, Shown(row, "pinned"))
     return shown[:limit]
 
 

@@ -210,7 +210,9 @@ def main() -> int:
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
     stop = threading.Event()
     opener = partial(current, store, settings.channel, searchers)
-    follower = threading.Thread(target=keep_comparing, args=(live, opener, COMPARE_SECONDS, stop), daemon=True)
+    follower = threading.Thread(
+        target=keep_comparing, args=(live, opener, store.snapshot_ids, COMPARE_SECONDS, stop), daemon=True
+    )
     with SearchServer(settings.search_socket, searchers) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from service.live.changes import Signal, SignalSet
 
+MOST = 10.0  # what several boosts of one story come to
+
 
 class ListSignals(NamedTuple):
     """What holds in one list. `excluded`: rows. `pins`: (position, row), by rising position."""
@@ -66,5 +68,6 @@ def _together(base: ListSignals, given: Iterable[tuple[Signal, int]]) -> ListSig
         elif signal.kind == "pin":
             pins.append((signal.position or 1, row))
         else:
-            multipliers[row] = multipliers.get(row, 1.0) * (1.0 if signal.multiplier is None else signal.multiplier)
+            product = multipliers.get(row, 1.0) * (1.0 if signal.multiplier is None else signal.multiplier)
+            multipliers[row] = min(product, MOST)
     return ListSignals(multipliers, frozenset(excluded), tuple(sorted(pins)))

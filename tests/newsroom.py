@@ -83,7 +83,7 @@ class Newsroom:
         """What the search process does all the time: compare what waits."""
         found = current(self.store, "default", self.searchers)
         assert found is not None
-        if self._comparing is None or self._comparing.snapshot.id != found[0].id:
+        if self._comparing is None or self._comparing.arrivals is not found[1]:
             self._comparing = Comparing(self.live, *found)
         return self._comparing.catch_up()
 

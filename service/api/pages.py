@@ -29,11 +29,13 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
     policies, settings, clock = wiring.policies, wiring.settings, wiring.clock
 
     def front() -> Response:
+        wiring.access.check_read()
         archive, now = wiring.current(), clock()
         stories = [_story(archive, row, now) for row in _newest(archive, now)]
         return _page("front.html", title=settings.title, stories=stories, snapshot=archive.snapshot)
 
     def article() -> Response:
+        wiring.access.check_read()
         values = read_parameters((ID, policy_parameter(policies)), request.args)
         archive, now = wiring.current(), clock()
         if values["id"] is None:
@@ -77,10 +79,11 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
 
 def _newest(archive: Archive, now: int) -> Iterator[int]:
     """The newest visible rows, one an event."""
+    excluded = archive.signals.everywhere(now).excluded
     seen: set[int] = set()
     for row in archive.newest_rows(FRONT_STORIES * 40):
         facts = archive.fact(row)
-        if facts.visible_from <= now and facts.event not in seen:
+        if facts.visible_from <= now and facts.event not in seen and row not in excluded:
             seen.add(facts.event)
             yield row
             if len(seen) == FRONT_STORIES:

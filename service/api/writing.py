@@ -145,6 +145,7 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
         key = wiring.access.require("editor")
         if request.method == "GET":
             return _signals_response(newsroom.store, article_id)
+        newsroom.check_signals(article_id, key)
         try:
             given = read_signals(body())
         except InvalidSignals as error:
@@ -183,9 +184,16 @@ class Newsroom:
     def publish(self, article: Article, key: Key, expected: str | None) -> Written:
         """Publish, or update, or with the status "withdrawn" withdraw. Raises `ProblemFound`."""
         archive = self._archive()
+        if article.status == "published":
+            self._check_queue(archive, 1)
+        return self._put(archive, article, key, expected)
+
+    def _put(self, archive: Archive | None, article: Article, key: Key, expected: str | None) -> Written:
         row = archive.row_of_id(article.id) if archive else None
-        article = self._branded(article, key, archive, row)
-        self._check_queue(archive)
+        if archive and row is not None and (own := archive.own_id(row)) not in (None, article.id):
+            raise ProblemFound(409, "moved", f"{article.id[:200]!r} is a former ID of {own!r}: write there.")
+        if key.brand:
+            article = self._branded(article, key, archive)
         version = archive.version(row) if archive and row is not None else None
         written = self.store.put(
             article, by=key.name, at=self._wiring.clock(), expected=expected, snapshot_version=version
@@ -198,7 +206,9 @@ class Newsroom:
         archive = self._archive()
         row = archive.row_of_id(article_id) if archive else None
         if archive and row is not None:
-            self._own_brand(key, archive.names["brand"][archive.fact(row).brand])
+            article_id = archive.own_id(row) or article_id  # by a former ID, the article itself is meant
+        if key.brand:
+            self._check_brand(article_id, key, archive)
         written = self.store.withdraw(
             article_id,
             by=key.name,
@@ -227,8 +237,9 @@ class Newsroom:
             raise ProblemFound(422 if error.code == "invalid_events" else 401, error.code, f"{error}.") from None
         if self.store.seen_before(signature, now):
             raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
-        if any(event.article is not None for event in events):
-            self._check_queue(self._archive())  # for all of them: few senders read what became of each event
+        publications = sum(event.article is not None for event in events)
+        if publications:
+            self._check_queue(self._archive(), publications)  # few senders read what became of each event
         results = [self._done(event, key) for event in events]
         self.store.remember(signature, now, REPLAY_SECONDS)  # at the end: what failed half-way may be sent again
         return results
@@ -237,7 +248,7 @@ class Newsroom:
         """What one event of a webhook did, or why it could not."""
         try:
             if event.article is not None:
-                written = self.publish(event.article, key, None)
+                written = self._put(self._archive(), event.article, key, None)
             else:
                 written = self.withdraw(event.id, key, event.note, None)
         except (ProblemFound, ArticleErased) as error:
@@ -251,28 +262,41 @@ class Newsroom:
         except NoSnapshot:
             return None  # what is written now is served with the first snapshot
 
-    def _check_queue(self, archive: Archive | None) -> None:
+    def _check_queue(self, archive: Archive | None, more: int) -> None:
         waiting = len(archive.overlay.waiting) if archive else 0
-        if waiting >= self._wiring.settings.queue_limit:
+        if waiting and waiting + more > self._wiring.settings.queue_limit:
             raise ProblemFound(
                 429, "queue_full", f"{waiting:,} articles wait to be compared: try again later.", RETRY_SECONDS
             )
 
-    def _branded(self, article: Article, key: Key, archive: Archive | None, row: int | None) -> Article:
-        """The article under the brand of the key, which must be its brand, and that of the article it replaces."""
-        if archive and row is not None:
-            self._own_brand(key, archive.names["brand"][archive.fact(row).brand])
-        if not key.brand:
-            return article
-        self._own_brand(key, article.brand or key.brand)
+    def _branded(self, article: Article, key: Key, archive: Archive | None) -> Article:
+        """The article under the brand of the key, which must be that of all the articles whose IDs it takes."""
+        if article.brand not in ("", key.brand):
+            raise _other_brand(key, article.brand)
+        for article_id in (article.id, *article.aliases):
+            self._check_brand(article_id, key, archive)
         return msgspec.structs.replace(article, brand=key.brand)
 
-    @staticmethod
-    def _own_brand(key: Key, brand: str) -> None:
-        if key.brand and brand and brand != key.brand:
-            raise ProblemFound(
-                403, "other_brand", f"The key {key.name!r} writes for {key.brand!r}, not for {brand!r}."
-            )
+    def _check_brand(self, article_id: str, key: Key, archive: Archive | None) -> None:
+        """Raises `ProblemFound` 403 for an article of another brand, or of none, here or in the live store."""
+        row = archive.row_of_id(article_id) if archive else None
+        if archive and row is not None and (archive.own_id(row) is not None or archive.fact(row).brand):
+            brand = archive.names["brand"][archive.fact(row).brand]
+            if brand != key.brand:
+                raise _other_brand(key, brand)
+        state = self.store.state_of(article_id)  # another worker may have taken it a moment ago
+        if state is not None and state.summary is not None and state.summary.brand != key.brand:
+            raise _other_brand(key, state.summary.brand)
+
+    def check_signals(self, article_id: str, key: Key) -> None:
+        """Raises `ProblemFound` 403 where the key is of another brand than the article."""
+        if key.brand:
+            self._check_brand(article_id, key, self._archive())
+
+
+def _other_brand(key: Key, brand: str) -> ProblemFound:
+    whose = repr(brand) if brand else "no brand"
+    return ProblemFound(403, "other_brand", f"The key {key.name!r} writes for {key.brand!r}, and this is of {whose}.")
 
 
 def _given(values: dict[str, Any]) -> str:
@@ -294,7 +318,11 @@ def _expected() -> str | None:
     tags = request.if_match
     if not request.headers.get("If-Match"):
         return None
-    return "*" if tags.star_tag else next(iter(tags), "")
+    if tags.star_tag:
+        return "*"
+    if len(tags.as_set()) != 1:
+        raise ProblemFound(400, "invalid_if_match", 'If-Match must hold one ETag, in quotes, or "*".')
+    return next(iter(tags))
 
 
 def _written(written: Written) -> Response:

@@ -165,7 +165,7 @@ def read_signals(raw: bytes) -> tuple[Signal, ...]:
     """The signals in JSON `{"signals": [...]}`, checked; times ISO 8601 or epoch seconds. Raises `InvalidSignals`."""
     try:
         entries = msgspec.json.decode(raw, type=_Document).signals
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSignals(f'the body must be {{"signals": [...]}}: {error}') from None
     if len(entries) > MAX_SIGNALS:
         raise InvalidSignals(f"an article can have at most {MAX_SIGNALS} signals, not {len(entries)}")
@@ -184,7 +184,7 @@ def _signal(name: str, raw: msgspec.Raw) -> Signal:
             valid_until=epoch_seconds(given.valid_until, "valid_until"),
             note=given.note.strip(),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSignals(f"{name}: {error}") from None
     except InvalidArticle as error:
         field = "target" if error.field == "id" else error.field

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, update
 
 from index.article import Article, article_version
 from index.snapshot import id_digest
@@ -105,11 +105,19 @@ def erase(connection: Connection, article_id: str, *, by: str, at: int) -> Writt
 def save_comparison(
     connection: Connection, article_id: str, article_sequence: int, snapshot_id: str, content: bytes
 ) -> bool:
-    """Keep a comparison, unless the article has changed since, or is no longer published."""
+    """Keep a comparison, unless the article has changed since, is no longer published, or has one by now.
+
+    Several search processes compare in the same order: the first one's pairs are those that belong together.
+    """
     row = _row_of(connection, article_id)
     if row is None or row.state != "published" or row.sequence != article_sequence:
         return False
     key = {"article_id": article_id, "snapshot_id": snapshot_id}
+    same = and_(
+        *(comparisons.c[name] == value for name, value in {**key, "article_sequence": article_sequence}.items())
+    )
+    if connection.execute(select(comparisons.c.sequence).where(same)).first() is not None:
+        return False
     values = {"number": row.number, "article_sequence": article_sequence, "content": content}
     _save(connection, comparisons, key, {**values, "sequence": _next_sequence(connection)})
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from newsroom import COURIER, EDITOR, NOW, READER, SECRET, WRITER, Newsroom, catalogue_of, record, story, with_key
 
+from service.live.store import LiveStoreUnavailable
 from service.webhooks import sign
 
 pytest_plugins = ["postgres"]
@@ -227,6 +229,126 @@ def test_a_changed_id_leads_to_the_article_and_hides_the_old_one(newsroom: Newsr
     assert answer.get_json()["article_id"] == "2026/ferry-1"
 
 
+def see(newsroom: Newsroom) -> None:
+    """Compare what waits, and have the worker know of it."""
+    newsroom.compare()
+    catalogue_of(newsroom.client).catch_up()
+
+
+def test_a_withdrawn_article_keeps_the_place_of_its_former_id(newsroom: Newsroom) -> None:
+    newsroom.put(record("2026/ferry-1", FERRY, 11, aliases=["ferry/1"]))
+    see(newsroom)
+    assert newsroom.delete("ferry/1").get_json()["known"] is True  # by its former ID, the article itself is meant
+    for identifier in ("ferry/1", "2026/ferry-1"):
+        assert newsroom.client.get("/v1/related", query_string={"id": identifier}).status_code == 410
+    assert not {"ferry/1", "2026/ferry-1"} & set(newsroom.ids("ferry/2"))
+    newsroom.rebuild([], live=newsroom.live.all_rows())
+    assert not {"ferry/1", "2026/ferry-1"} & set(newsroom.ids("ferry/2", newsroom.worker()))
+
+
+def test_what_is_done_to_a_former_id_afterwards_stops_nobody_from_following(newsroom: Newsroom) -> None:
+    newsroom.put(record("a", FERRY))
+    newsroom.put(record("b", FERRY, aliases=["a"]))
+    answer = newsroom.put(record("a", FERRY, headline="Again"))
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "moved")
+    newsroom.live.withdraw("a", by="x", at=NOW, note="", expected=None, snapshot_version=None, known=True)
+    newsroom.delete("ferry/2")
+    assert "ferry/2" not in newsroom.ids("ferry/1")
+    assert newsroom.list_of("a")["article_id"] == "b"
+
+
+def test_aliases_mean_the_same_in_whatever_order_they_came(newsroom: Newsroom) -> None:
+    newsroom.put(record("a", FERRY, aliases=["ferry/1"]))
+    newsroom.put(record("b", FERRY, aliases=["ferry/1"]))
+    newsroom.live.put(story("a", FERRY, aliases=()), by="x", at=NOW, expected=None, snapshot_version=None)
+    see(newsroom)
+    for worker in (newsroom.client, newsroom.worker()):
+        assert newsroom.list_of("ferry/1", worker)["article_id"] == "b"
+        assert "ferry/1" not in newsroom.ids("ferry/2", worker)
+
+
+def test_a_target_pinned_twice_appears_once_and_pins_keep_their_positions(newsroom: Newsroom) -> None:
+    two, four = "ferry/3", "budget/3"
+    newsroom.signals(
+        "ferry/0",
+        {"kind": "pin", "target": two, "position": 2},
+        {"kind": "pin", "target": four, "position": 4},
+        {"kind": "pin", "target": two, "position": 5},
+    )
+    found = newsroom.ids("ferry/0")
+    assert (found[1], found[3], found.count(two)) == (two, four, 1)
+
+
+def test_boosts_of_many_editors_do_not_grow_beyond_ten(newsroom: Newsroom) -> None:
+    newsroom.signals("ferry/1", *[{"kind": "boost", "multiplier": 10}] * 100)
+    (item,) = (each for each in newsroom.list_of("ferry/0")["items"] if each["teaser"]["id"] == "ferry/1")
+    assert item["score"] <= 10
+
+
+def test_signals_nested_too_deeply_are_refused(newsroom: Newsroom) -> None:
+    body = b'{"signals": [{"kind": ' + b"[" * 3_000 + b"]" * 3_000 + b"}]}"
+    answer = newsroom.client.put("/v1/articles/a/signals", data=body, headers=with_key(EDITOR))
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid_signals")
+
+
+def test_the_etag_of_a_published_article_does_not_publish_a_withdrawn_one(newsroom: Newsroom) -> None:
+    etag = newsroom.client.get("/v1/article?id=ferry/1").headers["ETag"]
+    newsroom.delete("ferry/1")
+    assert newsroom.put(record("ferry/1", FERRY, 20), **{"If-Match": etag}).status_code == 412
+    two = newsroom.put(record("ferry/1", FERRY, 20), **{"If-Match": '"a", "b"'})
+    assert (two.status_code, two.get_json()["code"]) == (400, "invalid_if_match")
+
+
+def test_a_brand_takes_no_ids_of_others_and_touches_nothing_of_theirs(newsroom: Newsroom) -> None:
+    newsroom.put(record("evening/1", FERRY, brand="evening"))
+    newsroom.delete("evening/1")
+    for answer in (
+        newsroom.put(record("evening/1", FERRY), key=COURIER),
+        newsroom.put(record("courier/1", FERRY, aliases=["evening/1"]), key=COURIER),
+        newsroom.delete("ferry/1", key=COURIER),
+    ):
+        assert (answer.status_code, answer.get_json()["code"]) == (403, "other_brand")
+    assert newsroom.put(record("courier/1", FERRY), key=COURIER).status_code == 201
+
+
+def test_a_webhook_that_does_not_fit_the_queue_is_put_off_whole(open_newsroom: Callable[..., Newsroom]) -> None:
+    newsroom = open_newsroom(queue_limit=3)
+    newsroom.rebuild(ARCHIVE)
+    newsroom.put(record("a", FERRY))
+    events = {"events": [{"action": "publish", "article": record(f"b{n}", FERRY)} for n in range(3)]}
+    assert newsroom.client.post("/v1/webhooks/courier", **signed(events)).status_code == 429
+    newsroom.compare()
+    newsroom.delete("ferry/1")
+    answer = newsroom.client.post("/v1/webhooks/courier", **signed(events))
+    assert [each["done"] for each in answer.get_json()["results"]] == [True] * 3
+
+
+def test_a_correction_published_live_is_not_undone_by_the_source_it_corrects(newsroom: Newsroom) -> None:
+    newsroom.put(record("ferry/1", FERRY, 20, headline="Corrected"))
+    for _ in range(2):
+        newsroom.now += 1
+        newsroom.rebuild(ARCHIVE, live=newsroom.live.all_rows())
+    worker = newsroom.worker()
+    assert worker.get("/v1/article?id=ferry/1").get_json()["teaser"]["headline"] == "Corrected"
+
+
+def test_a_failure_half_way_through_the_queue_leaves_nothing_uncompared(
+    open_newsroom: Callable[..., Newsroom],
+) -> None:
+    newsroom = open_newsroom()
+    newsroom.rebuild(ARCHIVE)
+    newsroom.compare()
+    for number in range(3):
+        newsroom.put(record(f"a{number}", FERRY))
+    with sqlite3.connect(newsroom.settings.live.removeprefix("sqlite:///"), isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LiveStoreUnavailable):
+            newsroom.compare()
+        other.execute("ROLLBACK")
+    other.close()
+    assert newsroom.compare() == 3
+
+
 def test_an_overfull_queue_is_said_with_a_time_to_come_back(open_newsroom: Callable[..., Newsroom]) -> None:
     newsroom = open_newsroom(queue_limit=3)
     newsroom.rebuild(ARCHIVE)
@@ -262,15 +384,16 @@ def signed(body: Any, at: int = NOW, secret: str = SECRET) -> dict[str, Any]:
 
 
 def test_a_signed_webhook_publishes_and_withdraws_once(newsroom: Newsroom) -> None:
+    newsroom.put(record("courier/2", FERRY), key=COURIER)
     events = {
         "events": [
             {"action": "publish", "article": record("ferry/hook", FERRY)},
-            {"action": "withdraw", "id": "ferry/2", "note": "legal"},
+            {"action": "withdraw", "id": "courier/2", "note": "legal"},
         ]
     }
     answer = newsroom.client.post("/v1/webhooks/courier", **signed(events))
     assert [each["done"] for each in answer.get_json()["results"]] == [True, True]
-    assert newsroom.client.get("/v1/article?id=ferry/2").get_json()["state"] == "withdrawn"
+    assert newsroom.client.get("/v1/article?id=courier/2").get_json()["state"] == "withdrawn"
     again = newsroom.client.post("/v1/webhooks/courier", **signed(events))
     assert (again.status_code, again.get_json()["code"]) == (409, "replayed")
 
@@ -387,5 +510,7 @@ def test_what_waits_when_the_search_process_ends_is_compared_by_the_next(newsroo
 def test_reading_can_be_for_holders_of_a_key_alone(open_newsroom: Callable[..., Newsroom]) -> None:
     newsroom = open_newsroom(reads="key")
     newsroom.rebuild(ARCHIVE)
+    for path in ("/v1/related?id=ferry/1", "/v1/article?id=ferry/1", "/", "/article?id=ferry/1", "/v1/policies"):
+        assert newsroom.client.get(path).status_code == 401
     assert newsroom.client.get("/v1/related?id=ferry/1").get_json()["code"] == "key_missing"
     assert newsroom.client.get("/v1/related?id=ferry/1", headers={"X-API-Key": READER}).status_code == 200

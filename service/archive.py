@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from heapq import merge
 
@@ -31,7 +31,10 @@ class Archive:
         self.id = snapshot.id
         self.generation = (snapshot.id, overlay.sequence)  # within a minute, lists of one generation are the same
         self.names = overlay.names
+        # What no live change touches is read without a detour.
         self.fact = overlay.fact if overlay.facts else snapshot.fact
+        self.teaser: Callable[[int], bytes] = overlay.teaser if overlay.teasers else snapshot.teaser
+        self.sketch: Callable[[int], int] = overlay.sketch if overlay.sketches else snapshot.sketch
         self.signals = Signals(overlay.signals, self.row_of_id)
 
     def row_of_id(self, identifier: str) -> int | None:
@@ -61,11 +64,6 @@ class Archive:
         held = self.overlay.versions.get(row)
         return self.snapshot.version(row) if held is None and row < FIRST_LIVE_ROW else held or None
 
-    def teaser(self, row: int) -> bytes:
-        """The ready-made JSON object of a row's teaser, beginning with its id."""
-        found = self.overlay.teasers.get(row)
-        return self.snapshot.teaser(row) if found is None else found
-
     def candidates(self, row: int) -> Candidates:
         """The row's candidates: of the candidate table, and live articles where they belong among them.
 
@@ -94,13 +92,6 @@ class Archive:
     def compared(self, row: int) -> bool:
         """Whether the row's candidates are known: not yet for an article that came a moment ago."""
         return row < FIRST_LIVE_ROW or row in self.overlay.comparisons
-
-    def sketch(self, row: int) -> int:
-        """The 256-bit sketch of a row: see `index.sketches`; 0 for a live row that was not compared yet."""
-        found = self.overlay.sketches.get(row)
-        if found is None:
-            return self.snapshot.sketch(row) if row < FIRST_LIVE_ROW else 0
-        return found
 
     def shared_terms(self, row: int, other: int) -> list[str]:
         """Characteristic terms that two rows have in common, most characteristic of `row` first."""

@@ -84,6 +84,18 @@ class Overlay:
         found = self.facts.get(row)
         return self.snapshot.fact(row) if found is None else found
 
+    def teaser(self, row: int) -> bytes:
+        """The ready-made JSON object of a row's teaser, beginning with its id."""
+        found = self.teasers.get(row)
+        return self.snapshot.teaser(row) if found is None else found
+
+    def sketch(self, row: int) -> int:
+        """The 256-bit sketch of a row: see `index.sketches`; 0 for a live row that was not compared yet."""
+        found = self.sketches.get(row)
+        if found is None:
+            return self.snapshot.sketch(row) if row < FIRST_LIVE_ROW else 0
+        return found
+
     def own_candidates(self, row: int) -> Candidates:
         """The candidates that were found for the row itself, without those that were compared again since."""
         raw = self.comparisons.get(row)

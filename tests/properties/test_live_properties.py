@@ -141,9 +141,10 @@ def test_what_only_the_live_store_has_outlives_a_roll_back(comparing: bool) -> N
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(7_200)
 class TestLiveNewsroomAtLength(_machine(12)):  # type: ignore[misc]
     """The same, much longer."""
 
     settings = settings(
-        max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
     )

@@ -200,13 +200,13 @@ def current(store: Store, channel: str, searchers: Searchers) -> tuple[Snapshot,
 
 
 def step_back() -> None:
-    """Let web workers on the same cores go first.
+    """Let web workers go first, and leave one core to them: beside an embedding, priority alone did not help them.
 
-    Where Linux schedules sessions as groups, niceness counts within the session only; the group has one of its own.
+    Called before the model's libraries are loaded, which take as many threads as there are cores.
     """
     os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICENESS), "ascii")
+    if sys.platform == "linux" and len(cores := sorted(os.sched_getaffinity(0))) > 1:
+        os.sched_setaffinity(0, cores[1:])
 
 
 def main() -> int:

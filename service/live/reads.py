@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, exists, func, select, text
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, func, select, text
 
 from index.article import Article
 from index.live_rows import LiveRows
@@ -43,12 +43,15 @@ def remembered(connection: Connection, signature: str, now: int) -> bool:
 def changes(connection: Connection, after: int, snapshot_id: str | None, most: int) -> Changes:
     """The first `most` rows, of all tables together, by sequence; every row has a sequence of its own."""
     name, sequence = mark(connection)
+    asked = {"after": after, "most": most + 1}
     rows: list[LiveArticle | SignalSet | Compared] = [
-        *_articles_after(connection, after, most + 1),
-        *_erased_after(connection, after, most + 1),
-        *_signals_after(connection, after, most + 1),
-        *_comparisons_after(connection, after, most + 1, snapshot_id),
+        *map(_live_article, connection.execute(_ARTICLES_AFTER, asked)),
+        *map(_erased_article, connection.execute(_ERASED_AFTER, asked)),
+        *map(_signal_set, connection.execute(_SIGNALS_AFTER, asked)),
     ]
+    if snapshot_id is not None:
+        found = connection.execute(_COMPARISONS_AFTER, asked | {"snapshot_id": snapshot_id})
+        rows += [Compared(**row._mapping) for row in found]
     rows.sort(key=lambda row: row.sequence)
     if len(rows) > most:
         rows = rows[:most]
@@ -140,27 +143,18 @@ def counts(connection: Connection) -> dict[str, int]:
     return {"sequence": mark(connection)[1], **counted, "bytes": size}
 
 
-def _articles_after(connection: Connection, after: int, most: int) -> list[LiveArticle]:
-    query = select(*ARTICLE_COLUMNS).where(articles.c.sequence > after).order_by(articles.c.sequence).limit(most)
-    return [_live_article(row) for row in connection.execute(query)]
+def _after(columns: Select[Any], table: Table) -> Select[Any]:
+    sequence = table.c.sequence
+    return columns.where(sequence > bindparam("after")).order_by(sequence).limit(bindparam("most"))
 
 
-def _erased_after(connection: Connection, after: int, most: int) -> list[LiveArticle]:
-    query = select(erased).where(erased.c.sequence > after).order_by(erased.c.sequence).limit(most)
-    return [_erased_article(row) for row in connection.execute(query)]
-
-
-def _signals_after(connection: Connection, after: int, most: int) -> list[SignalSet]:
-    query = select(signals).where(signals.c.sequence > after).order_by(signals.c.sequence).limit(most)
-    return [_signal_set(row) for row in connection.execute(query)]
-
-
-def _comparisons_after(connection: Connection, after: int, most: int, snapshot_id: str | None) -> list[Compared]:
-    if snapshot_id is None:
-        return []
-    of_snapshot = select(comparisons).where(comparisons.c.snapshot_id == snapshot_id)
-    query = of_snapshot.where(comparisons.c.sequence > after).order_by(comparisons.c.sequence).limit(most)
-    return [Compared(**row._mapping) for row in connection.execute(query)]
+# Made once: each worker asks them with every change, and making them costs more than asking.
+_ARTICLES_AFTER = _after(select(*ARTICLE_COLUMNS), articles)
+_ERASED_AFTER = _after(select(erased), erased)
+_SIGNALS_AFTER = _after(select(signals), signals)
+_COMPARISONS_AFTER = _after(
+    select(comparisons).where(comparisons.c.snapshot_id == bindparam("snapshot_id")), comparisons
+)
 
 
 def _live_article(row: Row[*tuple[Any, ...]]) -> LiveArticle:

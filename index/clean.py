@@ -55,6 +55,11 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def embedded_texts(article: Article) -> list[str]:
+    """What the dense model sees of an article: its head, then its passages."""
+    return [head_text(article), *passages(article).texts]
+
+
 def _paragraphs(body: str) -> list[str]:
     """Lines with single spaces; of a repeated paragraph only the first is kept."""
     seen: set[str] = set()

@@ -43,10 +43,9 @@ def gather(
     """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
 
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
-    that of the base, which may be a correction that was published live. A
-    withdrawal wins over whatever was known before, and keeps its text; only a newer version publishes the article
-    again. An article whose ID another one declares as an alias has moved there. `live`, and `mark` of what of it the
-    base holds: see `with_live`.
+    that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
+    before, and keeps its text; only a newer version publishes the article again. An article whose ID another one
+    declares as an alias has moved there. `live`, and `mark` of what of it the base holds: see `with_live`.
     """
     newest: dict[str, Article] = {article.id: article for article in base}
     found = Gathered([], [], 0, 0, 0, len(newest))

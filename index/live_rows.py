@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from index.article import Article
-from index.snapshot import LiveMark, id_digest
+from index.snapshot import LiveMark, built_in, id_digest
 
 
 class LiveRows(msgspec.Struct, frozen=True):
@@ -33,9 +33,9 @@ def with_live(articles: Mapping[str, Article], live: LiveRows, mark: LiveMark | 
 
     What was published since replaces what sources say; a withdrawal counts whatever they say; the erased are gone.
     """
-    built_in = mark.sequence if mark is not None and mark.installation == live.installation else 0
+    since = built_in(mark, live.installation)
     found = dict(articles)
-    found.update((article.id, article) for sequence, article in live.published if sequence > built_in)
+    found.update((article.id, article) for sequence, article in live.published if sequence > since)
     for article_id in live.withdrawn:
         if article_id in found:
             found[article_id] = msgspec.structs.replace(found[article_id], status="withdrawn")

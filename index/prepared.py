@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED, Article
 from index.cache import VectorCache, cached_embed
-from index.clean import full_text, head_text, passages
+from index.clean import embedded_texts, full_text
 from index.embed import Embedder
 from index.embed.hybrid import dense_rows, hybrid_rows
 from index.embed.lexical import LexicalModel
@@ -35,7 +35,7 @@ class ArticleEmbedder:
 
     def article(self, article: Article) -> FloatArray:
         """The dense unit row (1, d) of an article, through the cache. Raises `BadVectors`, OSError."""
-        texts = _texts(article)
+        texts = embedded_texts(article)
         with self._one_at_a_time:
             if self._cache is None:
                 return _mixed(self._embedder.embed(texts))
@@ -44,11 +44,7 @@ class ArticleEmbedder:
     def draft(self, draft: Article) -> FloatArray:
         """The dense unit row (1, d) of a text that nobody may keep. Raises `BadVectors`."""
         with self._one_at_a_time:
-            return _mixed(self._embedder.embed(_texts(draft)))
-
-
-def _texts(article: Article) -> list[str]:
-    return [head_text(article), *passages(article).texts]
+            return _mixed(self._embedder.embed(embedded_texts(draft)))
 
 
 def _mixed(vectors: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from functools import cached_property
 from index.article import Article
 from index.quality import Table, table_of
 from index.records import read_articles
-from index.snapshot import DamagedSnapshot, Snapshot, read_manifest, verify_all
+from index.snapshot import DamagedSnapshot, Snapshot, built_in, read_manifest, verify_all
 from index.store import Store
 
 
@@ -53,7 +53,6 @@ def held_by_all(store: Store, installation: str) -> int:
 
 def _mark(store: Store, snapshot_id: str, installation: str) -> int:
     try:
-        mark = read_manifest(store.directory(snapshot_id)).live
+        return built_in(read_manifest(store.directory(snapshot_id)).live, installation)
     except DamagedSnapshot:
         return 0
-    return mark.sequence if mark is not None and mark.installation == installation else 0

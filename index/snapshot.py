@@ -65,6 +65,8 @@ class Facts(NamedTuple):
     flags: int
 
 
+NO_FACTS = Facts(*[0] * len(Facts._fields))
+
 _facts = Facts._make
 _span = struct.Struct("<QQ")  # where a teaser begins and where the next does
 _unpack_record = struct.Struct("<qqHHHHIIII").unpack_from  # `ATTRIBUTES`, read one row at a time
@@ -100,6 +102,11 @@ class LiveMark(msgspec.Struct, frozen=True):
 
     installation: str
     sequence: int
+
+
+def built_in(mark: LiveMark | None, installation: str) -> int:
+    """The sequence up to which a snapshot of this mark holds a live store's articles; 0 for none of them."""
+    return mark.sequence if mark is not None and mark.installation == installation else 0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,6 +201,11 @@ class Snapshot:
         """The row of the article of exactly this ID; an alias is another article's."""
         row = self.row_of_id(identifier)
         return row if row is not None and self.id_of(row) == identifier else None
+
+    def row_of_live(self, identifier: str, number: int) -> int:
+        """The row that a live article counts as: its own, or one of no snapshot by its number in the live store."""
+        row = self.own_row(identifier)
+        return FIRST_LIVE_ROW + number if row is None else row
 
     def row_of_url(self, url: str) -> int | None:
         """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown."""

@@ -6,7 +6,7 @@ It leaves every list within a second; then each channel is built anew without it
 held it are deleted, so rolling back beyond today is not possible afterwards. What lies outside the store, such as
 backups and the newsroom's own files, is named at the end and stays your task. Run again after a failure.
 
-Exit codes: 0 erased, 1 something of it is left (named), 2 usage, 74 I/O failure, 75 another rebuild holds the lock.
+Exit codes: 0 erased, 2 usage, 74 I/O failure, 75 another rebuild holds the lock.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from index.article import Article, InvalidArticle, article_id
+from index.article import InvalidArticle, article_id
 from index.build import NothingToBuildOnto, Refused, rebuild
 from index.cache import VectorCache
-from index.clean import head_text, passages
+from index.clean import embedded_texts
 from index.embed import Embedder
 from index.embed.choose import embedder_named
 from index.records import read_articles
@@ -87,12 +87,7 @@ def texts_in_use(store: Store, live: LiveStore) -> Iterator[str]:
     snapshots = (store.directory(each) for each in store.snapshot_ids())
     published = (article for _, article in live.all_rows().published)
     for article in chain(published, *(read_articles(each) for each in snapshots)):
-        yield from texts_of(article)
-
-
-def texts_of(article: Article) -> list[str]:
-    """What is embedded of an article."""
-    return [head_text(article), *passages(article).texts]
+        yield from embedded_texts(article)
 
 
 def holding(identifier: str, store: Store) -> list[str]:
@@ -100,9 +95,7 @@ def holding(identifier: str, store: Store) -> list[str]:
     found = []
     for snapshot_id in store.snapshot_ids():
         try:
-            snapshot = Snapshot.open(store.directory(snapshot_id))
-            row = snapshot.row_of_id(identifier)
-            if row is not None and snapshot.id_of(row) == identifier:
+            if Snapshot.open(store.directory(snapshot_id)).own_row(identifier) is not None:
                 found.append(snapshot_id)
         except DamagedSnapshot:
             found.append(snapshot_id)

@@ -15,7 +15,7 @@ from index.arrivals import Arrivals, ModelMismatch
 from index.article import Article
 from index.comparison import Comparison
 from index.embed import BadVectors, UntrustedModel
-from index.snapshot import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot, id_digest
+from index.snapshot import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.store import UnknownSnapshot
 from service.live.changes import Changes, Compared, LiveArticle
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
@@ -49,8 +49,7 @@ class Comparing:
         changes = self._changes()
         if changes is None:
             return 0
-        mark = self.snapshot.manifest.live
-        built_in = mark.sequence if mark is not None and mark.installation == changes.installation else 0
+        since = built_in(self.snapshot.manifest.live, changes.installation)
         for article in changes.articles:
             if article.state != "published":
                 self._forget(article)
@@ -58,7 +57,7 @@ class Comparing:
         waiting = [
             (state, article)
             for state, article in self._live.records(self._reached)[1]
-            if built_in < state.sequence <= changes.sequence
+            if since < state.sequence <= changes.sequence
         ]
         compared = sum(self._take_in(state, article, known.get(state.id)) for state, article in waiting)
         self._reached = changes.sequence  # at the end: what fails half-way is done again, mostly from the cache
@@ -83,7 +82,7 @@ class Comparing:
 
     def _take_in(self, state: LiveArticle, article: Article, known: Compared | None) -> bool:
         """Hold an article whose comparison is known, or compare it; one that cannot be is left waiting."""
-        self._rows[id_digest(state.id).hex()] = self._row(state)
+        self._rows[id_digest(state.id).hex()] = self.snapshot.row_of_live(state.id, state.number)
         try:
             if known is not None and known.article_sequence == state.sequence:
                 self.arrivals.hold(article, state.number, Comparison.from_bytes(known.content))
@@ -99,13 +98,9 @@ class Comparing:
             row = self._rows.pop(article.id_digest, None)
             row = self.snapshot.row_of_digest(bytes.fromhex(article.id_digest)) if row is None else row
         else:
-            row = self._row(article)
+            row = self.snapshot.row_of_live(article.id, article.number)
         if row is not None:
             self.arrivals.forget(row)
-
-    def _row(self, article: LiveArticle) -> int:
-        row = self.snapshot.own_row(article.id)
-        return FIRST_LIVE_ROW + article.number if row is None else row
 
 
 def keep_comparing(

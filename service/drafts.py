@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from index.article import article_from_record
-from index.snapshot import NO_ROW, Facts
+from index.snapshot import NO_FACTS, NO_ROW, Facts
 from service.archive import Archive
-from service.listing import RelatedList, Shown, item, sealed
+from service.listing import RelatedList, of_stories
 from service.policy import Policy
 from service.query import Query, codes_of, filters_of
 from service.ranking import rank
-from service.related import SEARCH_DEPTH, found_candidates
-from service.search_client import Draft, SearchClient, SearchRequest
+from service.related import searched
+from service.search_client import Draft, SearchClient
 
 
 def related_to_draft(
@@ -24,34 +24,17 @@ def related_to_draft(
     The article that the draft becomes is found too if it is in the archive already: `exclude` it.
     Raises `SearchUnavailable`.
     """
-    filters, source = filters_of(archive, query, archive.signals.everywhere(now).excluded), _source(now)
+    signals, source = archive.signals.everywhere(now), _source(now)
+    filters = filters_of(archive, query, signals.excluded)
     codes = codes_of(archive, policy, source)._replace(brands=archive.brands_shown_by(brand) if brand else None)
-    answer = search.search(
-        SearchRequest(
-            snapshot_id=archive.id,
-            draft=draft,
-            k=SEARCH_DEPTH,
-            now=now,
-            section=query.section,
-            language=query.language,
-            type=query.type,
-            published_after=query.published_after,
-            published_before=query.published_before,
-            exclude_canonical=sorted(filters.excluded_canonical),
-        )
-    )
-    candidates = archive.known_only(found_candidates(answer))
-    multipliers = archive.signals.everywhere(now).multipliers
-    stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, multipliers)
-    shown = [Shown(story.row, "similar", story) for story in stories]
-    items = [item(archive, place, each, source, query, now) for place, each in enumerate(shown, 1)]
-    return sealed(archive, None, policy, items, False, (), query)
+    candidates = searched(archive, query, filters, codes, query.published_after, now, search, draft=draft)
+    stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
+    return of_stories(archive, stories, source, policy, query, now)
 
 
 def _source(now: int) -> Facts:
     """The draft as ranking sees it: of now, of no cluster, section or language."""
-    unknown = Facts(*[0] * len(Facts._fields))
-    return unknown._replace(published_at=now, visible_from=now, canonical=NO_ROW, event=NO_ROW, storyline=NO_ROW)
+    return NO_FACTS._replace(published_at=now, visible_from=now, canonical=NO_ROW, event=NO_ROW, storyline=NO_ROW)
 
 
 def read_draft(body: bytes) -> Draft:

@@ -85,6 +85,15 @@ def _teaser(archive: Archive, row: int, published_at: int, fields: tuple[str, ..
     return _encode({name: value for name, value in teaser.items() if name in fields or name == "id"})
 
 
+def of_stories(
+    archive: Archive, stories: Sequence[Story], source: Facts, policy: Policy, query: Query, now: int
+) -> RelatedList:
+    """The list of ranked stories under what is no article, and which nobody may keep: a draft, several articles."""
+    shown = [Shown(story.row, "similar", story) for story in stories]
+    items = [item(archive, place, each, source, query, now) for place, each in enumerate(shown, 1)]
+    return sealed(archive, None, policy, items, False, (), query)
+
+
 def sealed(
     archive: Archive,
     row: int | None,

@@ -13,14 +13,23 @@ import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
-from index.snapshot import FIRST_LIVE_ROW, FLAG_EVERGREEN, FLAG_WITHDRAWN, NEVER, Facts, Snapshot, id_digest
+from index.snapshot import (
+    FIRST_LIVE_ROW,
+    FLAG_EVERGREEN,
+    FLAG_WITHDRAWN,
+    NEVER,
+    NO_FACTS,
+    Facts,
+    Snapshot,
+    built_in,
+    id_digest,
+)
 from service.entering import Entering
 from service.live.changes import Changes, Compared, LiveArticle, SignalSet, Summary
 from service.ranking import Candidates
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN = Facts(*[0] * len(Facts._fields))
 _NO_CANDIDATES = Candidates(np.zeros(0, np.uint32), np.zeros((0, 3), np.float16))
 
 
@@ -67,10 +76,9 @@ class Overlay:
         for name, value in vars(new).items():
             if isinstance(value, dict | set):
                 setattr(new, name, value.copy())
-        mark = self.snapshot.manifest.live
-        built_in = mark.sequence if mark is not None and mark.installation == changes.installation else 0
+        since = built_in(self.snapshot.manifest.live, changes.installation)
         for article in changes.articles:
-            new._apply(article, built_in)
+            new._apply(article, since)
         if changes.articles:
             new._settle_names()
         new._compare(changes.comparisons)
@@ -112,14 +120,14 @@ class Overlay:
         fresh = [place for place, other in enumerate(own.rows.tolist()) if compared_at.get(other, 0) <= since]
         return own if len(fresh) == len(own.rows) else Candidates(own.rows[fresh], own.features[fresh])
 
-    def _apply(self, article: LiveArticle, built_in: int) -> None:
+    def _apply(self, article: LiveArticle, since: int) -> None:
         if article.state == "erased":
             self._erase(article.id_digest)
             return
         self._undo(article.id)
         if article.state == "withdrawn":
             self._withdraw(article)
-        elif article.summary is not None and article.sequence > built_in:
+        elif article.summary is not None and article.sequence > since:
             self._publish(article, article.summary)
 
     def _undo(self, article_id: str) -> None:
@@ -137,21 +145,17 @@ class Overlay:
         self._settle(held.row)
 
     def _publish(self, article: LiveArticle, summary: Summary) -> None:
-        row, clusters = self.snapshot.own_row(article.id), None
-        if row is None:
-            row = FIRST_LIVE_ROW + article.number
-            clusters = (row, row, row)
+        row = self.snapshot.row_of_live(article.id, article.number)
         urls = {canonical_url(each) for each in (summary.url, *summary.aliases) if "/" in each}
         self._hold(article, Held(row, article.sequence, summary.aliases, tuple(urls)))
-        self._known[row] = self._facts_of(article, summary, row, clusters)
+        self._known[row] = self._facts_of(article, summary, row)
         self.teasers[row] = bytes(summary.teaser)
         self.versions[row] = summary.version
         self.waiting.add(row)
         self._settle(row)
 
     def _withdraw(self, article: LiveArticle) -> None:
-        row = self.snapshot.own_row(article.id)
-        row = FIRST_LIVE_ROW + article.number if row is None else row
+        row = self.snapshot.row_of_live(article.id, article.number)
         summary = article.summary
         self._hold(article, Held(row, article.sequence, summary.aliases if summary else ()))
         self.versions[row] = summary.version if summary else ""
@@ -240,19 +244,19 @@ class Overlay:
             else:
                 self.facts[row] = known
 
-    def _facts_of(
-        self, article: LiveArticle, summary: Summary, row: int, clusters: tuple[int, int, int] | None
-    ) -> Facts:
-        """The attribute record of a live article; an updated one stays in the clusters of its snapshot row.
+    def _facts_of(self, article: LiveArticle, summary: Summary, row: int) -> Facts:
+        """The attribute record of a live article. What was past its embargo when it came is visible at once.
 
-        What was past its embargo when it came is visible at once: lists go by the minute.
+        An updated one stays in the clusters of its snapshot row, a new one is alone until it is compared.
         """
-        if clusters is None:
+        if row < FIRST_LIVE_ROW:
             built = self.snapshot.fact(row)
             clusters = built.canonical, built.event, built.storyline
         elif row in self.comparisons:
             found = Comparison.from_bytes(self.comparisons[row])
             clusters = found.canonical, found.event, found.storyline
+        else:
+            clusters = row, row, row
         begins = summary.visible_from
         return Facts(
             UNDATED if summary.published_at is None else summary.published_at,
@@ -266,7 +270,7 @@ class Overlay:
         )
 
     def _withdrawn(self, row: int, summary: Summary | None) -> Facts:
-        alone = _UNKNOWN._replace(canonical=row, event=row, storyline=row)
+        alone = NO_FACTS._replace(canonical=row, event=row, storyline=row)
         facts = self.snapshot.fact(row) if row < FIRST_LIVE_ROW else alone
         if summary is not None:  # whose article it was still matters: another brand may not publish it again
             facts = facts._replace(brand=self._code("brand", summary.brand))

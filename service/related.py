@@ -14,7 +14,7 @@ from service.listing import RelatedList, Shown, item, sealed
 from service.policy import Policy
 from service.query import Query, codes_of, filters_of
 from service.ranking import Candidates, Codes, Filters, admissible, earliest, rank
-from service.search_client import SearchAnswer, SearchClient, SearchRequest, SearchUnavailable
+from service.search_client import Draft, SearchClient, SearchRequest, SearchUnavailable
 
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper
 SEARCH_DEPTH = 100
@@ -70,7 +70,8 @@ def related(
         degraded.append("not_yet_compared")
     elif len(stories) < query.limit and search is not None and (filters.narrow() or codes.brands is not None):
         try:
-            candidates = _searched(archive, row, query, policy, filters, codes, now, search)
+            after = _after(policy, query, source, now)
+            candidates = searched(archive, query, filters, codes, after, now, search, row=row)
             stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
         except SearchUnavailable:
             degraded.append("search_unavailable")
@@ -108,23 +109,23 @@ def _adjusted(policy: Policy, query: Query) -> Policy:
     return msgspec.structs.replace(policy, **changes)
 
 
-def _searched(
+def searched(
     archive: Archive,
-    row: int,
     query: Query,
-    policy: Policy,
     filters: Filters,
     codes: Codes,
+    after: int | None,
     now: int,
     search: SearchClient,
+    row: int | None = None,
+    draft: Draft | None = None,
 ) -> Candidates:
-    after = query.published_after
-    if policy.only == "later":
-        after = max(earliest(archive.fact(row), policy, now), after or 0)
+    """What the search process finds for a row or a draft, published since `after`. Raises `SearchUnavailable`."""
     answer = search.search(
         SearchRequest(
             snapshot_id=archive.id,
             row=row,
+            draft=draft,
             k=SEARCH_DEPTH,
             now=now,
             section=query.section,
@@ -136,12 +137,15 @@ def _searched(
             brands=None if codes.brands is None else [archive.names["brand"][code] for code in codes.brands],
         )
     )
-    return archive.known_only(found_candidates(answer))
+    features = np.array(answer.features, np.float32).reshape(-1, 3)
+    return archive.known_only(Candidates(np.array(answer.rows, np.uint32), features))
 
 
-def found_candidates(answer: SearchAnswer) -> Candidates:
-    """The answer of the search process as candidates."""
-    return Candidates(np.array(answer.rows, np.uint32), np.array(answer.features, np.float32).reshape(-1, 3))
+def _after(policy: Policy, query: Query, source: Facts, now: int) -> int | None:
+    """The earliest date that can be in the list; None for any."""
+    if policy.only != "later":
+        return query.published_after
+    return max(earliest(source, policy, now), query.published_after or 0)
 
 
 def _with_pins(

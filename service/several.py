@@ -11,7 +11,7 @@ import numpy as np
 from index.article import article_id
 from index.snapshot import Facts
 from service.archive import Archive
-from service.listing import RelatedList, Shown, item, sealed
+from service.listing import RelatedList, of_stories
 from service.policy import Policy
 from service.query import Query, codes_of, filters_of
 from service.ranking import Candidates, rank
@@ -40,20 +40,9 @@ def related_to_several(archive: Archive, examples: Examples, query: Query, polic
     signals = archive.signals.everywhere(now)
     source = newest(archive, positive)
     filters = filters_of(archive, query, signals.excluded | {*positive, *negative})
-    stories = rank(
-        source,
-        together(archive, positive, negative),
-        archive,
-        policy,
-        codes_of(archive, policy, source),
-        filters,
-        now,
-        query.limit,
-        signals.multipliers,
-    )
-    shown = [Shown(story.row, "similar", story) for story in stories]
-    items = [item(archive, place, each, source, query, now) for place, each in enumerate(shown, 1)]
-    return sealed(archive, None, policy, items, False, (), query)
+    candidates, codes = together(archive, positive, negative), codes_of(archive, policy, source)
+    stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
+    return of_stories(archive, stories, source, policy, query, now)
 
 
 def together(archive: Archive, positive: Sequence[int], negative: Sequence[int]) -> Candidates:

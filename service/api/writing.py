@@ -26,17 +26,18 @@ from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_event
 RETRY_SECONDS = 5
 REPLAY_SECONDS = 900  # longer than a webhook's timestamp may differ from the clock, both ways
 
-_WRITE = {
-    200: "Written",
-    400: "Problem",
-    401: "Problem",
-    403: "Problem",
-    412: "Problem",
-    422: "Problem",
-    503: "Problem",
-}
+_READ_KEYED = {400: "Problem", 401: "Problem", 403: "Problem", 503: "Problem"}
+_WRITE = {200: "Written", **_READ_KEYED, 412: "Problem", 422: "Problem"}
 
-OPERATIONS = (
+
+def _by_query(path: str, of_path: Operation) -> Operation:
+    """The same operation under an address that takes the ID in the query."""
+    parameters = (ID, *of_path.parameters)
+    summary = "The same, by ID in the query"
+    return msgspec.structs.replace(of_path, path=path, summary=summary, description="", parameters=parameters)
+
+
+_OF_ARTICLE = (
     Operation(
         path="/v1/articles/{id}",
         method="put",
@@ -55,28 +56,13 @@ OPERATIONS = (
         scope="write",
         responses=_WRITE,
     ),
-    Operation(
-        path="/v1/article",
-        method="put",
-        summary="The same, by ID in the query",
-        parameters=(ID,),
-        body="Article",
-        scope="write",
-        responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
-    ),
-    Operation(
-        path="/v1/article",
-        method="delete",
-        summary="The same, by ID in the query",
-        parameters=(ID, NOTE),
-        scope="write",
-        responses=_WRITE,
-    ),
+)
+_OF_SIGNALS = (
     Operation(
         path="/v1/articles/{id}/signals",
         summary="An article's signals and who gave them",
         scope="editor",
-        responses={200: "Signals", 401: "Problem", 403: "Problem", 503: "Problem"},
+        responses={200: "Signals", **_READ_KEYED},
     ),
     Operation(
         path="/v1/articles/{id}/signals",
@@ -87,29 +73,22 @@ OPERATIONS = (
         scope="editor",
         responses=_WRITE,
     ),
-    Operation(
-        path="/v1/article/signals",
-        summary="The same, by ID in the query",
-        parameters=(ID,),
-        scope="editor",
-        responses={200: "Signals", 400: "Problem", 401: "Problem", 403: "Problem", 503: "Problem"},
-    ),
-    Operation(
-        path="/v1/article/signals",
-        method="put",
-        summary="The same, by ID in the query",
-        parameters=(ID,),
-        body="SignalsGiven",
-        scope="editor",
-        responses=_WRITE,
-    ),
+)
+OPERATIONS = (
+    *_OF_ARTICLE,
+    *(_by_query("/v1/article", each) for each in _OF_ARTICLE),
+    *_OF_SIGNALS,
+    *(_by_query("/v1/article/signals", each) for each in _OF_SIGNALS),
     Operation(
         path="/v1/webhooks/{key}",
         method="post",
         summary="Publish and withdraw by signed webhook",
         description="Signed with the webhook secret of that key: see API.md.",
         body="Events",
-        responses={200: "Received", 401: "Problem", 409: "Problem", 413: "Problem", 422: "Problem", 503: "Problem"},
+        responses={
+            200: "Received",
+            **dict.fromkeys((401, 409, 413, 422, 429, 503), "Problem"),
+        },
     ),
 )
 

@@ -198,7 +198,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": operation.method + "".join(part.strip("{}").title() for part in operation.path.split("/")),
-        "responses": {str(status): _response(status, name) for status, name in operation.responses.items()},
+        "responses": {str(status): _response(status, name) for status, name in sorted(operation.responses.items())},
     }
     if operation.scope is not None:
         described["security"] = [{"bearer": []}, {"header": []}]

@@ -29,7 +29,6 @@ class Archive:
         self.snapshot = snapshot
         self.overlay = overlay = Overlay(snapshot) if overlay is None else overlay
         self.id = snapshot.id
-        self.generation = (snapshot.id, overlay.sequence)  # within a minute, lists of one generation are the same
         self.names = overlay.names
         # What no live change touches is read without a detour.
         self.fact = overlay.fact if overlay.facts else snapshot.fact

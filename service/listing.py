@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from array import array
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -29,10 +30,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RelatedList(msgspec.Struct, frozen=True):
-    """The answer: JSON bytes and its ETag (None when the list is a reader's own)."""
+    """The answer: JSON bytes and its ETag (None when the list is a reader's own).
+
+    `made_of` are the rows that it follows from, within a minute; None where it may follow from any row.
+    """
 
     body: bytes
     etag: str | None
+    made_of: array[int] | None = None
 
 
 class Shown(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ from service.ranking import Candidates
 
 log = logging.getLogger(__name__)
 
+STEPS = 64  # remembered: more than pass within the minute that a list is kept, but for a burst
+
 _NO_CANDIDATES = Candidates(np.zeros(0, np.uint32), np.zeros((0, 3), np.float16))
 
 
@@ -42,13 +45,25 @@ class Held(NamedTuple):
     urls: tuple[str, ...] = ()
 
 
+class Step(NamedTuple):
+    """What one taking in of changes, up to `sequence`, has touched. `rows` is None for anything."""
+
+    sequence: int
+    rows: frozenset[int] | None
+
+
 class Overlay:
-    """The changes of a live store up to `sequence`, over `snapshot`. Read by `Archive`."""
+    """The changes of a live store up to `sequence`, over `snapshot`. Read by `Archive`.
+
+    `lineage` is one for all that `changed` makes of one another. `steps` are the last of its steps, oldest first.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         manifest = snapshot.manifest
         self.snapshot = snapshot
+        self.lineage = object()
         self.sequence = 0
+        self.steps: tuple[Step, ...] = (Step(0, None),)
         self.held: dict[str, Held] = {}
         self.facts: dict[int, Facts] = {}  # as readers are to see the rows: `_known`, less what is hidden
         self.teasers: dict[int, bytes] = {}
@@ -69,6 +84,7 @@ class Overlay:
         self._with_aliases: set[str] = set()
         self._by_digest: dict[str, str] = {}  # IDs of live articles, by which erased ones are found
         self._compared_rows_of_snapshot = False
+        self._touched: set[int] = set()
 
     def changed(self, changes: Changes) -> Overlay:
         """With these changes applied. Applying a change twice is harmless."""
@@ -76,6 +92,7 @@ class Overlay:
         for name, value in vars(new).items():
             if isinstance(value, dict | set):
                 setattr(new, name, value.copy())
+        new._touched.clear()
         since = built_in(self.snapshot.manifest.live, changes.installation)
         for article in changes.articles:
             new._apply(article, since)
@@ -85,7 +102,28 @@ class Overlay:
         for given in changes.signals:
             new.signals[given.article_id] = given
         new.sequence = changes.sequence
+        touched = None if new._resolves_otherwise(self, changes) else frozenset(new._touched)
+        new.steps = (*self.steps[1 - STEPS :], Step(new.sequence, touched))
         return new
+
+    def untouched(self, rows: Iterable[int], since: int) -> bool:
+        """Whether nothing about these rows has changed since a sequence number of the same lineage.
+
+        False also where that is not known: it is long ago, or this overlay is the older one.
+        """
+        if not self.steps[0].sequence <= since <= self.sequence:
+            return False
+        later = [step.rows for step in self.steps if step.sequence > since]
+        return all(touched is not None and touched.isdisjoint(rows) for touched in later)
+
+    def _resolves_otherwise(self, before: Overlay, changes: Changes) -> bool:
+        """Whether signals may mean other rows than before: that can change any list."""
+        if changes.signals or len(before.signals) != len(self.signals):
+            return True
+        if not self.signals or not changes.articles:
+            return False
+        named = {*self.signals, *(signal.target for given in self.signals.values() for signal in given.signals)}
+        return self.aliases != before.aliases or any(article.id in named for article in changes.articles)
 
     def fact(self, row: int) -> Facts:
         """What readers may know of a row."""
@@ -190,6 +228,7 @@ class Overlay:
             if each.article_sequence == held.sequence:
                 self.waiting.discard(held.row)
         for row, comparison in fresh.items():
+            self._touched.update((row, *comparison.into.tolist()))
             self.sketches[row] = int.from_bytes(comparison.sketch, "little")
             if row >= FIRST_LIVE_ROW:
                 self._cluster(row, comparison)
@@ -235,6 +274,7 @@ class Overlay:
 
     def _settle(self, *rows: int) -> None:
         """What readers see of these rows follows from what is known of them and from what hides them."""
+        self._touched.update(rows)
         for row in rows:
             known = self._known.get(row)
             if row in self._hidden and (known is not None or row < FIRST_LIVE_ROW):

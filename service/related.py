@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -66,9 +67,10 @@ def related(
     filters = filters_of(archive, query, signals.excluded)
     candidates, degraded = archive.candidates(row), []
     stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
+    searching = len(stories) < query.limit and (filters.narrow() or codes.brands is not None)
     if not archive.compared(row):
         degraded.append("not_yet_compared")
-    elif len(stories) < query.limit and search is not None and (filters.narrow() or codes.brands is not None):
+    elif searching and search is not None:
         try:
             after = _after(policy, query, source, now)
             candidates = searched(archive, query, filters, codes, after, now, search, row=row)
@@ -93,7 +95,11 @@ def related(
         )
         for place, each in enumerate(shown, 1)
     ]
-    return sealed(archive, row, policy, items, len(shown) > unfilled, degraded, query)
+    whole = sealed(archive, row, policy, items, len(shown) > unfilled, degraded, query)
+    if len(shown) > unfilled or searching or not query.plain():
+        return whole
+    rows = (row, *signals.excluded, *(pinned for _, pinned in signals.pins), *candidates.rows.tolist())
+    return msgspec.structs.replace(whole, made_of=array("I", rows))
 
 
 def _adjusted(policy: Policy, query: Query) -> Policy:

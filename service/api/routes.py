@@ -178,7 +178,8 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         now = clock()
         row = visible_row(archive, row, asked, now)
         return recent_lists.get(
-            (archive.generation, now // 60),
+            archive.overlay,
+            now // 60,
             (row, query, policy.name),
             lambda: related(archive, row, query, policy, now, wiring.search),
         )

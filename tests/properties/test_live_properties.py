@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -15,9 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from newsroom import Newsroom, catalogue_of, record, story
 
 from index.previous import held_by_all
+from service.policy import read_policies
+from service.query import Query
+from service.related import related
 
 TOPICS = ("ferry river crossing timetable", "council budget tax levy")
 IDS = [*(f"old/{n}" for n in range(6)), *(f"new/{n}" for n in range(4))]
+ALL, POLICY = Query(limit=20, no_fallback=True), read_policies(None)["related"]
 ARCHIVE = [story(f"old/{n}", TOPICS[n % 2], 10 + 10 * n, headline=f"old/{n} as imported") for n in range(6)]
 
 
@@ -96,6 +101,17 @@ class LiveNewsroom(RuleBasedStateMachine):
             assert not shown.keys() & (self.excluded | {identifier})
             assert all(self.seen[each] == headline for each, headline in shown.items())
 
+    @invariant()
+    def a_kept_list_is_what_would_be_made_now(self) -> None:
+        """Lists that a change does not touch outlive it (no other invariant would notice one that should not)."""
+        archive = catalogue_of(self.newsroom.client).current()
+        for identifier in [each for each, headline in self.seen.items() if headline is not None]:
+            kept = self.newsroom.list_of(identifier)
+            row = archive.row_of_id(identifier)
+            assert row is not None
+            made = related(archive, row, ALL, POLICY, self.newsroom.now)
+            assert kept == json.loads(made.body)
+
     def teardown(self) -> None:
         self.newsroom.close()
         del self.newsroom
@@ -117,6 +133,49 @@ def _machine(examples: int) -> Any:
 
 
 TestLiveNewsroom = _machine(12)
+
+
+def test_lists_follow_changes_that_touch_them_and_outlive_the_others() -> None:
+    newsroom = LiveNewsroom()
+    newsroom.first_snapshot()
+
+    def check() -> None:
+        newsroom.a_kept_list_is_what_would_be_made_now()
+
+    room = newsroom.newsroom
+    check()
+    newsroom.publish("new/1", TOPICS[0])
+    check()
+    newsroom.compare()  # now it enters older lists
+    check()
+    assert room.signals("old/1", {"kind": "pin", "target": "new/2", "position": 1}).status_code == 201
+    check()
+    newsroom.publish("new/2", TOPICS[0])  # the pinned story comes to be
+    assert room.ids("old/1")[0] == "new/2"
+    check()
+    room.signals("old/1", {"kind": "pin", "target": "new/1", "position": 1})
+    check()
+    newsroom.withdraw("old/4")
+    newsroom.compare()
+    check()
+    newsroom.publish("old/2", TOPICS[1])  # it changes its subject
+    check()
+    newsroom.compare()
+    check()
+    newsroom.teardown()
+
+
+def test_a_change_leaves_lists_of_other_subjects_as_they_are() -> None:
+    newsroom = LiveNewsroom()
+    newsroom.first_snapshot()
+    overlay = catalogue_of(newsroom.newsroom.client).current().overlay
+    newsroom.publish("new/1", TOPICS[0])
+    newsroom.compare()
+    catalogue_of(newsroom.newsroom.client).catch_up()
+    archive = catalogue_of(newsroom.newsroom.client).current()
+    rows = [archive.row_of_id(f"old/{number}") or 0 for number in (0, 1)]
+    assert [archive.overlay.untouched([row], overlay.sequence) for row in rows] == [False, True]
+    newsroom.teardown()
 
 
 @pytest.mark.parametrize("comparing", [False, True])

@@ -1,32 +1,67 @@
-"""Lists kept for a minute: the same bytes, never of another snapshot or minute, never a reader's own."""
+"""Lists kept for a minute: the same bytes, never of another minute, never a reader's own, never of changed rows."""
 
 from __future__ import annotations
+
+from array import array
+from typing import Any
 
 from service.listing import RelatedList
 from service.recent_lists import MOST, RecentLists
 
 
-def made(body: bytes, etag: str | None = "e") -> RelatedList:
-    return RelatedList(body, etag)
+class Changing:
+    """An overlay that has changed rows 7 and 8 after each sequence number."""
+
+    lineage = "one"
+
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
+
+    def untouched(self, rows: array[int], since: int) -> bool:
+        return since <= self.sequence and not {7, 8} & set(rows)
 
 
-def test_a_list_is_made_once_a_minute_and_snapshot() -> None:
+def made(body: bytes, etag: str | None = "e", rows: tuple[int, ...] | None = None) -> RelatedList:
+    return RelatedList(body, etag, None if rows is None else array("I", rows))
+
+
+def get(lists: RecentLists, body: bytes, sequence: int = 1, minute: int = 1, key: int = 0, **more: Any) -> bytes:
+    overlay: Any = Changing(sequence)
+    return lists.get(overlay, minute, key, lambda: made(body, **more)).body
+
+
+def test_a_list_is_made_once_a_minute() -> None:
     lists = RecentLists()
-    assert lists.get(("s1", 1), "a", lambda: made(b"first")).body == b"first"
-    assert lists.get(("s1", 1), "a", lambda: made(b"second")).body == b"first"
-    assert lists.get(("s1", 2), "a", lambda: made(b"third")).body == b"third"
-    assert lists.get(("s2", 2), "a", lambda: made(b"fourth")).body == b"fourth"
+    assert get(lists, b"first") == b"first"
+    assert get(lists, b"second") == b"first"
+    assert get(lists, b"third", minute=2) == b"third"
+
+
+def test_a_change_drops_the_lists_of_the_rows_it_touches_only() -> None:
+    lists = RecentLists()
+    get(lists, b"first", rows=(1, 2), key=1)
+    get(lists, b"first", rows=(2, 7), key=2)
+    get(lists, b"first", rows=None, key=3)
+    assert [get(lists, b"second", sequence=2, key=key) for key in (1, 2, 3)] == [b"first", b"second", b"second"]
+
+
+def test_a_request_that_holds_an_older_state_does_not_get_a_newer_list() -> None:
+    lists = RecentLists()
+    get(lists, b"newer", sequence=5, rows=(1,))
+    assert get(lists, b"older", sequence=4, rows=(1,)) == b"older"
 
 
 def test_lists_of_a_reader_and_degraded_ones_are_made_anew() -> None:
     lists = RecentLists()
-    assert lists.get("g", "a", lambda: made(b"first", None)).body == b"first"
-    assert lists.get("g", "a", lambda: made(b"second")).body == b"second"
+    assert get(lists, b"first", etag=None) == b"first"
+    assert get(lists, b"second") == b"second"
 
 
-def test_no_more_than_so_many_are_kept() -> None:
+def test_no_more_than_so_many_are_kept_and_the_kept_ones_are_renewed() -> None:
     lists = RecentLists()
     for number in range(MOST + 1):
-        lists.get("g", number, lambda: made(b"first"))
-    assert lists.get("g", MOST - 1, lambda: made(b"second")).body == b"first"
-    assert lists.get("g", MOST, lambda: made(b"second")).body == b"second"
+        get(lists, b"first", key=number)
+    assert get(lists, b"second", key=MOST - 1) == b"first"
+    assert get(lists, b"second", key=MOST) == b"second"
+    assert get(lists, b"second", key=0, sequence=2) == b"second"
+    assert get(lists, b"third", key=0, sequence=2) == b"second"

@@ -8,6 +8,8 @@ steady_load.py; wrk has no constant rate). Stages, in this order:
 
 visible   100 articles published and 100 withdrawn, in turn, each from before it is sent until every worker shows it;
           then 50 published whose texts are in the embedding cache: the same without embedding
+paced     30 articles published and 30 withdrawn, one every second and nobody watching: what readers notice of a
+          newsroom that writes 3,600 times an hour
 burst     200 articles sent as fast as they are accepted
 limit     the same with RELATED_QUEUE_LIMIT=50, and scripts/publish_articles.py behind them
 pgvector  200 rows inserted into PostgreSQL with pgvector, under 200 nearest-by-ID queries a second
@@ -51,10 +53,11 @@ RATE = 200.0
 QUIET_SECONDS = 20  # before and after each stage: the machine is not equally busy all the time
 WRITES = 100
 CACHED = 50
+PACED = 30
 BURST = 200
 HOLDERS = 25  # lists asked on each worker for an article that has been withdrawn: 50 in all
 QUEUE_LIMIT = 50
-STAGES = ("visible", "burst", "limit", "pgvector")
+STAGES = ("visible", "paced", "burst", "limit", "pgvector")
 
 Articles = list[dict[str, Any]]
 Figures = dict[str, Any]
@@ -94,7 +97,7 @@ def main() -> int:
         live = ""
         if options.database == "postgresql":
             live = running.enter_context(running_postgres(_programs())).url
-        if {"visible", "burst"} & set(stages):
+        if {"visible", "paced", "burst"} & set(stages):
             figures |= under_load(archive, live, stages)
         if "limit" in stages:
             figures |= shown("limit", at_the_limit(archive, live))
@@ -145,6 +148,9 @@ def under_load(archive: Archive, live: str, stages: Sequence[str]) -> Figures:
             if "visible" in stages:
                 timed("visible", lambda: published_and_withdrawn(service, archive.new(WRITES), held_by))
                 timed("visible, embedded before", lambda: published(service, cached))
+                timed("quiet", lambda: pause(service, QUIET_SECONDS))
+            if "paced" in stages:
+                timed("paced", lambda: paced(service, archive.new(PACED), archive.oldest_first))
                 timed("quiet", lambda: pause(service, QUIET_SECONDS))
             if "burst" in stages:
                 timed("burst", lambda: in_a_burst(service, archive.new(BURST)))
@@ -211,6 +217,20 @@ def published(service: Service, articles: Articles) -> Figures:
     for at, article in enumerate(articles):
         publish_and_watch(service, article, at, times)
     return summary(times)
+
+
+def paced(service: Service, articles: Articles, known: Sequence[str]) -> Figures:
+    """Publish and withdraw in turn, one a second."""
+    begin = time.monotonic()
+    for at, (article, withdrawn) in enumerate(
+        zip(articles, random.Random(2).sample(known, len(articles)), strict=True)
+    ):
+        worker = service.workers[at % 2]
+        worker.publish(article)
+        time.sleep(max(0.0, begin + 2 * at + 1 - time.monotonic()))
+        worker.withdraw(withdrawn)
+        time.sleep(max(0.0, begin + 2 * at + 2 - time.monotonic()))
+    return {"writes": 2 * len(articles), "seconds": time.monotonic() - begin}
 
 
 def publish_and_watch(service: Service, article: Mapping[str, Any], at: int, times: Times) -> None:

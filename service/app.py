@@ -10,6 +10,7 @@ from flask import Flask
 from index.store import Store
 from service.api.access import Access
 from service.api.errors import register_errors
+from service.api.events import register_events
 from service.api.pages import register_pages
 from service.api.routes import register_routes
 from service.api.wiring import Wiring
@@ -17,6 +18,8 @@ from service.api.writing import register_writing
 from service.brands import read_brands
 from service.catalogue import Catalogue
 from service.config import Settings
+from service.experiments.definitions import read_experiments
+from service.experiments.recorder import recorder_of
 from service.following import Following
 from service.keys import CurrentKeys
 from service.last_known import LastKnown
@@ -30,27 +33,36 @@ Clock = Callable[[], int]
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """The WSGI application. `clock` gives epoch seconds; the snapshot is opened with the first request.
 
-    Raises `BadSetting`, `BadPolicies`, `BadKeys`, `BadBrands`.
+    Raises `BadSetting`, `BadPolicies`, `BadKeys`, `BadBrands`, `BadExperiments`.
     """
     settings = settings or Settings.from_environment()
     clock = clock or _clock
     policies = read_policies(settings.policies)
     keys = CurrentKeys(settings.keys) if settings.keys is not None else None
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
-    following = Following(live, read_brands(settings.brands), LastKnown(settings.last_known))
+    experiments = read_experiments(settings.experiments, policies)
+    brands, store = read_brands(settings.brands), Store(settings.store)
+
+    def catalogue(channel: str) -> Catalogue:
+        return Catalogue(store, channel, Following(live, brands, LastKnown(settings.last_known)))
+
     app = Flask("service", static_folder="api/static", template_folder="api/templates")
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.url_map.merge_slashes = False  # IDs may hold two slashes in a row
     wiring = Wiring(
-        catalogue=Catalogue(Store(settings.store), settings.channel, following),
+        catalogue=catalogue(settings.channel),
+        others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
         search=SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms),
         policies=policies,
+        experiments=experiments,
+        recorder=recorder_of(settings),
         access=Access(keys, settings.reads == "key", clock),
         settings=settings,
         clock=clock,
     )
     app.extensions["catalogue"] = wiring.catalogue
     register_routes(app, wiring)
+    register_events(app, wiring)
     register_writing(app, wiring)
     register_pages(app, wiring)
     register_errors(app, wiring.catalogue)

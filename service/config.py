@@ -37,7 +37,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keys: Path | None = None
     reads: Literal["public", "key"] = "public"
     brands: Path | None = None
+    experiments: Path | None = None
+    events: str = ""
+    events_fsync: Literal["always", "second", "never"] = "second"
+    token_hours: float = 24
     media_dir: Path | None = None
+    reports: Path | None = None
     cors_origins: tuple[str, ...] = ()
     title: str = "Related stories"
 
@@ -47,6 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.live == "off":
             return None
         return self.live or f"sqlite:///{self.store / 'live.db'}"
+
+    @property
+    def events_directory(self) -> Path | None:
+        """Where events are kept; None when they are not."""
+        if self.events == "off":
+            return None
+        return Path(self.events) if self.events else self.store / "events"
 
     @property
     def last_known(self) -> Path:
@@ -87,11 +99,17 @@ HELP = {
     "keys": "a TOML file of API keys, made by scripts/keys.py; without one nothing can be written",
     "reads": "who may read lists: public, or key for holders of a read key alone",
     "brands": "a TOML file that says which sister brands' stories each brand shows; without one, all",
+    "experiments": "a TOML file of experiments, checked by scripts/ab_check.py; without one there are none",
+    "events": "a directory for what readers were shown, saw and clicked; in the store when empty, off for none",
+    "events_fsync": "when events are synced to disk: always, every second, or never (by the system, as it likes)",
+    "token_hours": "how long after a list was shown its views and clicks count",
     "media_dir": "a folder of pictures to serve under /media/ (the sample newsroom's)",
+    "reports": "a folder of reports (HTML) to show under /reports/ to whoever may read lists",
     "cors_origins": "origins that may fetch lists from a browser, comma-separated",
     "title": "the name on the first page",
 }
 
+_CHOICES = {"reads": ("public", "key"), "events_fsync": ("always", "second", "never")}
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (1, 65_535),
     "workers": (1, 256),
@@ -100,21 +118,22 @@ _RANGES: dict[str, tuple[float, float]] = {
     "refresh_seconds": (0.05, 3_600),
     "live_refresh_seconds": (0.02, 3_600),
     "queue_limit": (1, 1_000_000),
+    "token_hours": (0.01, 720),
 }
 
 
 def _read(variable: str, name: str, text: str) -> Any:
-    if name in ("store", "search_socket", "policies", "keys", "brands", "media_dir"):
+    if name in ("store", "search_socket", "policies", "keys", "brands", "experiments", "media_dir", "reports"):
         if not text:
             raise BadSetting(f"{variable} is empty; it must be a path")
         return Path(text)
     if name == "cors_origins":
         return tuple(origin.strip() for origin in text.split(",") if origin.strip())
-    if name == "reads" and text not in ("public", "key"):
-        raise BadSetting(f"{variable} is {text!r}; it must be public or key")
+    if name in _CHOICES and text not in _CHOICES[name]:
+        raise BadSetting(f"{variable} is {text!r}; it must be {' or '.join(_CHOICES[name])}")
     if name in _RANGES:
         low, high = _RANGES[name]
-        kind = float if name.endswith("refresh_seconds") else int
+        kind = float if name.endswith(("refresh_seconds", "token_hours")) else int
         try:
             value = kind(text)
         except ValueError:

@@ -40,6 +40,15 @@ class RelatedList(msgspec.Struct, frozen=True):
     made_of: array[int] | None = None
 
 
+class Label(NamedTuple):
+    """What names a list that is one reader's own."""
+
+    list_id: str
+    experiment: str | None = None
+    variant: str | None = None
+    token: str | None = None
+
+
 class Shown(NamedTuple):
     """A row of the list and why it is there: a ranked story, pinned, or from a fallback tier."""
 
@@ -96,7 +105,12 @@ def of_stories(
     """The list of ranked stories under what is no article, and which nobody may keep: a draft, several articles."""
     shown = [Shown(story.row, "similar", story) for story in stories]
     items = [item(archive, place, each, source, query, now) for place, each in enumerate(shown, 1)]
-    return sealed(archive, None, policy, items, False, (), query)
+    return sealed(archive, None, policy, items, False, (), Label(new_list_id()))
+
+
+def new_list_id() -> str:
+    """The ID of a list that nobody else gets."""
+    return secrets.token_hex(12)
 
 
 def sealed(
@@ -106,20 +120,30 @@ def sealed(
     items: list[bytes],
     fallback_used: bool,
     degraded: Sequence[str],
-    query: Query,
+    label: Label | None = None,
 ) -> RelatedList:
-    """The list as JSON bytes with its ID and ETag; `row` is None where there is no article; nobody may keep that."""
-    rest = b'"article_id":%s,"snapshot_id":"%s","policy":"%s","experiment":null,"variant":null,' % (
+    """The list as JSON bytes; without a label, its ID and ETag follow from its content. `row` is None for no article.
+
+    A labelled list has no ETag: nobody may keep it.
+    """
+    rest = b'"article_id":%s,"snapshot_id":"%s","policy":"%s","experiment":%s,"variant":%s,' % (
         b"null" if row is None else id_json(archive.teaser(row)),
         archive.id.encode(),
         policy.name.encode(),
+        _text(label and label.experiment),
+        _text(label and label.variant),
     )
-    rest += b'"fallback_used":%s,"degraded":%s,"items":[%s],"token":null}' % (
+    rest += b'"fallback_used":%s,"degraded":%s,"items":[%s],"token":%s}' % (
         b"true" if fallback_used else b"false",
         _encode(degraded) if degraded else b"null",
         b",".join(items),
+        _text(label and label.token),
     )
-    if query.unit is not None or row is None:
-        return RelatedList(b'{"list_id":"%s",%s' % (secrets.token_hex(12).encode(), rest), None)
+    if label is not None:
+        return RelatedList(b'{"list_id":"%s",%s' % (label.list_id.encode(), rest), None)
     digest = hashlib.sha256(rest).hexdigest()[:24]  # in hardware: half the time of blake2b
     return RelatedList(b'{"list_id":"%s",%s' % (digest.encode(), rest), None if degraded else digest)
+
+
+def _text(text: str | None) -> bytes:
+    return b"null" if text is None else _encode(text)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import FieldInfo
 
-Tier = Literal["same_section", "recent"]
+Tier = Literal["same_section", "recent", "popular"]
 Only = Literal["later", "older", "storyline"]
 Days = Annotated[float, msgspec.Meta(gt=0, le=36_500)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -40,7 +40,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `diversity` (0-1): weight of unlikeness to the stories already chosen (maximal marginal relevance).
     - `section_cap`: most stories of one section, 0 for no cap.
     - `order`: by score, or the chosen stories "oldest_first" or "newest_first".
-    - `fallback`: tiers that fill a short list, in order.
+    - `fallback`: tiers that fill a short list, in order: the newest stories of the "same_section", the most "recent"
+      ones of all, the most "popular" by the clicks of the last seven days (none where no events are kept).
+    - `explore` (0-1): how often a reader's own list has one of its lower stories exchanged for another that was
+      nearly in it. What readers make of it tells what they would make of other orders: see scripts/ope_report.py.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     section_cap: Annotated[int, msgspec.Meta(ge=0)] = 0
     order: Literal["score", "oldest_first", "newest_first"] = "score"
     fallback: tuple[Tier, ...] = ()
+    explore: Share = 0
 
 
 class Policies(msgspec.Struct, frozen=True):

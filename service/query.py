@@ -9,6 +9,8 @@ from service.archive import Archive
 from service.policy import Policy, Tier
 from service.ranking import NO_CODES, NO_FILTERS, Codes, Filters
 
+DEFAULT_BLOCK = "default"
+
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks of a list; names as in the HTTP contract, times in epoch seconds."""
@@ -24,6 +26,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     fallback: Tier | None = None
     no_fallback: bool = False
     unit: str | None = None
+    block: str = DEFAULT_BLOCK
     explain: bool = False
     fields: tuple[str, ...] = ()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -11,8 +12,9 @@ import numpy as np
 from index.snapshot import FLAG_WITHDRAWN, Facts
 from service.archive import Archive
 from service.explanation import explanation
-from service.listing import RelatedList, Shown, item, sealed
-from service.policy import Policy
+from service.listing import Label, RelatedList, Shown, item, sealed
+from service.policy import Policy, Tier
+from service.popular import Popular
 from service.query import Query, codes_of, filters_of
 from service.ranking import Candidates, Codes, Filters, admissible, earliest, rank
 from service.search_client import Draft, SearchClient, SearchRequest, SearchUnavailable
@@ -24,6 +26,7 @@ _UNRANKED = {
     "pinned": "Pinned here by an editor.",
     "same_section": "Fills the list: of the same section.",
     "recent": "Fills the list: among the newest.",
+    "popular": "Fills the list: among the most clicked of the last seven days.",
 }
 
 
@@ -55,12 +58,64 @@ def visible_row(archive: Archive, row: int | None, asked: str, now: int) -> int:
     return row
 
 
+class Selection(NamedTuple):
+    """The stories of a list, before they are JSON. `filled_from`: how many were found before the fallback."""
+
+    archive: Archive
+    row: int
+    source: Facts
+    policy: Policy
+    shown: list[Shown]
+    filled_from: int
+    degraded: tuple[str, ...]
+    candidates: Candidates
+    made_of: array[int] | None = None
+
+
 def related(
-    archive: Archive, row: int, query: Query, policy: Policy, now: int, search: SearchClient | None = None
+    archive: Archive,
+    row: int,
+    query: Query,
+    policy: Policy,
+    now: int,
+    search: SearchClient | None = None,
+    popular: Popular | None = None,
 ) -> RelatedList:
-    """The related stories of a visible row. `now` in epoch seconds, truncated to the minute without a unit."""
-    if query.unit is None:
-        now -= now % 60
+    """The related stories of a visible row. `now` in epoch seconds, truncated to the minute."""
+    now -= now % 60
+    return as_list(selected(archive, row, query, policy, now, search, popular), query, now)
+
+
+def as_list(selection: Selection, query: Query, now: int, label: Label | None = None) -> RelatedList:
+    """The selection as JSON bytes, under a label where it is one reader's own."""
+    archive, row, source = selection.archive, selection.row, selection.source
+    items = [
+        item(
+            archive,
+            place,
+            each,
+            source,
+            query,
+            now,
+            _explained(archive, row, each, selection.candidates) if query.explain else b"",
+        )
+        for place, each in enumerate(selection.shown, 1)
+    ]
+    fallback_used = len(selection.shown) > selection.filled_from
+    found = sealed(archive, row, selection.policy, items, fallback_used, selection.degraded, label)
+    return msgspec.structs.replace(found, made_of=selection.made_of)
+
+
+def selected(
+    archive: Archive,
+    row: int,
+    query: Query,
+    policy: Policy,
+    now: int,
+    search: SearchClient | None = None,
+    popular: Popular | None = None,
+) -> Selection:
+    """The stories that belong under a visible row."""
     policy = _adjusted(policy, query)
     source, signals = archive.fact(row), archive.signals.of_list(row, now)
     codes = codes_of(archive, policy, source)
@@ -82,24 +137,12 @@ def related(
         shown = _with_pins(archive, source, shown, signals.pins, codes, filters, now, query.limit)
     unfilled = len(shown)
     if unfilled < query.limit:
-        shown += _fill(archive, source, shown, policy, codes, filters, now, query.limit)
-    items = [
-        item(
-            archive,
-            place,
-            each,
-            source,
-            query,
-            now,
-            _explained(archive, row, each, candidates) if query.explain else b"",
-        )
-        for place, each in enumerate(shown, 1)
-    ]
-    whole = sealed(archive, row, policy, items, len(shown) > unfilled, degraded, query)
-    if len(shown) > unfilled or searching or not query.plain():
-        return whole
-    rows = (row, *signals.excluded, *(pinned for _, pinned in signals.pins), *candidates.rows.tolist())
-    return msgspec.structs.replace(whole, made_of=array("I", rows))
+        shown += _fill(archive, source, shown, policy, codes, filters, now, query.limit, popular)
+    made_of = None
+    if len(shown) == unfilled and not searching and query.plain():
+        rows = (row, *signals.excluded, *(pinned for _, pinned in signals.pins), *candidates.rows.tolist())
+        made_of = array("I", rows)
+    return Selection(archive, row, source, policy, shown, unfilled, tuple(degraded), candidates, made_of)
 
 
 def _adjusted(policy: Policy, query: Query) -> Policy:
@@ -190,16 +233,15 @@ def _fill(
     filters: Filters,
     now: int,
     limit: int,
+    popular: Popular | None,
 ) -> Iterator[Shown]:
-    """Rows that fill a short list from the policy's fallback tiers, newest first, no event twice."""
+    """Rows that fill a short list from the policy's fallback tiers, no event twice."""
     missing = limit - len(shown)
     if source.section in codes.sensitive_sources:
         return
     seen = {archive.fact(each.row).event for each in shown} | {source.event}
     for tier in policy.fallback:
-        if tier == "same_section" and not source.section:
-            continue
-        for row in archive.newest_rows(FALLBACK_LOOKS_AT, source.section if tier == "same_section" else None):
+        for row in _rows_of(tier, archive, source, popular, now):
             story = archive.fact(row)
             if story.event not in seen and admissible(story, source, policy, codes, filters, now):
                 seen.add(story.event)
@@ -207,6 +249,16 @@ def _fill(
                 missing -= 1
                 if not missing:
                     return
+
+
+def _rows_of(tier: Tier, archive: Archive, source: Facts, popular: Popular | None, now: int) -> Iterable[int]:
+    """What a fallback tier offers, best first."""
+    if tier == "popular":
+        ids = () if popular is None else popular.ids(now)
+        return (row for each in ids if (row := archive.row_of_id(each)) is not None)
+    if tier == "recent":
+        return archive.newest_rows(FALLBACK_LOOKS_AT)
+    return archive.newest_rows(FALLBACK_LOOKS_AT, source.section) if source.section else ()
 
 
 def _explained(archive: Archive, row: int, shown: Shown, candidates: Candidates) -> bytes:

@@ -35,20 +35,23 @@ from index.snapshot import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from service.comparing import keep_comparing
 from service.config import Settings
+from service.experiments.definitions import read_experiments
 from service.live.store import LiveStore
+from service.policy import read_policies
 from service.search_client import SearchAnswer, SearchRequest, receive_frame, send_frame
 
 log = logging.getLogger(__name__)
 
-HELD = 2  # snapshots held open: the live one and the one that workers may still be leaving
+HELD = 2  # snapshots of each channel held open: the live one and the one that workers may still be leaving
 COMPARE_SECONDS = 0.1
 NICENESS = 15  # web workers on the same cores go first: a burst of articles must not slow lookups
 
 
 class Searchers:
-    """The searchers of the snapshots asked for lately; opens a missing one once, keeps the newest two."""
+    """The searchers of the snapshots asked for lately; opens a missing one once, keeps the newest two a channel."""
 
-    def __init__(self, store: Store, embedder: Embedder) -> None:
+    def __init__(self, store: Store, embedder: Embedder, channels: int = 1) -> None:
+        self._held = HELD * channels
         self._store = store
         self._embedder = embedder
         self._lock = threading.Lock()
@@ -69,7 +72,7 @@ class Searchers:
         with self._lock:
             if snapshot_id not in self._open:
                 searcher = Searcher(Snapshot.open(self._store.directory(snapshot_id)))
-                kept = list(self._open.items())[-(HELD - 1) :]
+                kept = list(self._open.items())[-(self._held - 1) :]
                 self._open = {**dict(kept), snapshot_id: searcher}
                 self._arrivals = {name: held for name, held in self._arrivals.items() if name in self._open}
             return self._open[snapshot_id]
@@ -216,17 +219,26 @@ def main() -> int:
     step_back()
     one_thread_a_request()
     store = Store(settings.store)
-    searchers = Searchers(store, embedder_named(settings.model))
+    channels = {
+        settings.channel,
+        *read_experiments(settings.experiments, read_policies(settings.policies)).channels(),
+    }
+    searchers = Searchers(store, embedder_named(settings.model), len(channels))
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
     stop = threading.Event()
-    opener = partial(current, store, settings.channel, searchers)
-    follower = threading.Thread(
-        target=keep_comparing, args=(live, opener, store.snapshot_ids, COMPARE_SECONDS, stop), daemon=True
-    )
+    followers = [
+        threading.Thread(
+            target=keep_comparing,
+            args=(live, partial(current, store, channel, searchers), store.snapshot_ids, COMPARE_SECONDS, stop),
+            daemon=True,
+        )
+        for channel in sorted(channels)
+    ]
     with SearchServer(settings.search_socket, searchers) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-        follower.start()
+        for follower in followers:
+            follower.start()
         threading.Thread(target=searchers.warm, name="warm", daemon=True).start()
         log.info("listening on %s, process %s", settings.search_socket, os.getpid())
         server.serve_forever(poll_interval=0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.catalogue import Catalogue, NoSnapshot
+from service.experiments.recorder import Recorder
 
 _HELP = {
     "related_snapshot_serving": "Whether a snapshot serves.",
@@ -14,15 +15,23 @@ _HELP = {
     "related_live_sequence": "The last change that lists take account of.",
     "related_live_articles": "Live articles over the snapshot, withdrawn ones among them.",
     "related_live_waiting": "Live articles that wait to be embedded and compared.",
+    "related_events_up": "Whether lists and events can be written down; 1 where none are to be.",
+    "related_events_lines": "Lines that this process has written to the event log.",
 }
 
 
-def exposition(catalogue: Catalogue) -> str:
+def exposition(catalogue: Catalogue, recorder: Recorder | None) -> str:
     """The gauges, each with its help."""
     lines = []
-    for name, value in _gauges(catalogue).items():
+    for name, value in {**_gauges(catalogue), **_events(recorder)}.items():
         lines += [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} gauge", f"{name} {value:.15g}"]
     return "\n".join(lines) + "\n"
+
+
+def _events(recorder: Recorder | None) -> dict[str, float]:
+    if recorder is None:
+        return {"related_events_up": 1, "related_events_lines": 0}
+    return {"related_events_up": recorder.problem is None, "related_events_lines": recorder.lines}
 
 
 def _gauges(catalogue: Catalogue) -> dict[str, float]:

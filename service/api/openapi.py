@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -12,7 +12,7 @@ from service.api.parameters import TEASER_FIELDS, Parameter, schema
 from service.api.problems import Problem
 from service.keys import Scope
 from service.live.changes import MAX_SIGNALS, Written
-from service.policy import Policy
+from service.policy import Policy, Tier
 from service.search_client import Draft
 from service.several import Examples
 
@@ -33,6 +33,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     responses: Mapping[int, str] = {}
 
 
+DEGRADED = "search_unavailable", "not_yet_compared", "channel_unavailable", "not_in_channel"
 _TEXT = {"type": "string"}
 _NULLABLE_TEXT = {"type": ["string", "null"]}
 _TEASER = {
@@ -52,7 +53,7 @@ _ITEM = {
     "properties": {
         "position": {"type": "integer", "minimum": 1},
         "score": {"type": ["number", "null"], "minimum": 0},
-        "source": {"type": "string", "enum": ["similar", "pinned", "same_section", "recent"]},
+        "source": {"type": "string", "enum": ["similar", "pinned", *get_args(Tier)]},
         "relation": {"type": ["string", "null"], "enum": ["same_event", "other_event", None]},
         "teaser": _TEASER,
         "explain": {
@@ -81,7 +82,7 @@ _LIST = {
         "fallback_used": {"type": "boolean"},
         "degraded": {
             "type": ["array", "null"],
-            "items": {"type": "string", "enum": ["search_unavailable", "not_yet_compared"]},
+            "items": {"type": "string", "enum": list(DEGRADED)},
         },
         "items": {"type": "array", "maxItems": 50, "items": _ITEM},
         "token": _NULLABLE_TEXT,
@@ -100,6 +101,17 @@ _SIGNAL = {
         "valid_from": {"type": ["string", "null"], "format": "date-time"},
         "valid_until": {"type": ["string", "null"], "format": "date-time"},
         "note": {"type": "string", "maxLength": 500},
+    },
+}
+_READER_EVENT = {
+    "type": "object",
+    "required": ["kind", "token"],
+    "additionalProperties": False,
+    "properties": {
+        "kind": {"type": "string", "enum": ["view", "click"]},
+        "token": _TEXT,
+        "article_id": _NULLABLE_TEXT,
+        "occurred_at": {"type": ["string", "null"], "format": "date-time"},
     },
 }
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}
@@ -123,6 +135,7 @@ _THE_ID = "The article's ID; slashes in it may stand as they are."
 _MEANINGS = {
     200: "The answer",
     201: "Created",
+    202: "Taken in, but for those that are named as refused",
     304: "Not changed since the given ETag",
     400: "A parameter is wrong",
     401: "No API key, or one that is not known",
@@ -165,6 +178,14 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                     history={"type": "array", "items": {"type": "object"}},
                 ),
                 "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see API.md.'},
+                "ReaderEvents": _object(
+                    events={"type": "array", "minItems": 1, "maxItems": 100, "items": _READER_EVENT}
+                ),
+                "EventsTaken": _object(
+                    accepted={"type": "integer"},
+                    refused={"type": "array", "items": _object(index={"type": "integer"}, code=_TEXT, detail=_TEXT)},
+                ),
+                "Experiments": _object(experiments={"type": "array", "items": {"type": "object"}}),
                 "Received": _object(results={"type": "array", "items": {"type": "object"}}),
                 "ArticleState": _object(
                     state={"type": "string", "enum": ["published", "withdrawn"]},

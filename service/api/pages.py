@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,7 +33,8 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
         wiring.access.check_read()
         archive, now = wiring.current(), clock()
         stories = [_story(archive, row, now) for row in _newest(archive, now)]
-        return _page("front.html", title=settings.title, stories=stories, snapshot=archive.snapshot)
+        reports = sorted(path.name for path in settings.reports.glob("*.html")) if settings.reports else []
+        return _page("front.html", title=settings.title, stories=stories, snapshot=archive.snapshot, reports=reports)
 
     def article() -> Response:
         wiring.access.check_read()
@@ -67,14 +69,29 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
     app.add_url_rule("/article", view_func=article, endpoint="page_of_article")
     app.add_url_rule("/docs", view_func=docs)
     if settings.media_dir is not None:
-        folder = settings.media_dir.resolve()
+        app.add_url_rule("/media/<path:name>", view_func=_from(settings.media_dir, "media", 3_600))
+    if settings.reports is not None:
+        shown = _from(settings.reports, "reports", 0)
 
-        def media(name: str) -> Response:
-            response = send_from_directory(folder, name, max_age=3_600)
-            response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-            return response
+        def reports(name: str) -> Response:
+            wiring.access.check_read()
+            return shown(name)
 
-        app.add_url_rule("/media/<path:name>", view_func=media)
+        app.add_url_rule("/reports/<path:name>", view_func=reports)
+
+
+def _from(directory: Path, name: str, max_age: int) -> Callable[[str], Response]:
+    """A view of the files in a folder, which may bring styles of their own and nothing else."""
+    folder = directory.resolve()
+
+    def view(name: str) -> Response:
+        response = send_from_directory(folder, name, max_age=max_age)
+        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    view.__name__ = name
+    return view
 
 
 def _newest(archive: Archive, now: int) -> Iterator[int]:

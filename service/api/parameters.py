@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from werkzeug.datastructures import MultiDict
 
 from index.article import InvalidArticle, article_id, epoch_seconds, iso_time, language_code
 from service.api.problems import ProblemFound
-from service.policy import Policies
+from service.policy import Policies, Tier
+from service.query import DEFAULT_BLOCK
 
-Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice", "language"]
+Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice", "language", "name"]
 MAX_TEXT = 512
+_NAME = re.compile(r"[a-z0-9_-]{1,40}")
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}([-_].*)?", re.DOTALL)
 TEASER_FIELDS = (
     "id", "url", "headline", "kicker", "standfirst", "section", "authors", "language", "type", "image",
@@ -70,13 +72,20 @@ _NARROWING = (
     Parameter(
         name="fallback",
         kind="choice",
-        choices=("none", "same_section", "recent"),
+        choices=("none", *get_args(Tier)),
         description="What fills a short list; the policy's own tiers when left out.",
     ),
     Parameter(
         name="unit",
         kind="text",
-        description="The reader's pseudonymous ID; makes the list this reader's own, never cached by others.",
+        description="The reader's pseudonymous ID, with the reader's consent: the list is this reader's own, takes "
+        "part in experiments unless a policy is named, and is written down. Nobody else gets it.",
+    ),
+    Parameter(
+        name="block",
+        kind="name",
+        default=DEFAULT_BLOCK,
+        description="Where on the page a reader's own list stands: experiments and figures are by block.",
     ),
     Parameter(name="explain", kind="boolean", default=False, description="Add to each story why it is there."),
     Parameter(
@@ -108,7 +117,9 @@ def list_parameters(policies: Policies) -> tuple[Parameter, ...]:
 
 def draft_parameters(policies: Policies) -> tuple[Parameter, ...]:
     """What a caller may ask of the list under a draft, which has no fallback, reader or explanation."""
-    return tuple(each for each in list_parameters(policies) if each.name not in ("fallback", "unit", "explain"))
+    return tuple(
+        each for each in list_parameters(policies) if each.name not in ("fallback", "unit", "block", "explain")
+    )
 
 
 def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -> dict[str, Any]:
@@ -144,6 +155,7 @@ def schema(parameter: Parameter) -> Mapping[str, Any]:
         "id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
         "url": {"type": "string", "minLength": 1, "maxLength": 2_000},
         "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+        "name": {"type": "string", "pattern": f"^{_NAME.pattern}$"},
         "language": {"type": "string", "pattern": f"^{_LANGUAGE.pattern}$", "maxLength": 35},
     }
     found = dict(kinds[parameter.kind])
@@ -189,6 +201,10 @@ def _value(parameter: Parameter, text: str) -> Any:
         case "choice":
             if text not in parameter.choices:
                 raise _invalid(parameter, f"must be one of {', '.join(parameter.choices)}, not {text[:60]!r}")
+            return text
+        case "name":
+            if not _NAME.fullmatch(text):
+                raise _invalid(parameter, f"must be 1 to 40 of a-z, 0-9, - and _, not {text[:60]!r}")
             return text
         case "language":
             if not _LANGUAGE.fullmatch(text) or len(text) > 35:

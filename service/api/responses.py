@@ -22,14 +22,14 @@ def list_response(found: RelatedList, origins: frozenset[str]) -> Response:
     else:
         headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{found.etag}"')]
     if origins:
-        headers += _cross_origin(origins)
+        headers += cross_origin(origins)
     asked = request.environ.get("HTTP_IF_NONE_MATCH")
     if asked and found.etag and request.if_none_match.contains_weak(found.etag):
         return Response(None, 304, headers)
     return Response(found.body, 200, headers)
 
 
-def _cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
+def cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
     """What tells a browser whether a page of another origin may read the answer."""
     origin = request.headers.get("Origin")
     allowed = "*" if "*" in origins else origin if origin in origins else None

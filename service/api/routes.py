@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from index.article import InvalidArticle
 from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
 from service.api.bodies import BATCH, Batch, body, read_body
+from service.api.events import EVENT_OPERATIONS
 from service.api.metrics import exposition
 from service.api.openapi import Operation, document
 from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters
@@ -23,7 +24,7 @@ from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
 from service.listing import RelatedList
 from service.policy import Policies, Policy
-from service.query import Query
+from service.query import DEFAULT_BLOCK, Query
 from service.recent_lists import RecentLists
 from service.related import ArticleNotFound, ArticleWithdrawn, related, visible_row
 from service.search_client import SearchUnavailable
@@ -93,8 +94,15 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
             path="/v1/policies", summary="The policies and their numbers", parameters=(), responses={200: "Policies"}
         ),
         Operation(
+            path="/v1/experiments",
+            summary="The experiments and whether they run",
+            parameters=(),
+            responses={200: "Experiments"},
+        ),
+        Operation(
             path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
         ),
+        *EVENT_OPERATIONS,
         *OPERATIONS,
         Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
         Operation(
@@ -110,7 +118,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
     """Install the routes that read, the probes and the OpenAPI document."""
     catalogue, policies, access, clock = wiring.catalogue, wiring.policies, wiring.access, wiring.clock
     origins = frozenset(wiring.settings.cors_origins)
-    recent_lists = RecentLists()
+    recent_lists, own_lists = RecentLists(), wiring.own_lists()
     asked_of_lists = list_parameters(policies)
 
     def query_of(values: dict[str, Any]) -> tuple[Query, Policy]:
@@ -177,6 +185,9 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
     def listed(archive: Archive, row: int | None, asked: str, query: Query, policy: Policy) -> RelatedList:
         now = clock()
         row = visible_row(archive, row, asked, now)
+        if query.unit is not None:
+            named = policy if "policy" in request.args else None
+            return own_lists.of(archive, row, query, named, now)
         return recent_lists.get(
             archive.overlay,
             now // 60,
@@ -200,6 +211,14 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         access.check_read()
         return json_response({"default": policies.default, "policies": list(policies.by_name.values())})
 
+    def shown_experiments() -> Response:
+        access.check_read()
+        today = access.today()
+        found = [
+            {**msgspec.to_builtins(each), "state": each.state(today)} for each in wiring.experiments.by_key.values()
+        ]
+        return json_response({"experiments": found})
+
     def snapshots() -> Response:
         access.check_read()
         return json_response({"channel": catalogue.channel, "snapshots": _snapshots(catalogue)})
@@ -208,9 +227,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         return json_response({"status": "alive"})
 
     def readyz() -> Response:
-        archive, problems = wiring.current(), catalogue.problems()
-        if wiring.access.keys is not None and wiring.access.keys.problem:
-            problems.append(wiring.access.keys.problem)
+        archive, problems = wiring.current(), wiring.problems()
         return json_response(
             {
                 "status": "degraded" if problems else "ready",
@@ -223,7 +240,9 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         )
 
     def metrics() -> Response:
-        return Response(exposition(catalogue), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            exposition(catalogue, wiring.recorder), content_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     def openapi() -> Response:
         return json_response(document(operations(policies)))
@@ -237,6 +256,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
     add("/v1/article", view_func=article_by_query)
     for path, view in (
         ("/v1/policies", shown_policies),
+        ("/v1/experiments", shown_experiments),
         ("/v1/snapshots", snapshots),
         ("/livez", livez),
         ("/readyz", readyz),
@@ -280,6 +300,7 @@ def _query(values: dict[str, Any]) -> Query:
         fallback=None if fallback == "none" else fallback,
         no_fallback=fallback == "none",
         unit=values["unit"],
+        block=values["block"] if values["unit"] is not None else DEFAULT_BLOCK,
         explain=values["explain"],
         fields=values["fields"],
     )

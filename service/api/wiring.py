@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from service.api.access import Access
 from service.archive import Archive
 from service.catalogue import Catalogue
 from service.config import Settings
+from service.experiments.definitions import Experiments
+from service.experiments.own_lists import OwnLists
+from service.experiments.recorder import Recorder
 from service.policy import Policies
 from service.search_client import SearchClient
 
 
 class Wiring(NamedTuple):
-    """The parts of one installation. `clock` gives epoch seconds."""
+    """The parts of one installation. `clock` gives epoch seconds. `others`: catalogues of experiments' channels."""
 
     catalogue: Catalogue
+    others: Mapping[str, Catalogue]
     search: SearchClient
     policies: Policies
+    experiments: Experiments
+    recorder: Recorder | None
     access: Access
     settings: Settings
     clock: Callable[[], int]
 
     def current(self) -> Archive:
         """What to answer from. Raises `NoSnapshot`."""
-        self.catalogue.follow(self.settings.refresh_seconds, self.settings.live_refresh_seconds)
-        return self.catalogue.current()
+        return self._followed(self.catalogue)
+
+    def current_of(self, channel: str) -> Archive:
+        """The same of a channel that an experiment names. Raises `NoSnapshot`."""
+        return self._followed(self.others[channel])
+
+    def own_lists(self) -> OwnLists:
+        """What makes readers' own lists."""
+        channel = self.settings.channel
+        return OwnLists(self.experiments, self.policies, channel, self.current_of, self.search, self.recorder)
+
+    def problems(self) -> list[str]:
+        """What is wrong while requests are answered, for a person to read."""
+        found = self.catalogue.problems()
+        found += [f"channel {name}: {each}" for name, other in self.others.items() for each in other.problems()]
+        if self.access.keys is not None and self.access.keys.problem:
+            found.append(self.access.keys.problem)
+        if self.recorder is not None and self.recorder.problem:
+            found.append(self.recorder.problem)
+        return found
+
+    def _followed(self, catalogue: Catalogue) -> Archive:
+        catalogue.follow(self.settings.refresh_seconds, self.settings.live_refresh_seconds)
+        return catalogue.current()

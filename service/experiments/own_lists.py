@@ -1,0 +1,232 @@
+"""The use case: a reader's own list, of the variant that falls to the reader, written down as it is answered."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import combinations
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import msgspec
+
+from index.article import UNDATED
+from index.sketches import COSINES
+from index.snapshot import id_json
+from service.archive import Archive
+from service.catalogue import NoSnapshot
+from service.experiments.assignment import assign
+from service.experiments.definitions import Experiment, Experiments, Variant
+from service.experiments.event_log import EventLogUnavailable
+from service.experiments.exploring import explored
+from service.experiments.recorder import Recorder
+from service.experiments.records import Exposure, LoggedItem, line
+from service.experiments.team_draft import Team, team_draft
+from service.experiments.tokens import ListToken
+from service.listing import Label, RelatedList, Shown, new_list_id
+from service.policy import Policies, Policy
+from service.query import Query
+from service.ranking import DAY
+from service.related import Selection, as_list, selected
+from service.search_client import SearchClient
+
+INTERLEAVED = "interleaved"  # the variant of lists that two policies made together
+FIXED = 2  # an exploring policy leaves so many stories at the top as they are
+
+
+class Chosen(NamedTuple):
+    """What a reader gets: the policy and channel of a variant, or two policies interleaved."""
+
+    policy: Policy
+    channel: str
+    other: Policy | None = None
+    experiment: str | None = None
+    variant: str | None = None
+    override: bool = False
+
+
+class OwnLists:
+    """Makes lists for units. `archives` gives what a channel serves now; it raises `NoSnapshot`."""
+
+    def __init__(
+        self,
+        experiments: Experiments,
+        policies: Policies,
+        channel: str,
+        archives: Callable[[str], Archive],
+        search: SearchClient | None,
+        recorder: Recorder | None,
+        draw: random.Random | None = None,
+    ) -> None:
+        self._experiments = experiments
+        self._policies = policies
+        self._channel = channel
+        self._archives = archives
+        self._search = search
+        self._recorder = recorder
+        self._draw = draw or random.Random()  # noqa: S311 - no secret: a coin of an experiment
+
+    def of(self, archive: Archive, row: int, query: Query, asked: Policy | None, now: int) -> RelatedList:
+        """The list for `query.unit` under a visible row of the default channel's archive.
+
+        `asked`: the policy that the request names; then no experiment. A list that could not be written down has no
+        token: what becomes of it counts nowhere.
+        """
+        begin = time.perf_counter()
+        chosen = self._chosen(query, asked, now)
+        degraded: tuple[str, ...] = ()
+        if chosen.channel != self._channel:
+            archive, row, degraded = self._in_channel(chosen.channel, archive, row, now)
+        selection, teams = self._selected(archive, row, query, chosen, now)
+        selection = selection._replace(degraded=(*selection.degraded, *degraded))
+        propensities: tuple[float, ...] | None = None
+        if chosen.policy.explore and not any(each.source == "pinned" for each in selection.shown):
+            selection, propensities = self._explored(selection, query, chosen.policy, now)
+        label = Label(new_list_id(), chosen.experiment, chosen.variant)
+        if self._recorder is None:
+            return as_list(selection, query, now, label)
+        try:
+            token = self._token(self._recorder, selection, query, label, now)
+            found = as_list(selection, query, now, label._replace(token=self._recorder.tokens.signed(token)))
+            took_ms = (time.perf_counter() - begin) * 1_000
+            exposure = self._exposure(selection, query, chosen, token, teams, propensities, took_ms)
+            self._recorder.write([line(exposure)])
+        except EventLogUnavailable:
+            return as_list(selection, query, now, label)
+        return found
+
+    def _chosen(self, query: Query, asked: Policy | None, now: int) -> Chosen:
+        if asked is not None or query.unit is None:
+            return Chosen(asked or self._policies[self._policies.default], self._channel)
+        running = self._experiments.active(query.block, datetime.fromtimestamp(now, UTC).date())
+        for experiment in running:
+            assigned = assign(experiment, query.unit)
+            if assigned is not None:
+                return self._of_variant(experiment, assigned.variant, assigned.override)
+        return Chosen(self._policies[self._policies.default], self._channel)
+
+    def _of_variant(self, experiment: Experiment, variant: Variant, override: bool) -> Chosen:
+        channel = variant.channel or self._channel
+        if experiment.mode == "interleave":
+            control, treatment = (self._policies[each.policy] for each in experiment.variants)
+            return Chosen(control, channel, treatment, experiment.key, INTERLEAVED, override)
+        return Chosen(self._policies[variant.policy], channel, None, experiment.key, variant.key, override)
+
+    def _in_channel(self, channel: str, archive: Archive, row: int, now: int) -> tuple[Archive, int, tuple[str, ...]]:
+        """The same article in another channel; where that has no such article, the default one serves and says so."""
+        identifier = archive.own_id(row)
+        try:
+            other = self._archives(channel)
+        except NoSnapshot:
+            return archive, row, ("channel_unavailable",)
+        found = None if identifier is None else other.row_of_id(identifier)
+        if found is None or other.fact(found).visible_from > now:
+            return archive, row, ("not_in_channel",)
+        return other, found, ()
+
+    def _selected(
+        self, archive: Archive, row: int, query: Query, chosen: Chosen, now: int
+    ) -> tuple[Selection, Mapping[int, Team]]:
+        """The stories; and by row, which of two interleaved policies each counts for."""
+        mine = selected(archive, row, query, chosen.policy, now, self._search)
+        if chosen.other is None:
+            return mine, {}
+        theirs = selected(archive, row, query, chosen.other, now, self._search)
+        ours, others = _by_event(mine), _by_event(theirs)
+        drafted = team_draft(list(ours), list(others), query.limit, self._draw.random)
+        shown = [(others | ours if team != "b" else others)[event] for event, team in drafted]
+        teams = {each.row: team for each, (_, team) in zip(shown, drafted, strict=True) if team is not None}
+        ranked = sum(each.source in ("similar", "pinned") for each in shown)
+        return mine._replace(shown=shown, filled_from=ranked), teams
+
+    def _explored(
+        self, selection: Selection, query: Query, policy: Policy, now: int
+    ) -> tuple[Selection, tuple[float, ...]]:
+        wider = msgspec.structs.replace(query, limit=2 * query.limit)
+        events = {selection.archive.fact(each.row).event for each in selection.shown}
+        more = selected(selection.archive, selection.row, wider, policy, now, self._search).shown
+        pool = [each for each in more if each.story and selection.archive.fact(each.row).event not in events]
+        shown, propensities = explored(selection.shown, pool, policy.explore, FIXED, self._draw.random)
+        return selection._replace(shown=shown), tuple(propensities)
+
+    def _token(self, recorder: Recorder, selection: Selection, query: Query, label: Label, now: int) -> ListToken:
+        return ListToken(
+            list_id=label.list_id,
+            article_id=_id(selection.archive, selection.row),
+            block=query.block,
+            policy=selection.policy.name,
+            experiment=label.experiment,
+            variant=label.variant,
+            served_at=float(now),
+            expires_at=now + recorder.token_seconds,
+            items=tuple(_id(selection.archive, each.row) for each in selection.shown),
+        )
+
+    def _exposure(
+        self,
+        selection: Selection,
+        query: Query,
+        chosen: Chosen,
+        token: ListToken,
+        teams: Mapping[int, Team],
+        propensities: tuple[float, ...] | None,
+        took_ms: float,
+    ) -> Exposure:
+        archive, sections = selection.archive, selection.archive.names["section"]
+        items = tuple(
+            LoggedItem(
+                id=identifier,
+                source=each.source,
+                score=None if each.story is None else round(each.story.score, 4),
+                team=teams.get(each.row),
+                section=sections[archive.fact(each.row).section],
+            )
+            for identifier, each in zip(token.items, selection.shown, strict=True)
+        )
+        return Exposure(
+            at=token.served_at,
+            list_id=token.list_id,
+            unit=query.unit or "",
+            article_id=token.article_id,
+            block=token.block,
+            policy=token.policy,
+            experiment=token.experiment,
+            variant=token.variant,
+            override=chosen.override,
+            channel=archive.snapshot.manifest.channel,
+            snapshot_id=archive.id,
+            expires_at=token.expires_at,
+            fallback_used=len(selection.shown) > selection.filled_from,
+            degraded=selection.degraded,
+            took_ms=round(took_ms, 3),
+            items=items,
+            propensities=propensities,
+            **_measures(selection, token.served_at),
+        )
+
+
+def _measures(selection: Selection, now: float) -> dict[str, Any]:
+    """What guardrails watch of a list: see `Exposure`."""
+    archive, rows = selection.archive, [each.row for each in selection.shown]
+    facts = [archive.fact(row) for row in rows]
+    ages = [(now - each.published_at) / DAY for each in facts if each.published_at != UNDATED]
+    sketches = [archive.sketch(row) for row in rows]
+    unlike = [1 - COSINES[(one ^ other).bit_count()] for one, other in combinations(sketches, 2)]
+    same_section = [each.section == selection.source.section for each in facts]
+    return {
+        "same_section": round(fmean(same_section), 4) if rows else None,
+        "age_days": round(fmean(ages), 3) if ages else None,
+        "diversity": round(fmean(unlike), 4) if unlike else None,
+        "duplicates": len(facts) - len({each.event for each in facts}) if rows else None,
+    }
+
+
+def _by_event(selection: Selection) -> dict[int, Shown]:
+    """The stories by event, in order: two stories of one event are one story to a reader."""
+    return {selection.archive.fact(each.row).event: each for each in selection.shown}
+
+
+def _id(archive: Archive, row: int) -> str:
+    return str(msgspec.json.decode(id_json(archive.teaser(row))))

@@ -27,6 +27,7 @@ from service.experiments.team_draft import Team, team_draft
 from service.experiments.tokens import ListToken
 from service.listing import Label, RelatedList, Shown, new_list_id
 from service.policy import Policies, Policy
+from service.popular import Popular
 from service.query import Query
 from service.ranking import DAY
 from service.related import Selection, as_list, selected
@@ -57,6 +58,7 @@ class OwnLists:
         channel: str,
         archives: Callable[[str], Archive],
         search: SearchClient | None,
+        popular: Popular | None,
         recorder: Recorder | None,
         draw: random.Random | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class OwnLists:
         self._channel = channel
         self._archives = archives
         self._search = search
+        self._popular = popular
         self._recorder = recorder
         self._draw = draw or random.Random()  # noqa: S311 - no secret: a coin of an experiment
 
@@ -100,9 +103,10 @@ class OwnLists:
     def _chosen(self, query: Query, asked: Policy | None, now: int) -> Chosen:
         if asked is not None or query.unit is None:
             return Chosen(asked or self._policies[self._policies.default], self._channel)
+        unit = query.unit
         running = self._experiments.active(query.block, datetime.fromtimestamp(now, UTC).date())
-        for experiment in running:
-            assigned = assign(experiment, query.unit)
+        for experiment in sorted(running, key=lambda each: unit not in each.overrides):  # an override goes first
+            assigned = assign(experiment, unit)
             if assigned is not None:
                 return self._of_variant(experiment, assigned.variant, assigned.override)
         return Chosen(self._policies[self._policies.default], self._channel)
@@ -130,10 +134,10 @@ class OwnLists:
         self, archive: Archive, row: int, query: Query, chosen: Chosen, now: int
     ) -> tuple[Selection, Mapping[int, Team]]:
         """The stories; and by row, which of two interleaved policies each counts for."""
-        mine = selected(archive, row, query, chosen.policy, now, self._search)
+        mine = selected(archive, row, query, chosen.policy, now, self._search, self._popular)
         if chosen.other is None:
             return mine, {}
-        theirs = selected(archive, row, query, chosen.other, now, self._search)
+        theirs = selected(archive, row, query, chosen.other, now, self._search, self._popular)
         ours, others = _by_event(mine), _by_event(theirs)
         drafted = team_draft(list(ours), list(others), query.limit, self._draw.random)
         shown = [(others | ours if team != "b" else others)[event] for event, team in drafted]
@@ -146,7 +150,7 @@ class OwnLists:
     ) -> tuple[Selection, tuple[float, ...]]:
         wider = msgspec.structs.replace(query, limit=2 * query.limit)
         events = {selection.archive.fact(each.row).event for each in selection.shown}
-        more = selected(selection.archive, selection.row, wider, policy, now, self._search).shown
+        more = selected(selection.archive, selection.row, wider, policy, now, self._search, self._popular).shown
         pool = [each for each in more if each.story and selection.archive.fact(each.row).event not in events]
         shown, propensities = explored(selection.shown, pool, policy.explore, FIXED, self._draw.random)
         return selection._replace(shown=shown), tuple(propensities)

@@ -42,7 +42,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `order`: by score, or the chosen stories "oldest_first" or "newest_first".
     - `fallback`: tiers that fill a short list, in order: the newest stories of the "same_section", the most "recent"
       ones of all, the most "popular" by the clicks of the last seven days (none where no events are kept).
-    - `explore` (0-1): how often a reader's own list has one of its lower stories exchanged for another that was
+    - `explore` (under 0.5): how often a reader's own list has one of its lower stories exchanged for another that was
       nearly in it. What readers make of it tells what they would make of other orders: see scripts/ope_report.py.
     """
 
@@ -66,7 +66,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     section_cap: Annotated[int, msgspec.Meta(ge=0)] = 0
     order: Literal["score", "oldest_first", "newest_first"] = "score"
     fallback: tuple[Tier, ...] = ()
-    explore: Share = 0
+    explore: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0
 
 
 class Policies(msgspec.Struct, frozen=True):

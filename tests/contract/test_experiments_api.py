@@ -208,7 +208,7 @@ def test_two_policies_are_interleaved_and_only_what_tells_them_apart_counts(tmp_
 
 
 def test_an_exploring_policy_says_how_likely_its_list_was(tmp_path: Path) -> None:
-    policies = '[exploring]\ndescription = "x"\nrecency_floor = 1.0\nmin_relevance = 0.0\nexplore = 0.5\n'
+    policies = '[exploring]\ndescription = "x"\nrecency_floor = 1.0\nmin_relevance = 0.0\nexplore = 0.4\n'
     newsroom = made(tmp_path, policies=policies)
     for number in range(20):
         own_list(newsroom, f"u-{number}", policy="exploring", limit=4)

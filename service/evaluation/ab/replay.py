@@ -1,0 +1,71 @@
+"""Pure: would other lists have had the clicked stories higher? A first look, before any reader sees them.
+
+It cannot tell what readers would have made of stories that they were never shown: those count as not clicked. And
+since readers click what stands high, the logged order starts with an advantage. A policy that loses here may still
+be the better one; only an experiment tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import numpy as np
+
+from service.evaluation.ab.clustered import Mean, clustered_mean
+
+
+class LoggedList(msgspec.Struct, frozen=True):
+    """A list that a reader got: its stories by position, and those that were clicked."""
+
+    article_id: str
+    unit: str
+    items: tuple[str, ...]
+    clicked: frozenset[str]
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """Of the lists with a click: mean reciprocal rank (0-1) of the clicked stories as logged, anew, and the gain.
+
+    `kept`: share of the clicked stories that the new lists hold at all. `never_shown`: share of the new lists'
+    stories that the logged list did not have, of which this can say nothing.
+    """
+
+    lists: int
+    logged: Mean
+    anew: Mean
+    gain: Mean
+    kept: float
+    never_shown: float
+
+
+def replay(lists: Iterable[LoggedList], ranked: Callable[[LoggedList], Sequence[str]]) -> Replay:
+    """What `ranked`, the new list in place of a logged one, does with the clicked stories.
+
+    A clicked story that the new list does not hold has reciprocal rank 0. Without any clicked list all is 0.
+    """
+    clicked = [each for each in lists if each.clicked]
+    new = [tuple(ranked(each)) for each in clicked]
+    units = np.array([each.unit for each in clicked])
+    before = np.array([_reciprocal_rank(each.items, each.clicked) for each in clicked])
+    after = np.array([_reciprocal_rank(items, each.clicked) for items, each in zip(new, clicked, strict=True)])
+    return Replay(
+        lists=len(clicked),
+        logged=clustered_mean(before, units),
+        anew=clustered_mean(after, units),
+        gain=clustered_mean(after - before, units),
+        kept=_share([item in items for items, each in zip(new, clicked, strict=True) for item in each.clicked]),
+        never_shown=_share(
+            [item not in each.items for items, each in zip(new, clicked, strict=True) for item in items]
+        ),
+    )
+
+
+def _reciprocal_rank(items: Sequence[str], clicked: frozenset[str]) -> float:
+    """Mean over the clicked stories."""
+    places = {item: place for place, item in enumerate(items, 1)}
+    return sum(1 / places[item] for item in clicked if item in places) / len(clicked)
+
+
+def _share(those: Sequence[bool]) -> float:
+    return sum(those) / len(those) if those else 0.0

@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 HOST := 127.0.0.1
 PORT := 8000
 LIVE := sqlite:///var/store/live.db
+TESTS := scripts/sample_experiments.toml
+TEST := newest-first
+REPORT := var/reports/$(TEST).html
 EXAMPLE := business/bright-and-sons-cannery-to-close
 
 .PHONY: help run test check proof bench clean
@@ -22,7 +25,10 @@ run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http
 	@test -s var/newsroom.key || { umask 077; rm -f var/keys.toml; $(BIN)/python scripts/keys.py new newsroom \
 		--file var/keys.toml --scopes write,editor | sed -n 's/^key: //p' > var/newsroom.key; }
 	@echo "The key to write with stands in var/newsroom.key"
-	RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_LIVE=$(LIVE) RELATED_KEYS=var/keys.toml RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
+	@test -s $(REPORT) || { mkdir -p var/reports && $(BIN)/python scripts/ab_simulate.py --store var/store --experiments $(TESTS) \
+		--experiment $(TEST) --events var/simulated && $(BIN)/python scripts/ab_report.py --events var/simulated \
+		--experiments $(TESTS) --experiment $(TEST) --out $(REPORT); }
+	RELATED_EXPERIMENTS=$(TESTS) RELATED_REPORTS=var/reports RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_LIVE=$(LIVE) RELATED_KEYS=var/keys.toml RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
 		$(BIN)/python scripts/serve.py --example $(EXAMPLE)
 
 test: $(VENV)/.installed-dev  ## everything CI runs
@@ -54,7 +60,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: Python 3.11 or newer \
 	is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1); name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[experiments]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

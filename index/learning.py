@@ -1,4 +1,4 @@
-"""Owns learning a relevance model from links that editors made. Imports scikit-learn; nothing that serves does.
+"""Owns learning a relevance model from editors' links or readers' clicks. Imports scikit-learn; no server does.
 
 The unit is the source article: its pairs are learned from together, and judged by weights that never saw it.
 """
@@ -26,15 +26,24 @@ Mask = npt.NDArray[np.bool_]
 
 
 class SourcePairs(NamedTuple):
-    """One source article with its nearest candidates: `features` (k, 5 or 6), the others (k,) bool.
+    """One source article with its nearest candidates: `features` (k, 5 or 6), the others (k,).
 
-    `quoted`: the source's body has the candidate's whole headline, as the words of a link often are.
+    `linked`: whether editors linked the two, or the share of readers who did as if (0-1). `quoted`: the source's body
+    has the candidate's whole headline, as the words of a link often are. `weights`: how much each pair counts, 0 for
+    one of which nothing is known; None for all alike.
     """
 
     features: FloatArray
     brief: Mask
-    linked: Mask
+    linked: Mask | FloatArray
     quoted: Mask
+    weights: FloatArray | None = None
+
+    def counted(self) -> tuple[FloatArray, FloatArray]:
+        """(k,) how much each pair counts as linked, and how much as not."""
+        weights = np.ones(len(self.linked), np.float32) if self.weights is None else self.weights
+        weights = np.where(self.quoted, 0, weights)
+        return weights * self.linked, weights * (1 - self.linked.astype(np.float32))
 
 
 def labelled_pairs(
@@ -57,12 +66,12 @@ def fitted(pairs: Sequence[SourcePairs], origin: str) -> Relevance | None:
     With a weight for links if the pairs have that feature. A quoted headline is there because of the link: learning
     from it overrates headlines (digitalgov without such links .543, so .546; 18F .674, so .683: see README).
     """
-    inputs = np.concatenate([model_inputs(each.features, baseline_of(each.features))[~each.quoted] for each in pairs])
-    linked = np.concatenate([each.linked[~each.quoted] for each in pairs])
-    if linked.all() or not linked.any():
+    inputs = np.concatenate([model_inputs(each.features, baseline_of(each.features)) for each in pairs])
+    linked, not_linked = (np.concatenate(each) for each in zip(*(each.counted() for each in pairs), strict=True))
+    if not linked.any() or not not_linked.any():
         return None
-    weights, bias = _logistic(inputs, linked)
-    (dense_weight,), dense_bias = _logistic(inputs[:, [DENSE_CONTRAST]], linked)
+    weights, bias = _logistic(inputs, linked, not_linked)
+    (dense_weight,), dense_bias = _logistic(inputs[:, [DENSE_CONTRAST]], linked, not_linked)
     return Relevance(tuple(weights[:7]), bias, dense_weight, dense_bias, origin, *weights[7:])  # type: ignore[arg-type]
 
 
@@ -89,9 +98,12 @@ def predicted(relevance: Relevance, pairs: SourcePairs) -> FloatArray:
     return relevance.probability(pairs.features, baseline_of(pairs.features), pairs.brief)
 
 
-def _logistic(inputs: FloatArray, linked: Mask) -> tuple[list[float], float]:
+def _logistic(inputs: FloatArray, linked: FloatArray, not_linked: FloatArray) -> tuple[list[float], float]:
     """Weights and bias, to four decimals. Inputs of like spread need no scaling; C is wide: pairs are many."""
-    model = LogisticRegression(C=100.0, max_iter=2_000).fit(inputs, linked)
+    rows = np.concatenate([inputs[linked > 0], inputs[not_linked > 0]])
+    weights = np.concatenate([linked[linked > 0], not_linked[not_linked > 0]])
+    model = LogisticRegression(C=100.0, max_iter=2_000)
+    model.fit(rows, np.arange(len(rows)) < (linked > 0).sum(), sample_weight=weights)
     return [round(float(weight), 4) for weight in model.coef_[0]], round(float(model.intercept_[0]), 4)
 
 

@@ -25,6 +25,7 @@ from service.keys import CurrentKeys
 from service.last_known import LastKnown
 from service.live.store import LiveStore
 from service.policy import read_policies
+from service.popular import popular_of
 from service.search_client import SearchClient
 
 Clock = Callable[[], int]
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         catalogue=catalogue(settings.channel),
         others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
         search=SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms),
+        popular=popular_of(settings),
         policies=policies,
         experiments=experiments,
         recorder=recorder_of(settings),

@@ -1,8 +1,8 @@
 """Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search`.
 
-It alone holds faiss, scikit-learn and the dense model. It compares live articles as they come; web workers ask it
-for drafts and when filters leave the candidate table short, and do without it, declared, when it is away. One faiss
-thread a request; never forked.
+It alone holds faiss, scikit-learn and the dense model. It compares live articles as they come and counts clicks; web
+workers ask it for drafts and when filters leave the candidate table short, and do without it, declared, when it is
+away. One faiss thread a request; never forked.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from index.store import Store, UnknownSnapshot
 from service.comparing import keep_comparing
 from service.config import Settings
 from service.experiments.definitions import read_experiments
+from service.experiments.popularity import keep_counting
 from service.live.store import LiveStore
 from service.policy import read_policies
 from service.search_client import SearchAnswer, SearchRequest, receive_frame, send_frame
@@ -234,6 +235,9 @@ def main() -> int:
         )
         for channel in sorted(channels)
     ]
+    if settings.events_directory is not None:
+        counting = threading.Thread(target=keep_counting, args=(settings.events_directory, stop), daemon=True)
+        followers.append(counting)
     with SearchServer(settings.search_socket, searchers) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

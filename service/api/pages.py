@@ -43,7 +43,8 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
         if values["id"] is None:
             raise ArticleNotFound("", archive.id)
         row = visible_row(archive, archive.row_of_id(values["id"]), values["id"], now)
-        found = related(archive, row, Query(explain=True), policies[values["policy"]], now, wiring.search)
+        query, policy = Query(explain=True), policies[values["policy"]]
+        found = related(archive, row, query, policy, now, wiring.search, wiring.popular)
         return _page(
             "article.html",
             title=settings.title,

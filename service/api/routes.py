@@ -192,7 +192,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
             archive.overlay,
             now // 60,
             (row, query, policy.name),
-            lambda: related(archive, row, query, policy, now, wiring.search),
+            lambda: related(archive, row, query, policy, now, wiring.search, wiring.popular),
         )
 
     def article_by_path(id: str) -> Response:

@@ -13,6 +13,7 @@ from service.experiments.definitions import Experiments
 from service.experiments.own_lists import OwnLists
 from service.experiments.recorder import Recorder
 from service.policy import Policies
+from service.popular import Popular
 from service.search_client import SearchClient
 
 
@@ -22,6 +23,7 @@ class Wiring(NamedTuple):
     catalogue: Catalogue
     others: Mapping[str, Catalogue]
     search: SearchClient
+    popular: Popular | None
     policies: Policies
     experiments: Experiments
     recorder: Recorder | None
@@ -40,7 +42,9 @@ class Wiring(NamedTuple):
     def own_lists(self) -> OwnLists:
         """What makes readers' own lists."""
         channel = self.settings.channel
-        return OwnLists(self.experiments, self.policies, channel, self.current_of, self.search, self.recorder)
+        return OwnLists(
+            self.experiments, self.policies, channel, self.current_of, self.search, self.popular, self.recorder
+        )
 
     def problems(self) -> list[str]:
         """What is wrong while requests are answered, for a person to read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,34 @@ def links(folder: Path, pairs: list[tuple[str, str]]) -> Path:
     return path
 
 
-def train(archive: Path, path: Path, *more: str) -> int:
+def events(folder: Path, storylines: list[list[str]], others: list[str], readers: int) -> Path:
+    """Readers see two stories of the article's storyline among others, anywhere in the list, and click only those.
+
+    They look at the second position half as often as at the first, and so on.
+    """
+    draw, records = random.Random(1), []
+    for number in range(readers):
+        storyline = draw.choice(storylines)
+        source, *related = draw.sample(storyline, 3)
+        shown = [*related, *draw.sample([each for each in others if each not in storyline], 4)]
+        draw.shuffle(shown)
+        told = {"list_id": f"{number:024x}", "article_id": source, "block": "default", "policy": "related"}
+        items = [{"id": each} for each in shown]
+        records.append({"kind": "exposure", "at": 1.0, **told, "unit": f"u{number}", "items": items})
+        records.append({"kind": "view", "at": 2.0, **told})
+        for position, each in enumerate(shown, 1):
+            if each in related and draw.random() < 0.8 / position:
+                records.append({"kind": "click", "at": 3.0, **told, "clicked_id": each, "position": position})
+    folder.mkdir()
+    (folder / "20251124T000000-1-abcd.jsonl").write_text(
+        "".join(json.dumps(each) + "\n" for each in records), "utf-8"
+    )
+    return folder
+
+
+def train(archive: Path, path: Path | None, *more: str) -> int:
     store = archive.parent / "store"
-    named = ("--source", str(archive), "--links", str(path), "--store", str(store))
+    named = ("--source", str(archive), "--store", str(store), *(() if path is None else ("--links", str(path))))
     return train_relevance.main([*named, *more], embedder=HashingEmbedder())
 
 
@@ -91,3 +117,61 @@ def test_fewer_linking_articles_than_folds_teach_nothing(
     ids = next(iter(sample_truth["storylines"].values()))[:3]
     assert train(archive, links(archive.parent, list(permutations(ids, 2)))) == 2
     assert "too few links" in capsys.readouterr().err
+
+
+def test_weights_are_learned_from_clicks_alone(
+    archive: Path, sample_truth: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    storylines = list(sample_truth["storylines"].values())
+    clicks = events(archive.parent / "events", storylines, [each["id"] for each in rendered(NOW)], 3_000)
+    out = archive.parent / "weights.json"
+    assert train(archive, None, "--clicks", str(clicks), "--out", str(out)) == 0
+    assert msgspec.json.decode(out.read_bytes(), type=Relevance).link_weight is None
+    told = capsys.readouterr().out
+    looked_at = [float(each) for each in told.splitlines()[0].removeprefix("positions are looked at: ").split()]
+    assert looked_at == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6], abs=0.06)
+    assert "the first 6 estimated from" in told
+    rows = {line[:18].strip(): line.split() for line in told.splitlines()}
+    assert float(rows["learned"][1]) > 0.8
+
+
+def test_clicks_teach_beside_links_which_still_judge(
+    archive: Path, sample_truth: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    storylines = list(sample_truth["storylines"].values())
+    path = links(archive.parent, [pair for ids in storylines for pair in permutations(ids, 2)])
+    clicks = events(archive.parent / "events", storylines, [each["id"] for each in rendered(NOW)], 3_000)
+    assert train(archive, path, "--out", str(archive.parent / "links.json")) == 0
+    alone = capsys.readouterr().out
+    assert train(archive, path, "--clicks", str(clicks), "--out", str(archive.parent / "both.json")) == 0
+    both = capsys.readouterr().out
+    bm25 = [next(line for line in told.splitlines() if "bm25" in line).split()[1:5] for told in (alone, both)]
+    assert bm25[0] == bm25[1]  # the same sources, links and candidates
+    read = [
+        msgspec.json.decode((archive.parent / name).read_bytes(), type=Relevance)
+        for name in ("links.json", "both.json")
+    ]
+    assert read[0].weights != read[1].weights
+
+
+def test_too_few_clicks_are_said_with_the_least_number_and_nothing_is_written(
+    archive: Path, sample_truth: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    storylines = list(sample_truth["storylines"].values())
+    clicks = events(archive.parent / "events", storylines, [each["id"] for each in rendered(NOW)], 100)
+    out = archive.parent / "weights.json"
+    assert train(archive, None, "--clicks", str(clicks), "--out", str(out)) == 2
+    assert "clicks can be learned from, 300 are the least" in capsys.readouterr().err
+    elsewhere = events(archive.parent / "elsewhere", [["x/1", "x/2", "x/3"]], ["x/4", "x/5", "x/6", "x/7"], 3_000)
+    assert train(archive, None, "--clicks", str(elsewhere), "--out", str(out)) == 2
+    assert "error: 0 clicks can be learned from" in capsys.readouterr().err  # none on an article of the archive
+    assert not out.exists()
+
+
+def test_something_to_learn_from_must_be_named(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train(archive, None)
+    assert "give --links, --clicks or both" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train(archive, None, "--clicks", str(archive.parent), "--link-graph")
+    assert "--links is missing" in capsys.readouterr().err

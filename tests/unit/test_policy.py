@@ -53,9 +53,12 @@ def test_the_default_may_be_another_policy(tmp_path: Path) -> None:
         (LEAST + "only = 'newer'\n", "[brief] only must be one of later, older, storyline, not 'newer'"),
         (
             LEAST + "fallback = ['recent', 'random']\n",
-            "[brief] fallback[1] must be one of recent, same_section, not 'random'",
+            "[brief] fallback[1] must be one of popular, recent, same_section, not 'random'",
         ),
-        (LEAST + "fallback = 'recent'\n", "[brief] fallback must be a list, each entry one of recent, same_section"),
+        (
+            LEAST + "fallback = 'recent'\n",
+            "[brief] fallback must be a list, each entry one of popular, recent, same_section",
+        ),
         (
             LEAST + "type_weights = { news = 1, live = -1 }\n",
             "[brief] type_weights.live must be a number above 0 to 10, not -1",

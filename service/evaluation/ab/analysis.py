@@ -1,0 +1,84 @@
+"""Owns the analysis of an experiment, start to end: its definition and the event log -> `Report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from index.article import iso_time
+from service.evaluation.ab.comparing import all_effects
+from service.evaluation.ab.events import Events
+from service.evaluation.ab.events_experiment import Denominator, ExperimentEvents, open_experiment
+from service.evaluation.ab.methods import METHODS, versions
+from service.evaluation.ab.result import Effects, Report, Span
+from service.evaluation.ab.trust import arms_of, faults, left_out, log_counts, sample_ratio
+from service.evaluation.ab.verdict import preferred
+from service.experiments.definitions import Experiment
+
+
+def analysed(
+    experiment: Experiment,
+    events: Events,
+    *,
+    denominator: Denominator,
+    generated: int,
+    until: date | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Everything about one experiment. `generated`: now, epoch seconds; `until`: leave out lists from that day on.
+
+    Effects are computed only where nothing is wrong with the data.
+    """
+    progress("finding the experiment’s readers")
+    found = open_experiment(events, _shortened(experiment, until))
+    lines = events.lines()
+    arms = arms_of(experiment, found.counts())
+    ratio = sample_ratio(experiment, arms)
+    wrong = faults(found, lines, arms, ratio)
+    effects = None if wrong else all_effects(found, denominator, progress)
+    return Report(
+        verdict=_verdict(experiment, wrong, effects),
+        experiment=msgspec.structs.replace(experiment, overrides={}),
+        denominator=denominator,
+        generated=iso_time(generated) or "",
+        until=until,
+        span=_span(found),
+        faults=wrong,
+        sample_ratio=ratio,
+        arms=arms,
+        log=log_counts(lines),
+        left_out=left_out(found),
+        effects=effects,
+        methods=METHODS,
+        versions=versions(),
+    )
+
+
+def _shortened(experiment: Experiment, until: date | None) -> Experiment:
+    if until is None or until >= experiment.ends_on:
+        return experiment
+    return msgspec.structs.replace(experiment, ends_on=max(until, experiment.starts_on))
+
+
+def _verdict(experiment: Experiment, wrong: tuple[str, ...], effects: Effects | None) -> str:
+    if effects is None:
+        return f"Do not use these results: {wrong[0][0].lower()}{wrong[0][1:]}"
+    if effects.preference is not None:
+        return preferred(effects.preference, *(variant.key for variant in experiment.variants))
+    return " ".join(each.sentence for each in effects.outcomes)
+
+
+def _span(found: ExperimentEvents) -> Span:
+    ((first, last, channels, policies),) = found.events.rows(
+        """
+        SELECT min(received_at), max(received_at), list_sort(list(DISTINCT channel)), list_sort(list(DISTINCT policy))
+        FROM exposures JOIN lists USING (list_id) WHERE lists.reason = 'used'
+        """
+    )
+    return Span(first=_iso(first), last=_iso(last), channels=tuple(channels or ()), policies=tuple(policies or ()))
+
+
+def _iso(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

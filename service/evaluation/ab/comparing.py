@@ -1,0 +1,278 @@
+"""Owns which effects are looked at: of every metric, day and segment, each variant against the control.
+
+The adjusted estimate decides, by its always-valid p-value. It was chosen before any data, as were the constants here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from service.evaluation.ab.effects import (
+    EARLIER_LISTS,
+    LISTS,
+    Effect,
+    Moments,
+    NoEffect,
+    cuped_mean_effect,
+    cuped_ratio_effect,
+    mean_effect,
+    ratio_effect,
+)
+from service.evaluation.ab.events_experiment import ByArm, Denominator, ExperimentEvents
+from service.evaluation.ab.guardrails import guardrail_effects
+from service.evaluation.ab.interleaving import preference
+from service.evaluation.ab.multiplicity import benjamini_hochberg, holm
+from service.evaluation.ab.result import (
+    DayEffect,
+    Effects,
+    Figures,
+    GuardrailEffect,
+    Look,
+    MetricEffect,
+    Outcome,
+    SegmentEffect,
+    Untold,
+)
+from service.evaluation.ab.sequential import sequential_interval, sequential_lift_interval, sequential_p_value
+from service.evaluation.ab.verdict import outcome, untold_outcome
+from service.experiments.definitions import Experiment
+
+ALPHA = 0.05
+N_STAR = 10_000  # units at which an always-valid interval is tightest; with 100 times as many it is 17% too wide
+LEAST_UNITS = 100  # of an arm: with fewer, a mean is not near enough to normal for any of these intervals
+
+Estimate = Callable[[Moments, Moments], Effect]
+
+
+class Metric(NamedTuple):
+    """A metric's estimates, adjusted (CUPED) and plain, and the moments that it is of."""
+
+    name: str
+    adjusted: Estimate
+    plain: Estimate
+    arms: ByArm
+
+
+class Compared(NamedTuple):
+    """A metric's effect on one variant."""
+
+    metric: str
+    variant: str
+    adjusted: Effect
+    plain: Effect
+
+
+def all_effects(found: ExperimentEvents, denominator: Denominator, progress: Callable[[str], None]) -> Effects:
+    """Everything that is compared. An interleaved test has a preference and nothing else."""
+    experiment = found.experiment
+    if experiment.mode == "interleave":
+        lists = found.interleaved()
+        preferred = preference(lists.clicks_a, lists.clicks_b, lists.unit)
+        return Effects(preference=preferred)
+    progress("comparing metrics and guardrails")
+    primary, *secondary = metrics(found, denominator)
+    effects, untold = metric_effects(experiment, primary, secondary)
+    keys = [variant.key for variant in experiment.variants]
+    guardrails = guardrail_effects(experiment.guardrails, keys[0], keys[1:], found.guardrails(), found.latency())
+    progress("following the days")
+    segments, left_out = segment_effects(found, primary, denominator)
+    return Effects(
+        outcomes=_outcomes(experiment, effects, guardrails, untold),
+        metrics=effects,
+        guardrails=tuple(guardrails),
+        looks=looks(found, primary, denominator),
+        days=day_effects(found, primary, denominator),
+        segments=segments,
+        segments_left_out=left_out,
+        untold=untold,
+    )
+
+
+def metrics(found: ExperimentEvents, denominator: Denominator) -> list[Metric]:
+    """The primary one first. What clicks per list hides: how many lists there are, and how many of them are seen."""
+    arms = found.moments(denominator)
+    known = {
+        "ctr": Metric("ctr", cuped_ratio_effect, ratio_effect, arms),
+        "clicks_per_unit": Metric("clicks_per_unit", cuped_mean_effect, mean_effect, arms),
+    }
+    primary = known.pop(found.experiment.primary_metric)
+    lists = {arm: _of_lists(moments) for arm, moments in arms.items()}
+    seen = found.guardrails().get("view_rate", {})
+    return [
+        primary,
+        *known.values(),
+        Metric("lists_per_unit", cuped_mean_effect, mean_effect, lists),
+        Metric("view_rate", cuped_ratio_effect, ratio_effect, seen),
+    ]
+
+
+def metric_effects(
+    experiment: Experiment, primary: Metric, secondary: Sequence[Metric]
+) -> tuple[tuple[MetricEffect, ...], tuple[Untold, ...]]:
+    """What the primary metric decides, then the secondary ones; and what cannot be told."""
+    alpha = ALPHA / (len(experiment.variants) - 1)
+    untold: list[Untold] = []
+    first = _compared(experiment, primary, untold)
+    others = [each for metric in secondary for each in _compared(experiment, metric, untold)]
+    return (
+        *_corrected(first, "primary", alpha, holm),
+        *_corrected(others, "secondary", ALPHA, benjamini_hochberg),
+    ), tuple(untold)
+
+
+def figures(effect: Effect, alpha: float) -> Figures:
+    """An effect in all its intervals."""
+    return Figures(
+        control=effect.control,
+        treatment=effect.treatment,
+        difference=effect.difference,
+        standard_error=effect.standard_error,
+        interval=sequential_interval(effect, N_STAR, alpha),
+        p_value=sequential_p_value(effect, N_STAR, alpha),
+        fixed_interval=effect.interval(alpha),
+        fixed_p_value=effect.p_value,
+        lift=effect.lift,
+        lift_interval=sequential_lift_interval(effect, N_STAR, alpha),
+        fixed_lift_interval=effect.lift_interval(alpha),
+        theta=effect.theta,
+    )
+
+
+def looks(found: ExperimentEvents, primary: Metric, denominator: Denominator) -> tuple[Look, ...]:
+    """What one who looked at the end of each day would have seen, once an arm has readers enough."""
+    alpha = ALPHA / (len(found.experiment.variants) - 1)
+    seen = []
+    for day, arms in found.looks(denominator).items():
+        for each in _compared(found.experiment, primary._replace(arms=arms), []):
+            told = figures(each.adjusted, alpha)
+            if told.lift is not None and told.lift_interval is not None:
+                seen.append(
+                    Look(
+                        day=day,
+                        variant=each.variant,
+                        n_control=each.adjusted.n_control,
+                        n_treatment=each.adjusted.n_treatment,
+                        lift=told.lift,
+                        interval=told.lift_interval,
+                        p_value=told.p_value,
+                    )
+                )
+    return tuple(seen)
+
+
+def day_effects(found: ExperimentEvents, primary: Metric, denominator: Denominator) -> tuple[DayEffect, ...]:
+    """Of each day's lists alone."""
+    return tuple(
+        DayEffect(
+            day=day,
+            variant=each.variant,
+            n_control=each.plain.n_control,
+            n_treatment=each.plain.n_treatment,
+            lift=each.plain.lift,
+            interval=interval,
+        )
+        for day, arms in found.by_day(denominator).items()
+        for each in _compared(found.experiment, primary._replace(arms=arms), [])
+        if each.plain.lift is not None and (interval := each.plain.lift_interval()) is not None
+    )
+
+
+def segment_effects(
+    found: ExperimentEvents, primary: Metric, denominator: Denominator
+) -> tuple[tuple[SegmentEffect, ...], int]:
+    """Of each kind of lists, all corrected together; and how many kinds cannot be told."""
+    told, untold = [], 0
+    for segment in found.by_segment(denominator):
+        effects = _compared(found.experiment, primary._replace(arms=segment.moments), [])
+        told += [_segment(segment.name, segment.value, each) for each in effects if each.plain.lift is not None]
+        untold += not effects
+    corrected = benjamini_hochberg([each.p_value for each in told])
+    both = zip(told, corrected, strict=True)
+    return tuple(msgspec.structs.replace(each, p_corrected=float(p)) for each, p in both), untold
+
+
+def _compared(experiment: Experiment, metric: Metric, untold: list[Untold]) -> list[Compared]:
+    """The metric's effect on each variant; what has none goes to `untold`."""
+    control, *variants = (variant.key for variant in experiment.variants)
+    found = []
+    for variant in variants:
+        arms = [metric.arms.get(key) for key in (control, variant)]
+        if any(arm is None or arm.n < LEAST_UNITS for arm in arms):
+            untold.append(Untold(what=metric.name, variant=variant, reason=f"fewer than {LEAST_UNITS} readers"))
+            continue
+        try:
+            pair = (metric.arms[control], metric.arms[variant])
+            found.append(Compared(metric.name, variant, metric.adjusted(*pair), metric.plain(*pair)))
+        except NoEffect as error:
+            untold.append(Untold(what=metric.name, variant=variant, reason=str(error)))
+    return found
+
+
+def _corrected(
+    compared: Sequence[Compared],
+    role: Literal["primary", "secondary"],
+    alpha: float,
+    correction: Callable[[list[float]], Sequence[float]],
+) -> list[MetricEffect]:
+    told = [figures(each.adjusted, alpha) for each in compared]
+    return [
+        MetricEffect(
+            metric=each.metric,
+            role=role,
+            variant=each.variant,
+            n_control=each.adjusted.n_control,
+            n_treatment=each.adjusted.n_treatment,
+            alpha=alpha,
+            adjusted=adjusted,
+            plain=figures(each.plain, alpha),
+            p_corrected=float(p),
+            decided=bool(p <= ALPHA),
+        )
+        for each, adjusted, p in zip(compared, told, correction([each.p_value for each in told]), strict=True)
+    ]
+
+
+def _outcomes(
+    experiment: Experiment,
+    effects: Sequence[MetricEffect],
+    guardrails: Sequence[GuardrailEffect],
+    untold: Sequence[Untold],
+) -> tuple[Outcome, ...]:
+    """Of each variant, in their order."""
+    primary = {each.variant: each for each in effects if each.role == "primary"}
+    reasons = {each.variant: each.reason for each in untold if each.what == experiment.primary_metric}
+    outcomes = []
+    for variant in [each.key for each in experiment.variants[1:]]:
+        its = [each for each in guardrails if each.variant == variant]
+        if variant in primary:
+            outcomes.append(outcome(primary[variant], its, experiment.minimum_effect))
+        else:
+            outcomes.append(untold_outcome(variant, reasons[variant], its))
+    return tuple(outcomes)
+
+
+def _segment(name: str, value: str, each: Compared) -> SegmentEffect:
+    effect = each.plain
+    return SegmentEffect(
+        segment=name,
+        value=value,
+        variant=each.variant,
+        n_control=effect.n_control,
+        n_treatment=effect.n_treatment,
+        control=effect.control,
+        treatment=effect.treatment,
+        lift=effect.lift or 0.0,
+        interval=effect.lift_interval() or (0.0, 0.0),
+        p_value=effect.p_value,
+        p_corrected=1.0,
+    )
+
+
+def _of_lists(moments: Moments) -> Moments:
+    """The same units with their lists in the place of their clicks."""
+    of = [LISTS, LISTS, EARLIER_LISTS, EARLIER_LISTS]
+    return Moments(moments.n, moments.mean[of], moments.cov[np.ix_(of, of)])

@@ -1,0 +1,25 @@
+"""Pure: whether the arms got their shares of the units. Where they did not, no effect of the test can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import chisquare
+
+THRESHOLD = 0.001  # below it the effects are hidden; the usual choice: Fabijan et al., 2019
+
+
+def sample_ratio_mismatch(counts: Sequence[int], weights: Sequence[float]) -> float:
+    """p that `counts` of units by arm differ this much from the shares `weights` by chance; 1 where there are none.
+
+    Weights need not sum to 1. Chi-square, so rough below about five units an arm. Raises ValueError unless there are
+    as many counts (>= 0) as weights (> 0), at least two. *Source*: Fabijan et al., 2019, "Diagnosing sample ratio
+    mismatch in online controlled experiments".
+    """
+    observed, shares = np.asarray(counts), np.asarray(weights)
+    if len(observed) != len(shares) or len(observed) < 2 or not ((observed >= 0).all() and (shares > 0).all()):
+        raise ValueError(f"arms need a count (0 or more) and a weight (more than 0) each, not {counts} and {weights}")
+    if not observed.any():
+        return 1.0
+    return float(chisquare(observed, observed.sum() * shares / shares.sum()).pvalue)

@@ -12,9 +12,9 @@ WITH parsed AS (
             kind: 'VARCHAR', "at": 'DOUBLE', occurred_at: 'DOUBLE', list_id: 'VARCHAR', unit: 'VARCHAR',
             article_id: 'VARCHAR', block: 'VARCHAR', policy: 'VARCHAR', experiment: 'VARCHAR', variant: 'VARCHAR',
             override: 'BOOLEAN', channel: 'VARCHAR', snapshot_id: 'VARCHAR', fallback_used: 'BOOLEAN',
-            took_ms: 'DOUBLE', same_section: 'DOUBLE', age_days: 'DOUBLE', diversity: 'DOUBLE', duplicates: 'DOUBLE', items: 'STRUCT(id VARCHAR, team VARCHAR)[]',
-            propensities: 'DOUBLE[]', quarantine: 'VARCHAR', clicked_id: 'VARCHAR', "position": 'INTEGER',
-            reason: 'VARCHAR', "count": 'INTEGER'
+            took_ms: 'DOUBLE', same_section: 'DOUBLE', age_days: 'DOUBLE', diversity: 'DOUBLE', duplicates: 'DOUBLE',
+            items: 'STRUCT(id VARCHAR, team VARCHAR)[]', propensities: 'DOUBLE[]',
+            quarantine: 'VARCHAR', clicked_id: 'VARCHAR', "position": 'INTEGER', reason: 'VARCHAR', "count": 'INTEGER'
         }
     )
 )

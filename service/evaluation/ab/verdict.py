@@ -106,8 +106,8 @@ def _sentence(primary: MetricEffect, found: Found, minimum_effect: float) -> str
             f"are excluded ({_between(interval)})."
         )
     return (
-        f"Not decided: {readers[0].lower()}{readers[1:]} may click more or less often; so far the interval of the lift "
-        f"is {_between(interval)}."
+        f"Not decided: {readers[0].lower()}{readers[1:]} may click more or less often; so far the interval of "
+        f"the lift is {_between(interval)}."
     )
 
 

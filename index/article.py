@@ -227,7 +227,7 @@ def language_code(value: object) -> str:
     return _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
 
 
-def iso_time(seconds: int | None) -> str | None:
+def iso_time(seconds: float | None) -> str | None:
     """`2022-01-11T00:00:00Z`, or None for None."""
     if seconds is None:
         return None

@@ -217,7 +217,7 @@ class Snapshot:
 
     def id_of(self, row: int) -> str:
         """The ID of a row's article."""
-        return str(msgspec.json.decode(id_json(self.teaser(row))))
+        return id_in(self.teaser(row))
 
     def teaser(self, row: int) -> bytes:
         """The ready-made JSON object of a row's teaser, beginning with its id."""
@@ -296,6 +296,11 @@ class Snapshot:
 def id_json(teaser: bytes) -> bytes:
     """The ID, still as JSON, of a ready-made teaser, which begins with it."""
     return teaser[6 : teaser.index(b',"url":')]  # after {"id":
+
+
+def id_in(teaser: bytes) -> str:
+    """The ID of a ready-made teaser."""
+    return str(msgspec.json.decode(id_json(teaser)))
 
 
 def _as_bytes(array: Array) -> memoryview:

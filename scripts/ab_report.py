@@ -25,7 +25,7 @@ from service.evaluation.ab.analysis import analysed
 from service.evaluation.ab.events import open_events
 from service.evaluation.ab.report import as_html, as_text
 from service.evaluation.ab.result import Report
-from service.experiments.definitions import BadExperiments, Experiment, read_experiments
+from service.experiments.definitions import BadExperiments, Experiment, read_experiment
 from service.policy import BadPolicies, read_policies
 
 MEBIBYTE = 1 << 20
@@ -71,11 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _experiment(options: argparse.Namespace) -> Experiment:
     if not options.events.is_dir():
         raise Unusable(f"{options.events} is no directory of events")
-    known = read_experiments(options.experiments, read_policies(Settings.from_environment().policies)).by_key
-    if options.experiment not in known:
-        names = ", ".join(known) or "none"
-        raise Unusable(f"{options.experiments} has no experiment {options.experiment!r}; it has {names}")
-    return known[options.experiment]
+    policies = read_policies(Settings.from_environment().policies)
+    return read_experiment(options.experiments, options.experiment, policies)
 
 
 def _write(report: Report, options: argparse.Namespace) -> None:

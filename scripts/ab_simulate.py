@@ -39,7 +39,7 @@ from tqdm import tqdm
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from service.config import BadSetting, Settings
-from service.experiments.definitions import BadExperiments, read_experiments
+from service.experiments.definitions import BadExperiments, read_experiment
 from service.experiments.event_log import segments
 from service.policy import BadPolicies, read_policies
 
@@ -87,11 +87,7 @@ def simulate(plan: Plan, store: Path, experiments: Path, events: Path, channel: 
 
 def planned(options: argparse.Namespace, settings: Settings, today: date) -> Plan:
     """The plan that the options describe. Raises `Unusable`, `BadExperiments`, `BadPolicies`."""
-    known = read_experiments(options.experiments, read_policies(settings.policies)).by_key
-    if options.experiment not in known:
-        names = ", ".join(known) or "none"
-        raise Unusable(f"{options.experiments} has no experiment {options.experiment!r}; it has {names}")
-    experiment = known[options.experiment]
+    experiment = read_experiment(options.experiments, options.experiment, read_policies(settings.policies))
     begin = options.begin or today - timedelta(days=options.days)
     if begin >= experiment.ends_on or begin + timedelta(days=options.days) <= experiment.starts_on:
         raise Unusable(

@@ -33,7 +33,7 @@ from pathlib import Path
 import msgspec
 from bench_live_lookup import machine
 from bench_lookup import write_synthetic
-from bench_server import Load, free_port, load_with_wrk, running
+from bench_server import Load, free_port, load_with_wrk, read_answer, running
 from live_service import PATIENCE_SECONDS, AskForLists
 from steady_load import Ask, Latency, steady_load
 
@@ -108,7 +108,7 @@ class SendEvents:
         def ask(number: int) -> bool:
             head = "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: "
             connection.sendall(f"{head}{len(bodies[number])}\r\n\r\n".encode() + bodies[number])
-            return b'"refused":[]' in _answer(connection)
+            return b'"refused":[]' in read_answer(connection)[1]
 
         return ask
 
@@ -129,7 +129,7 @@ class AskForOwnLists:
             unit = number * 104_729 % 720_000
             head = f"GET /v1/related?id={article}&unit=reader-{unit} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
             connection.sendall(head.encode())
-            return b'"token":"' in _answer(connection)
+            return b'"token":"' in read_answer(connection)[1]
 
         return ask
 
@@ -262,18 +262,6 @@ def _line(name: str, found: list[Latency], quiet: list[Latency]) -> str:
         f"p50 {p50:5.2f} ms  p99 {p99:6.2f} ms = {statistics.median(ratios):.2f} x quiet "
         f"({min(ratios):.2f}-{max(ratios):.2f}); late itself {late:.2f} ms"
     )
-
-
-def _answer(connection: socket.socket) -> bytes:
-    """The body of an answer. Not by http.client: its time would count as the server's."""
-    read = connection.recv(1 << 16)
-    while b"\r\n\r\n" not in read:
-        read += connection.recv(1 << 16)
-    head, _, body = read.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0])
-    while len(body) < length:
-        body += connection.recv(1 << 16)
-    return body
 
 
 @lru_cache(1)

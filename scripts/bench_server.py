@@ -106,6 +106,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def read_answer(connection: socket.socket) -> tuple[int, bytes]:
+    """Status and body. Not by http.client, whose time would count as the server's. Raises OSError."""
+    read = b""
+    while b"\r\n\r\n" not in read:
+        read += _more(connection)
+    head, _, body = read.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0])
+    while len(body) < length:
+        body += _more(connection)
+    return int(head.split(b" ", 2)[1]), body
+
+
+def _more(connection: socket.socket) -> bytes:
+    read = connection.recv(1 << 16)
+    if not read:
+        raise ConnectionResetError("the service hung up")
+    return read
+
+
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server (a program beside this Python) in `folder`, from its first answer until the block ends."""

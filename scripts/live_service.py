@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import psutil
-from bench_server import free_port
+from bench_server import free_port, read_answer
 from steady_load import Ask
 
 SCRIPTS = Path(__file__).parent
@@ -142,21 +142,9 @@ class AskForLists:
         def ask(number: int) -> bool:
             place = int(len(newest_first) ** random.Random(number).random()) - 1
             connection.sendall(newest_first[place])
-            return _status_of_answer(connection) in (b"200", b"410")
+            return read_answer(connection)[0] in (200, 410)
 
         return ask
-
-
-def _status_of_answer(connection: socket.socket) -> bytes:
-    """Read an answer to its end. Not by http.client: its time would count as the server's."""
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += connection.recv(1 << 16)
-    head, _, body = answer.partition(b"\r\n\r\n")
-    left = int(head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0]) - len(body)
-    while left > 0:
-        left -= len(connection.recv(1 << 16))
-    return head.split(b" ", 2)[1]
 
 
 def _new_key(path: Path) -> str:

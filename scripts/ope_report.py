@@ -25,46 +25,27 @@ import msgspec
 import numpy as np
 
 from service.evaluation.ab.clustered import Array, Mean
+from service.evaluation.ab.events import open_events
+from service.evaluation.ab.events_experiment import BOT_CLICKS, BOT_EXPOSURES
 from service.evaluation.ab.off_policy import CannotEvaluate, Choices, DeterministicLog, Evaluation, Model, evaluate
 
 CAMPAIGNS = ("men", "women", "all")
 PRIOR_SHOWN = 20  # what a reward model's cell is taken to have been shown before, at the usual rate
 OPEN_BANDIT_PRIOR_CLICKS = 0.09  # the usual rate there, .0045, times 20
 OWN = 0.5  # a story with a higher propensity is the list's own: an exploring policy exchanges less than half
-BOT_LISTS, BOT_CLICKS = 1_000, 100  # a day; a reader with more is none
 
-COLUMNS = {
-    "kind": "VARCHAR",
-    "at": "DOUBLE",
-    "list_id": "VARCHAR",
-    "unit": "VARCHAR",
-    "article_id": "VARCHAR",
-    "policy": "VARCHAR",
-    "items": "STRUCT(id VARCHAR)[]",
-    "propensities": "DOUBLE[]",
-    "quarantine": "VARCHAR",
-    "clicked_id": "VARCHAR",
-}
-
-# Each list and each click once, however often it was written; no quarantined click; no bot.
 PLACES = """
-with lines as (from read_json($files, format = 'newline_delimited', columns = $columns, ignore_errors = true)),
-exposed as (select distinct on (list_id) * from lines where kind = 'exposure'),
-clicks as (select distinct list_id, clicked_id from lines where kind = 'click' and quarantine is null),
-bots as (
-    select unit from exposed group by unit, "at" // 86400 having count(*) > $bot_lists
-    union
-    select unit from exposed join clicks using (list_id) group by unit, "at" // 86400 having count(*) > $bot_clicks
-),
+with busy as (from bots(null, null, $bot_lists, $bot_clicks)),
 places as (
-    select list_id, unit, article_id, unnest(items).id as item, unnest(propensities) as propensity,
-        generate_subscripts(items, 1) - 1 as position
-    from exposed
-    where policy = $policy and propensities is not null and unit not in (select unit from bots)
+    select list_id, unit, article_id, unnest(story_ids) as item, unnest(propensities) as propensity,
+        generate_subscripts(story_ids, 1) - 1 as position
+    from exposures anti join busy using (unit)
+    where policy = $policy and propensities is not null
 )
-select unit, article_id, item, position, propensity, (clicks.list_id is not null)::double as reward
+select places.unit, places.article_id, item, places.position, propensity,
+    (clicks.list_id is not null)::double as reward
 from places left join clicks on places.list_id = clicks.list_id and places.item = clicks.clicked_id
-order by places.list_id, position
+order by places.list_id, places.position
 """
 
 Rows = Mapping[str, Any]  # a column's name -> (n,)
@@ -116,12 +97,11 @@ def _evaluations(options: argparse.Namespace) -> Iterator[tuple[str, Evaluation]
 
 def logged_places(events: Path, policy: str) -> Rows:
     """Every place of the policy's lists that have propensities. Raises `DeterministicLog` if there is none."""
-    files = [str(path) for path in sorted(events.glob("*.jsonl"))]
-    if not files:
-        raise FileNotFoundError(f"no event log in {events}")
-    parameters = {"files": files, "policy": policy, "bot_lists": BOT_LISTS, "bot_clicks": BOT_CLICKS}
-    with duckdb.connect() as database:
-        rows = database.execute(PLACES, {**parameters, "columns": COLUMNS}).fetchnumpy()
+    parameters = {"policy": policy, "bot_lists": BOT_EXPOSURES, "bot_clicks": BOT_CLICKS}
+    with open_events(events) as log:
+        if not log.segments:
+            raise FileNotFoundError(f"no event log in {events}")
+        rows = log.connection.execute(PLACES, parameters).fetchnumpy()
     if not len(rows["position"]):
         raise DeterministicLog
     return rows

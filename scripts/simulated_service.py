@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
-from bench_server import free_port, wait_until_open
+from bench_server import free_port, read_answer, wait_until_open
 from flask import Flask, request
 
 from service.app import create_app
 
 TIME = "X-Simulated-Time"
 ENDS_SECONDS = 10
-_BLOCK = 1 << 16
 
 
 class Teaser(msgspec.Struct, frozen=True):
@@ -89,24 +88,7 @@ class SimulatedService:
     def _ask(self, method: str, path: str, at: int, content: bytes = b"") -> tuple[int, bytes]:
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{TIME}: {at}\r\nContent-Length: {len(content)}\r\n"
         self._connection.sendall(f"{head}Content-Type: text/plain\r\n\r\n".encode() + content)
-        return self._answer()
-
-    def _answer(self) -> tuple[int, bytes]:
-        """Not by http.client, which would be half of the simulation's work."""
-        read = self._more()
-        while b"\r\n\r\n" not in read:
-            read += self._more()
-        head, _, body = read.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0])
-        while len(body) < length:
-            body += self._more()
-        return int(head.split(b" ", 2)[1]), body
-
-    def _more(self) -> bytes:
-        read = self._connection.recv(_BLOCK)
-        if not read:
-            raise RuntimeError("the service hung up")
-        return read
+        return read_answer(self._connection)
 
 
 @contextmanager

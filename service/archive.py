@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from heapq import merge
 
-import msgspec
 import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
-from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_json
+from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
 from service.brands import ONE_NEWSROOM, Brands
 from service.overlay import Overlay
 from service.ranking import Candidates
@@ -50,7 +49,7 @@ class Archive:
         teaser = self.overlay.teasers.get(row)
         if teaser is None:
             return self.snapshot.id_of(row) if row < FIRST_LIVE_ROW else None
-        return str(msgspec.json.decode(id_json(teaser)))
+        return id_in(teaser)
 
     def row_of_url(self, url: str) -> int | None:
         """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown or erased."""

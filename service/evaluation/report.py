@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from index.measures import MEASURES
 from service.evaluation.calibration import Calibration
 from service.evaluation.corpus import RULES
+from service.evaluation.page import page
 from service.evaluation.result import OURS, Comparison, Result, SystemScore
 
 SIGNIFICANT = 0.05
@@ -40,16 +39,10 @@ def as_text(result: Result) -> str:
 
 def as_html(result: Result) -> str:
     """The same as a page that needs no network, in the reader's light or dark, ready to print."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     by_ndcg = sorted(result.systems, key=lambda score: -score.ndcg)
     scores = {rule: [each for each in by_ndcg if each.candidates == rule] for rule in RULES}
-    return environment.get_template("report.html").render(
+    return page(
+        Path(__file__).with_name("report.html"),
         result=result,
         verdict=verdict(result),
         evidence=evidence(result),

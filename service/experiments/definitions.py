@@ -22,6 +22,7 @@ from service.query import DEFAULT_BLOCK
 S = TypeVar("S", bound=msgspec.Struct)
 State = Literal["planned", "running", "ended"]
 
+INTERLEAVED = "interleaved"  # the variant of lists that two policies made together
 WEIGHTS_TOLERANCE = 1e-9
 
 _NAME = "1 to 60 lower-case letters, digits and -"
@@ -151,6 +152,14 @@ def read_experiments(path: Path | None, policies: Policies, channels: Collection
     for complaint in (*_unknown_names(by_key, policies, channels), *_clashes(by_key)):
         raise BadExperiments(f"{path}: {complaint}")
     return Experiments(by_key)
+
+
+def read_experiment(path: Path, key: str, policies: Policies) -> Experiment:
+    """One of the experiments of a file. Raises `BadExperiments`, also where there is none of this key."""
+    known = read_experiments(path, policies).by_key
+    if key not in known:
+        raise BadExperiments(f"{path} has no experiment {key!r}; it has {', '.join(known) or 'none'}")
+    return known[key]
 
 
 def _experiment(key: str, given: Any, where: str, default_policy: str) -> Experiment:

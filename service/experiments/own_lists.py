@@ -14,11 +14,11 @@ import msgspec
 
 from index.article import UNDATED
 from index.sketches import COSINES
-from index.snapshot import id_json
+from index.snapshot import id_in
 from service.archive import Archive
 from service.catalogue import NoSnapshot
 from service.experiments.assignment import assign
-from service.experiments.definitions import Experiment, Experiments, Variant
+from service.experiments.definitions import INTERLEAVED, Experiment, Experiments, Variant
 from service.experiments.event_log import EventLogUnavailable
 from service.experiments.exploring import explored
 from service.experiments.recorder import Recorder
@@ -33,7 +33,6 @@ from service.ranking import DAY
 from service.related import Selection, as_list, selected
 from service.search_client import SearchClient
 
-INTERLEAVED = "interleaved"  # the variant of lists that two policies made together
 FIXED = 2  # an exploring policy leaves so many stories at the top as they are
 
 
@@ -158,14 +157,14 @@ class OwnLists:
     def _token(self, recorder: Recorder, selection: Selection, query: Query, label: Label, now: int) -> ListToken:
         return ListToken(
             list_id=label.list_id,
-            article_id=_id(selection.archive, selection.row),
+            article_id=id_in(selection.archive.teaser(selection.row)),
             block=query.block,
             policy=selection.policy.name,
             experiment=label.experiment,
             variant=label.variant,
             served_at=float(now),
             expires_at=now + recorder.token_seconds,
-            items=tuple(_id(selection.archive, each.row) for each in selection.shown),
+            items=tuple(id_in(selection.archive.teaser(each.row)) for each in selection.shown),
         )
 
     def _exposure(
@@ -230,7 +229,3 @@ def _measures(selection: Selection, now: float) -> dict[str, Any]:
 def _by_event(selection: Selection) -> dict[int, Shown]:
     """The stories by event, in order: two stories of one event are one story to a reader."""
     return {selection.archive.fact(each.row).event: each for each in selection.shown}
-
-
-def _id(archive: Archive, row: int) -> str:
-    return str(msgspec.json.decode(id_json(archive.teaser(row))))

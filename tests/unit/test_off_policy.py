@@ -201,7 +201,7 @@ def event_log(folder: Path, lists: int = 3_000) -> Path:
     shown, propensities, clicked = exploring_lists(lists)
     lines = []
     for number in range(lists):
-        same = {"at": 1e9 + number, "list_id": f"l{number}", "article_id": "a", "policy": "curious"}
+        same = {"at": 1e9 + number, "list_id": f"l{number}", "article_id": "a", "block": "foot", "policy": "curious"}
         items = [{"id": str(story), "score": 0.5} for story in shown[number]]
         exposure = same | {"kind": "exposure", "unit": f"u{number % 700}", "items": items}
         lines.append(exposure | {"propensities": propensities[number].tolist()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 
 import msgspec
 
@@ -77,8 +77,6 @@ def _span(found: ExperimentEvents) -> Span:
         FROM exposures JOIN lists USING (list_id) WHERE lists.reason = 'used'
         """
     )
-    return Span(first=_iso(first), last=_iso(last), channels=tuple(channels or ()), policies=tuple(policies or ()))
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Span(
+        first=iso_time(first), last=iso_time(last), channels=tuple(channels or ()), policies=tuple(policies or ())
+    )

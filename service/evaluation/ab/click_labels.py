@@ -67,15 +67,11 @@ class Label(NamedTuple):
 
 
 _PLACINGS = """
-    WITH bots AS (
-        SELECT unit FROM exposures GROUP BY unit, day HAVING count(*) > $bot_exposures
-        UNION
-        SELECT exposures.unit FROM clicks JOIN exposures USING (list_id)
-        GROUP BY exposures.unit, clicks.day HAVING count(*) > $bot_clicks
-    ), seen AS (SELECT list_id FROM views UNION SELECT list_id FROM clicks),
+    WITH busy AS (FROM bots(NULL, NULL, $bot_exposures, $bot_clicks)),
+    seen AS (SELECT list_id FROM views UNION SELECT list_id FROM clicks),
     placed AS (
         SELECT list_id, article_id, unnest(story_ids) AS story, generate_subscripts(story_ids, 1) - 1 AS place
-        FROM exposures SEMI JOIN seen USING (list_id) ANTI JOIN bots USING (unit)
+        FROM exposures SEMI JOIN seen USING (list_id) ANTI JOIN busy USING (unit)
     )
     SELECT article_id, story, place, count(*), count(clicked.list_id)
     FROM placed LEFT JOIN (SELECT list_id, clicked_id AS story FROM clicks) AS clicked USING (list_id, story)

@@ -5,7 +5,7 @@ The adjusted estimate decides, by its always-valid p-value. It was chosen before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -74,10 +74,11 @@ def all_effects(found: ExperimentEvents, denominator: Denominator, progress: Cal
         preferred = preference(lists.clicks_a, lists.clicks_b, lists.unit)
         return Effects(preference=preferred)
     progress("comparing metrics and guardrails")
-    primary, *secondary = metrics(found, denominator)
+    watched = found.guardrails()
+    primary, *secondary = metrics(found, denominator, watched)
     effects, untold = metric_effects(experiment, primary, secondary)
     keys = [variant.key for variant in experiment.variants]
-    guardrails = guardrail_effects(experiment.guardrails, keys[0], keys[1:], found.guardrails(), found.latency())
+    guardrails = guardrail_effects(experiment.guardrails, keys[0], keys[1:], watched, found.latency())
     progress("following the days")
     segments, left_out = segment_effects(found, primary, denominator)
     return Effects(
@@ -92,8 +93,11 @@ def all_effects(found: ExperimentEvents, denominator: Denominator, progress: Cal
     )
 
 
-def metrics(found: ExperimentEvents, denominator: Denominator) -> list[Metric]:
-    """The primary one first. What clicks per list hides: how many lists there are, and how many of them are seen."""
+def metrics(found: ExperimentEvents, denominator: Denominator, watched: Mapping[str, ByArm]) -> list[Metric]:
+    """The primary one first. What clicks per list hides: how many lists there are, and how many of them are seen.
+
+    `watched`: what `ExperimentEvents.guardrails` gives.
+    """
     arms = found.moments(denominator)
     known = {
         "ctr": Metric("ctr", cuped_ratio_effect, ratio_effect, arms),
@@ -101,7 +105,7 @@ def metrics(found: ExperimentEvents, denominator: Denominator) -> list[Metric]:
     }
     primary = known.pop(found.experiment.primary_metric)
     lists = {arm: _of_lists(moments) for arm, moments in arms.items()}
-    seen = found.guardrails().get("view_rate", {})
+    seen = watched.get("view_rate", {})
     return [
         primary,
         *known.values(),

@@ -19,6 +19,7 @@ Array = npt.NDArray[np.float64]
 Arm = Literal["control", "treatment", "both"]
 
 CLICKS, LISTS, EARLIER_CLICKS, EARLIER_LISTS = range(4)
+Z95 = 1.959964  # two-sided, for intervals of one look
 ROUNDING = 1e-12  # of the terms of a variance: what is left of it below this is rounding
 
 
@@ -134,6 +135,11 @@ def cuped_mean_effect(control: Moments, treatment: Moments) -> Effect:
     Theta is 0 where no unit's earlier clicks differ. *Source*: Deng, Xu, Kohavi and Walker, 2013.
     """
     return _effect(control, treatment, _clicks_per_unit, _earlier_clicks_per_unit)
+
+
+def ratio_standard_error(arm: Moments) -> float:
+    """Of one arm's clicks per list, as in `ratio_effect`; for an arm with units and lists."""
+    return math.sqrt(_variance(arm.cov, _clicks_per_list(arm).gradient) / arm.n)
 
 
 class _Estimate(NamedTuple):

@@ -16,19 +16,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from service.evaluation.ab.effects import Moments
+from service.evaluation.ab.effects import Z95, Moments, ratio_standard_error
 from service.evaluation.ab.events import Events, set_variables, sql
-from service.experiments.definitions import Experiment
+from service.experiments.definitions import INTERLEAVED, Experiment
 
 Denominator = Literal["exposures", "views"]
 ByArm = dict[str, Moments]
 
-INTERLEAVED = "interleaved"  # the variant of lists that two policies made together
 BEFORE_DAYS = 14  # the covariates' days before the test
 BOT_CLICKS = 100  # a day: no reader clicks more
 BOT_EXPOSURES = 1_000  # a day
 GROUPS = 20  # of readers, for the variance of coverage: as in batch means
-Z95 = 1.959964
 _EPOCH = date(1970, 1, 1)
 
 
@@ -152,7 +150,7 @@ class ExperimentEvents:
 
         value = at(share)
         ((sums,),) = self.events.rows("FROM times_up_to($arm, $value)", arm=arm, value=value)
-        half = Z95 * _ratio_standard_error(moments_of(sums))
+        half = Z95 * ratio_standard_error(moments_of(sums))
         width = at(min(1.0, share + half)) - at(max(0.0, share - half))
         return Quantile(value / 1_000, width / 1_000 / (2 * Z95), lists)
 
@@ -183,13 +181,6 @@ def moments_of(sums: list[int], scale: float = 1.0) -> Moments:
         cov[row, column] = cov[column, row] = (n * total - totals[row] * totals[column]) / (n * max(n - 1, 1))
     units = np.array([scale, 1.0, 1.0, 1.0])
     return Moments(n, np.array([total / n for total in totals]) * units, cov * np.outer(units, units))
-
-
-def _ratio_standard_error(moments: Moments) -> float:
-    (y, x, *_), cov = moments.mean, moments.cov
-    ratio = y / x
-    spread = cov[0, 0] - 2 * ratio * cov[0, 1] + ratio**2 * cov[1, 1]
-    return float(np.sqrt(max(0.0, spread) / moments.n) / x)
 
 
 def _nested(rows: Iterable[tuple[Any, Any, Any]]) -> dict[Any, dict[Any, Any]]:

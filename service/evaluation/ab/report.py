@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from service.evaluation.ab.plots import by_day, forest, sequential
 from service.evaluation.ab.result import GuardrailEffect, Interval, Report
 from service.evaluation.ab.verdict import GUARDRAIL_NAMES, METRIC_NAMES, signed_percent
+from service.evaluation.page import page
 
 ROLES = {"primary": "primary, Holm", "secondary": "secondary, Benjamini-Hochberg"}
 SHIPPING = {"pass": "may ship", "wait": "not yet", "blocked": "must not ship"}
@@ -40,15 +39,9 @@ def as_text(report: Report) -> str:
 
 def as_html(report: Report) -> str:
     """The same as a page that needs no network, in the reader's light or dark, ready to print."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     effects = report.effects
-    return environment.get_template("report.html").render(
+    return page(
+        Path(__file__).with_name("report.html"),
         report=report,
         effects=effects,
         plots={}

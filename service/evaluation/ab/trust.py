@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from service.evaluation.ab.events import Lines
-from service.evaluation.ab.events_experiment import INTERLEAVED, Counts, ExperimentEvents
+from service.evaluation.ab.events_experiment import Counts, ExperimentEvents
 from service.evaluation.ab.result import Arm, Count, SampleRatio
 from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
 from service.experiments.assignment import assign
-from service.experiments.definitions import Experiment
+from service.experiments.definitions import INTERLEAVED, Experiment
 
 TOLERATED = 0.01  # share of readers, lists or lines: what is left out above this is no longer a trifle
 MISTIMED = 0.1  # share of views and clicks that may come late or from wrong clocks: tabs stay open for days
@@ -140,9 +140,9 @@ def _unknown_variants(found: ExperimentEvents) -> list[str]:
 
 def _assignment_fault(found: ExperimentEvents) -> str:
     """The variant of a unit is arithmetic: done again, it shows labels that were mixed up."""
-    rows = found.events.rows(f"SELECT unit, arm FROM units ORDER BY hash(unit), unit LIMIT {CHECKED_UNITS}")  # noqa: S608
     if found.experiment.mode == "interleave":
         return ""
+    rows = found.events.rows(f"SELECT unit, arm FROM units ORDER BY hash(unit), unit LIMIT {CHECKED_UNITS}")  # noqa: S608
     again = ((assign(found.experiment, unit), arm) for unit, arm in rows)
     wrong = sum(assigned is not None and assigned.variant.key != arm for assigned, arm in again)
     if wrong <= TOLERATED * len(rows):

@@ -22,13 +22,10 @@ WHERE experiment = getvariable('experiment');
 
 CREATE OR REPLACE TABLE excluded_units AS
 WITH busy AS (
-    SELECT unit FROM exposures
-    WHERE day BETWEEN getvariable('starts') - getvariable('before_days') AND getvariable('ends') - 1
-    GROUP BY unit, day HAVING count(*) > getvariable('bot_exposures')
-    UNION
-    SELECT exposures.unit FROM clicks JOIN exposures USING (list_id)
-    WHERE clicks.day BETWEEN getvariable('starts') - getvariable('before_days') AND getvariable('ends')
-    GROUP BY exposures.unit, clicks.day HAVING count(*) > getvariable('bot_clicks')
+    FROM bots(
+        getvariable('starts') - getvariable('before_days'), getvariable('ends') - 1,
+        getvariable('bot_exposures'), getvariable('bot_clicks')
+    )
 ), seen AS (
     SELECT unit, bool_or(override) AS override, min(variant) <> max(variant) AS two_arms
     FROM lists WHERE reason = 'used' GROUP BY unit

@@ -66,6 +66,19 @@ CREATE VIEW exposures AS SELECT * FROM line WHERE kind = 'exposure' AND status =
 CREATE VIEW views AS SELECT * FROM line WHERE kind = 'view' AND status = 'accepted';
 CREATE VIEW clicks AS SELECT * FROM line WHERE kind = 'click' AND status = 'accepted';
 
+-- Units that no reader is: with more lists or clicks in a day than these. From a day until another, NULL for any;
+-- clicks of the last day's lists may come on the next.
+CREATE MACRO bots(first_day, last_day, most_lists, most_clicks) AS TABLE
+    SELECT unit
+    FROM (SELECT unit, day, count(*) AS lists FROM exposures GROUP BY ALL)
+    WHERE lists > most_lists AND day BETWEEN coalesce(first_day, day) AND coalesce(last_day, day)
+    UNION
+    SELECT unit
+    FROM (
+        SELECT exposures.unit, clicks.day, count(*) AS n FROM clicks JOIN exposures USING (list_id) GROUP BY ALL
+    )
+    WHERE n > most_clicks AND day BETWEEN coalesce(first_day, day) AND coalesce(last_day + 1, day);
+
 -- For moments: of whole numbers, exactly, in whatever order the rows come.
 CREATE MACRO power_sums(y, x, py, px) AS [
     count(*)::HUGEINT, sum(y)::HUGEINT, sum(x)::HUGEINT, sum(py)::HUGEINT, sum(px)::HUGEINT,

@@ -12,12 +12,13 @@ import pytest
 from experiment_log import TEST, Quality, Record, simulated, written
 
 from service.evaluation.ab.analysis import analysed
-from service.evaluation.ab.comparing import all_effects
+from service.evaluation.ab.comparing import all_effects, figures
+from service.evaluation.ab.effects import Effect
 from service.evaluation.ab.events import open_events
 from service.evaluation.ab.events_experiment import open_experiment
 from service.evaluation.ab.interleaving import preference
-from service.evaluation.ab.result import Effects, Report
-from service.evaluation.ab.verdict import preferred
+from service.evaluation.ab.result import Effects, MetricEffect, Report
+from service.evaluation.ab.verdict import outcome, preferred
 from service.experiments.definitions import Experiment, Variant
 from service.experiments.records import Click, Exposure, View
 
@@ -189,3 +190,39 @@ def test_identical_rankers_are_not_told_apart() -> None:
 def test_the_definition_in_the_report_names_no_reader(tmp_path: Path) -> None:
     experiment = msgspec.structs.replace(TEST, overrides={"u7-0": "fresh"})
     assert b"u7-0" not in msgspec.json.encode(report_of(RECORDS, tmp_path, experiment))
+
+
+def test_a_sentence_never_excludes_what_the_test_did_not() -> None:
+    """Of few clicks, and fewer in the treatment, the lift's interval leaves out zero before the difference's does."""
+    v = 2.6e-5
+    effect = Effect(
+        control=0.05,
+        treatment=0.03,
+        difference=-0.02,
+        standard_error=(2 * v) ** 0.5,
+        p_value=0.014,
+        lift=-0.4,
+        lift_standard_error=(v / 0.05**2 + 0.03**2 * v / 0.05**4) ** 0.5,
+        theta=None,
+        n_control=5_000,
+        n_treatment=5_000,
+    )
+    told = figures(effect, 0.05)
+    assert told.lift_interval is not None
+    assert told.lift_interval[1] < 0 < told.interval[1]
+    primary = MetricEffect(
+        metric="ctr",
+        role="primary",
+        variant="fresh",
+        n_control=5_000,
+        n_treatment=5_000,
+        alpha=0.05,
+        adjusted=told,
+        plain=told,
+        p_corrected=told.p_value,
+        decided=False,
+    )
+    low, high = (f"{abs(end) / 0.05:.1%}" for end in told.interval)
+    assert outcome(primary, [], 0.05).sentence == (
+        f"Not decided: so far readers of “fresh” click between {low} less and {high} more often than the control’s."
+    )

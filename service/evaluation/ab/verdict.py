@@ -105,10 +105,9 @@ def _sentence(primary: MetricEffect, found: Found, minimum_effect: float) -> str
             f"{readers} clicked as often as the control’s: lifts of {percent(minimum_effect)}, which would matter, "
             f"are excluded ({_between(interval)})."
         )
-    return (
-        f"Not decided: {readers[0].lower()}{readers[1:]} may click more or less often; so far the interval of "
-        f"the lift is {_between(interval)}."
-    )
+    # The difference decides. In small samples the lift, whose error is another, may leave out zero before it does.
+    low, high = (end / primary.adjusted.control for end in primary.adjusted.interval)
+    return f"Not decided: so far {readers[0].lower()}{readers[1:]} click {_between((low, high))} often than the control’s."
 
 
 def _direction(lift: float) -> str:

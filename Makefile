@@ -24,7 +24,7 @@ run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http
 	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store --live $(LIVE)
 	@test -s var/newsroom.key || { umask 077; rm -f var/keys.toml; $(BIN)/python scripts/keys.py new newsroom \
 		--file var/keys.toml --scopes write,editor | sed -n 's/^key: //p' > var/newsroom.key; }
-	@echo "The key to write with stands in var/newsroom.key"
+	@echo "The key to write with, and to sign in to the console, stands in var/newsroom.key"
 	@test -s $(REPORT) || { mkdir -p var/reports && $(BIN)/python scripts/ab_simulate.py --store var/store --experiments $(TESTS) \
 		--experiment $(TEST) --events var/simulated && $(BIN)/python scripts/ab_report.py --events var/simulated \
 		--experiments $(TESTS) --experiment $(TEST) --out $(REPORT); }

@@ -1,0 +1,137 @@
+"""Owns how the installation is, for an editor: its snapshots, its experiments, and whether lists are good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from index.snapshot import DamagedSnapshot, Manifest, read_manifest
+from index.store import Store
+from service.archive import Archive
+from service.experiments.definitions import Experiments
+from service.listing import age_label
+from service.policy import Policy
+from service.query import Query
+from service.related import selected
+
+SAMPLED = 200  # newest articles whose lists are looked at: some 20 ms
+STALE_SECONDS = 24 * 3_600  # without a new article for so long, something is wrong in most newsrooms
+ENOUGH = 0.75  # as often as in the whole archive, the newest articles have full lists; less is worth a look
+
+
+class Lists(NamedTuple):
+    """Of the newest articles' lists: how many were looked at, full of related stories, filled up, short, empty."""
+
+    looked_at: int
+    full: int
+    filled: int
+    short: int
+    empty: int
+
+
+class Sign(NamedTuple):
+    """One thing that can be well or not. `state`: good, or look (somebody should)."""
+
+    name: str
+    value: str
+    state: str
+    note: str = ""
+
+
+def snapshots(store: Store, channel: str, serving: str | None) -> list[dict[str, Any]]:
+    """The snapshots of a channel, newest first, each with its quality and that of the one before it."""
+    found: list[dict[str, Any]] = []
+    before: Manifest | None = None
+    for snapshot_id in store.snapshot_ids():
+        try:
+            manifest = read_manifest(store.directory(snapshot_id))
+        except DamagedSnapshot as error:
+            found.append({"id": snapshot_id, "damaged": error.reason})
+            continue
+        if manifest.channel == channel:
+            found.append(_snapshot(manifest, before, serving))
+            before = manifest
+    return found[::-1]
+
+
+def experiments(found: Experiments, today: date, reports: Path | None) -> list[dict[str, Any]]:
+    """What is tested, with the report where there is one of its name; running ones first."""
+    order = {"running": 0, "planned": 1, "ended": 2}
+    told = [
+        {"experiment": each, "state": each.state(today), "report": _report(reports, each.key)}
+        for each in found.by_key.values()
+    ]
+    return sorted(told, key=lambda each: order[each["state"]])
+
+
+def lists_of_newest(archive: Archive, policy: Policy, now: int) -> Lists:
+    """What readers of the newest articles get, without asking the search process."""
+    rows = (row for row in archive.newest_rows(SAMPLED * 5) if archive.fact(row).visible_from <= now)
+    query = Query()
+    counts = {"full": 0, "filled": 0, "short": 0, "empty": 0}
+    for row in islice(rows, SAMPLED):
+        selection = selected(archive, row, query, policy, now)
+        shown = len(selection.shown)
+        kind = "empty" if not shown else "short" if shown < query.limit else "full"
+        counts["filled" if shown > selection.filled_from else kind] += 1
+    return Lists(sum(counts.values()), **counts)
+
+
+def signs(
+    archive: Archive, lists: Lists, problems: Sequence[str], lag_seconds: float, queue_limit: int, now: int
+) -> list[Sign]:
+    """Whether all is well, the most telling first."""
+    published_at = _newest(archive, now)
+    stale = published_at is None or now - published_at > STALE_SECONDS
+    waiting, manifest = len(archive.overlay.waiting), archive.snapshot.manifest
+    usual = manifest.quality.get("coverage")
+    poor = usual is not None and lists.looked_at >= SAMPLED and lists.full < ENOUGH * usual * lists.looked_at
+    return [
+        _sign("Faults", "none" if not problems else str(len(problems)), not problems, " · ".join(problems)),
+        _sign("Newest article", "none" if published_at is None else age_label(published_at, now) or "undated",
+              not stale, "No article has come for a day: does the newsroom’s feed still reach us?" if stale else ""),
+        _sign("Lists full of related stories", f"{lists.full} of {lists.looked_at}", not poor,
+              f"Of the newest articles’ lists; {lists.filled} filled up, {lists.short} short, {lists.empty} empty."
+              + ("" if usual is None else f" In the whole archive {usual:.0%} are full.")),
+        _sign("Waiting to be compared", str(waiting), waiting < queue_limit / 2,
+              "Their own lists are thin until then." if waiting else ""),
+        _sign("Live changes", "at once" if lag_seconds < 5 else f"{lag_seconds:.0f} s old", lag_seconds < 5),
+        _sign("Snapshot built", age_label(manifest.built_at, now), now - manifest.built_at < 7 * STALE_SECONDS,
+              f"{archive.snapshot.rows:,} articles, and {len(archive.overlay.held):,} changed since."),
+    ]  # fmt: skip
+
+
+def _newest(archive: Archive, now: int) -> int | None:
+    """When the newest article that readers can see was published."""
+    dates = (archive.fact(row) for row in archive.newest_rows(1_000))
+    return next((each.published_at for each in dates if each.visible_from <= now), None)
+
+
+def _sign(name: str, value: str, good: bool, note: str = "") -> Sign:
+    return Sign(name, value, "good" if good else "look", note)
+
+
+def _snapshot(manifest: Manifest, before: Manifest | None, serving: str | None) -> dict[str, Any]:
+    return {
+        "id": manifest.id,
+        "damaged": None,
+        "serving": manifest.id == serving,
+        "built_at": manifest.built_at,
+        "articles": manifest.counts.get("articles", 0),
+        "rejected": manifest.counts.get("rejected", 0),
+        "change": None if before is None else manifest.counts.get("articles", 0) - before.counts.get("articles", 0),
+        "quality": [(name, value, _before(before, name)) for name, value in manifest.quality.items()],
+        "model": manifest.models.get("dense", ""),
+    }
+
+
+def _before(before: Manifest | None, name: str) -> float | None:
+    return None if before is None else before.quality.get(name)
+
+
+def _report(reports: Path | None, key: str) -> str | None:
+    name = f"{key}.html"
+    return name if reports is not None and (reports / name).is_file() else None

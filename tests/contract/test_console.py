@@ -1,0 +1,275 @@
+"""The console: who gets in, what its pages tell, and that what an editor does there acts at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from newsroom import EDITOR, WRITER, Newsroom, story
+
+TOPIC = "ferry river crossing timetable harbour"
+
+
+@pytest.fixture
+def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
+    newsroom = Newsroom(tmp_path, search_socket=tmp_path / "nobody.sock")
+    ferries = [story(f"ferry/{n}", TOPIC, 10 + n, headline=f"The ferry, part {n}") for n in range(12)]
+    newsroom.rebuild([*ferries, story("market/day", "market stalls cheese bread", 2, headline="Market day")])
+    yield newsroom
+    newsroom.close()
+
+
+@pytest.fixture
+def editor(newsroom: Newsroom) -> FlaskClient:
+    """Signed in."""
+    client = newsroom.worker()
+    assert client.post("/console/sign-in", data={"key": EDITOR}).status_code == 303
+    return client
+
+
+def form_token(client: FlaskClient) -> str:
+    found = re.search(r'name="form_token" value="([0-9a-f]{40})"', client.get("/console/").text)
+    assert found
+    return found[1]
+
+
+def send(client: FlaskClient, path: str, **form: Any) -> Any:
+    return client.post(path, data={"form_token": form_token(client), **form})
+
+
+def ids(newsroom: Newsroom, article: str = "ferry/3") -> list[str]:
+    answer = newsroom.client.get("/v1/related", query_string={"id": article}).get_json()
+    return [item["teaser"]["id"] for item in answer["items"]]
+
+
+PAGES = [
+    "/console/", "/console/article?id=ferry/3", "/console/compare?id=ferry/3", "/console/draft",
+    "/console/storylines",
+    "/console/storyline?id=ferry/3", "/console/experiments", "/console/snapshots", "/console/health",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_shown_to_who_is_not_signed_in(newsroom: Newsroom, path: str) -> None:
+    answer = newsroom.client.get(path)
+    assert answer.status_code == 303
+    assert answer.location.startswith("/console/sign-in?next=")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens_for_an_editor(editor: FlaskClient, path: str) -> None:
+    answer = editor.get(path)
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("key", [WRITER, "rs_nobody", ""])
+def test_only_an_editors_key_signs_in(newsroom: Newsroom, key: str) -> None:
+    answer = newsroom.client.post("/console/sign-in", data={"key": key})
+    assert answer.status_code == 403
+    assert "no editor’s key" in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_who_was_sent_to_sign_in_comes_back_to_the_page(newsroom: Newsroom) -> None:
+    asked = newsroom.client.get("/console/article?id=ferry/3").location
+    answer = newsroom.client.post(asked, data={"key": EDITOR})
+    assert answer.location == "/console/article?id=ferry/3"
+    assert newsroom.client.get(answer.location).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "next", ["https://evil.example/", "//evil.example/", "/console/\\evil.example", "/v1/related"]
+)
+def test_signing_in_leads_nowhere_else(newsroom: Newsroom, next: str) -> None:
+    answer = newsroom.client.post("/console/sign-in", query_string={"next": next}, data={"key": EDITOR})
+    assert answer.location == "/console/"
+
+
+def test_a_session_ends_after_twelve_hours(newsroom: Newsroom, editor: FlaskClient) -> None:
+    newsroom.now += 12 * 3_600 - 1
+    assert editor.get("/console/").status_code == 200
+    newsroom.now += 1
+    assert editor.get("/console/").status_code == 303
+
+
+def test_a_revoked_key_ends_its_sessions(newsroom: Newsroom, editor: FlaskClient) -> None:
+    keys = newsroom.settings.keys
+    assert keys is not None
+    keys.write_text(keys.read_text().replace("[editor]", "[former]"))
+    newsroom.worker()
+    fresh = newsroom.worker()
+    fresh.set_cookie("related_console", editor.get_cookie("related_console", path="/console").value, path="/console")
+    assert fresh.get("/console/").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "change", [lambda c: c[:-1] + ("0" if c[-1] != "0" else "1"), lambda c: c.replace(".1", ".9", 1), lambda c: c[:9]]
+)
+def test_a_cookie_that_was_changed_opens_nothing(newsroom: Newsroom, editor: FlaskClient, change: Any) -> None:
+    cookie = editor.get_cookie("related_console", path="/console").value
+    newsroom.client.set_cookie("related_console", change(cookie), path="/console")
+    assert newsroom.client.get("/console/").status_code == 303
+
+
+def test_a_form_without_its_token_does_nothing(newsroom: Newsroom, editor: FlaskClient) -> None:
+    before = ids(newsroom)
+    form = {"article": "ferry/3", "story": before[0], "do": "exclude", "where": "here"}
+    for given in ({}, {"form_token": "0" * 40}):
+        answer = editor.post("/console/signals", data={**form, **given})
+        assert answer.status_code == 403
+        assert "This form is not valid any more" in answer.text
+    token = form_token(editor)
+    answer = editor.post(
+        "/console/signals", data={**form, "form_token": token}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert answer.status_code == 403
+    assert ids(newsroom) == before
+
+
+def test_a_pin_acts_at_once_and_is_told(editor: FlaskClient) -> None:
+    answer = send(
+        editor,
+        "/console/signals",
+        article="ferry/3",
+        story="market/day",
+        do="pin",
+        position="1",
+        until="24h",
+        note="harvest",
+    )
+    assert answer.status_code == 303
+    page = editor.get(answer.location).text
+    assert "Pinned. Readers see it from now on." in page
+    assert "pinned at 1" in page
+    assert "harvest" in page
+    assert editor.get("/v1/related?id=ferry/3").get_json()["items"][0]["teaser"]["id"] == "market/day"
+
+
+def test_a_pin_of_a_day_is_gone_the_day_after(newsroom: Newsroom, editor: FlaskClient) -> None:
+    send(editor, "/console/signals", article="ferry/3", story="market/day", do="pin", position="1", until="24h")
+    newsroom.now += 24 * 3_600
+    items = editor.get("/v1/related?id=ferry/3").get_json()["items"]
+    assert "market/day" not in [each["teaser"]["id"] for each in items]
+
+
+def test_left_out_in_this_list_is_not_left_out_in_others(newsroom: Newsroom, editor: FlaskClient) -> None:
+    story_id = ids(newsroom)[0]
+    send(editor, "/console/signals", article="ferry/3", story=story_id, do="exclude", where="here")
+    other = next(each for each in (f"ferry/{n}" for n in range(12)) if each not in ("ferry/3", story_id))
+    listed = [each["teaser"]["id"] for each in editor.get("/v1/related?id=ferry/3&limit=50").get_json()["items"]]
+    elsewhere = [each["teaser"]["id"] for each in editor.get(f"/v1/related?id={other}&limit=50").get_json()["items"]]
+    assert story_id not in listed
+    assert story_id in elsewhere
+
+
+def test_left_out_everywhere_is_left_out_everywhere(editor: FlaskClient) -> None:
+    send(editor, "/console/signals", article="ferry/5", story="ferry/5", do="exclude", where="everywhere")
+    for other in ("ferry/1", "ferry/3"):
+        items = editor.get(f"/v1/related?id={other}&limit=50").get_json()["items"]
+        assert "ferry/5" not in [each["teaser"]["id"] for each in items]
+
+
+def test_a_boost_takes_the_place_of_a_bury(newsroom: Newsroom, editor: FlaskClient) -> None:
+    for do in ("bury:0.1", "boost:2", "boost:5"):
+        send(editor, "/console/signals", article="ferry/3", story="ferry/5", do=do, where="here", until="")
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert [(each.kind, each.multiplier, each.target) for each in held.signals] == [("boost", 5.0, "ferry/5")]
+
+
+def test_a_signal_is_removed_by_its_place_in_the_set_that_was_seen(newsroom: Newsroom, editor: FlaskClient) -> None:
+    for target in ("ferry/5", "ferry/6"):
+        send(editor, "/console/signals", article="ferry/3", story=target, do="boost:2", where="here", until="")
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert send(editor, "/console/signals/remove", article="ferry/3", at="0", version="stale").status_code == 409
+    assert send(editor, "/console/signals/remove", article="ferry/3", at="0", version=held.version).status_code == 303
+    left = newsroom.live.signals_of("ferry/3")
+    assert left is not None
+    assert [each.target for each in left.signals] == ["ferry/6"]
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"do": "pin", "position": "no"}, "position: must be a number"),
+        ({"do": "pin", "position": "51"}, "position: a pin needs one from 1 to 50"),
+        ({"do": "boost:99"}, "multiplier: a boost needs one from 1 to 10"),
+        ({"do": "praise"}, "This cannot be done"),
+        ({}, "This cannot be done"),
+        ({"do": "exclude", "note": "x" * 501}, "note: is longer than 500"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_said(editor: FlaskClient, form: dict[str, str], says: str) -> None:
+    answer = send(editor, "/console/signals", article="ferry/3", story="ferry/5", where="here", **form)
+    assert answer.status_code == 422
+    assert says in answer.text
+
+
+def test_words_find_articles_and_so_does_an_id(editor: FlaskClient) -> None:
+    assert "Market day" in editor.get("/console/?q=MARKET").text
+    assert "The ferry, part 7" in editor.get("/console/?q=ferry/7").text
+    page = editor.get("/console/?q=zeppelin").text
+    assert "No teaser holds this word." in page
+    assert "only words were looked for" in page
+
+
+def test_a_list_says_why_each_story_is_there(editor: FlaskClient) -> None:
+    page = editor.get("/console/article?id=ferry/3").text
+    assert "likely to be linked by an editor" in page
+    assert re.search(r'<meter min="0" max="1" value="0\.\d{4}" aria-label="Relevance">', page)
+
+
+def test_two_policies_are_compared_by_what_moved(editor: FlaskClient) -> None:
+    page = editor.get("/console/compare?id=ferry/3&a=related&b=related").text
+    assert "6 of 6 stories in common" in page
+    assert page.count(">same place<") == 6
+
+
+def test_an_unknown_article_is_a_page_that_says_so(editor: FlaskClient) -> None:
+    answer = editor.get("/console/article?id=nobody")
+    assert answer.status_code == 404
+    assert "There is no article &#39;nobody&#39;" in answer.text
+    assert answer.content_type == "text/html; charset=utf-8"
+
+
+def test_another_snapshot_serves_when_an_editor_is_sure(newsroom: Newsroom, editor: FlaskClient) -> None:
+    first = newsroom.store.active_id("default")
+    newsroom.now += 60
+    second = newsroom.rebuild(
+        [story(f"ferry/{n}", TOPIC, 10 + n, headline=f"The ferry, part {n}") for n in range(12)]
+    )
+    assert newsroom.store.active_id("default") == second != first
+    assert send(editor, "/console/snapshots/serve", id=first).status_code == 422
+    assert send(editor, "/console/snapshots/serve", id="nosuch", sure="yes").status_code == 409
+    assert newsroom.store.active_id("default") == second
+    assert send(editor, "/console/snapshots/serve", id=first, sure="yes").status_code == 303
+    assert newsroom.store.active_id("default") == first
+    assert "Market day" in editor.get("/console/").text
+
+
+def test_a_draft_that_cannot_be_compared_is_kept_and_told(editor: FlaskClient) -> None:
+    page = send(editor, "/console/draft", headline="A new ferry", body="It crosses the river.").text
+    assert "Drafts cannot be compared now" in page
+    assert "It crosses the river." in page
+
+
+def test_health_tells_of_the_lists_of_the_newest_articles(editor: FlaskClient) -> None:
+    page = editor.get("/console/health").text
+    assert re.search(r"12 of 13", page)
+
+
+def test_only_a_copy_is_called_one(newsroom: Newsroom) -> None:
+    newsroom.now += 60
+    text = " ".join(f"The quay {n} was busy as boat {n * 7} landed catch {n * 13}." for n in range(60))
+    copies = [story(f"quay/{n}", text, 2 + n, headline="Busy day at the quay") for n in range(2)]
+    newsroom.rebuild([*copies, story("market/day", "market stalls cheese bread", 2, headline="Market day")], force=True)
+    client = newsroom.worker()
+    client.post("/console/sign-in", data={"key": EDITOR})
+    assert client.get("/console/").text.count('<span class="tag">copy</span>') == 1

@@ -1,0 +1,55 @@
+"""Owns what the console's pages share: how one is made, and how a request names an article and a policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, g, render_template
+
+from service.api.wiring import Wiring
+from service.archive import Archive
+from service.console.session import Session
+from service.policy import Policy
+from service.related import ArticleNotFound
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https: data:; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def page(wiring: Wiring, template: str, **content: Any) -> Response:
+    """A page of `templates/console`, for nobody to keep."""
+    session: Session | None = g.get("session")
+    told = render_template(f"console/{template}", title=wiring.settings.title, session=session, **content)
+    response = Response(told, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def signed_in() -> Session:
+    """Who asks: nobody else gets as far."""
+    session: Session = g.session
+    return session
+
+
+def row_of(archive: Archive, asked: str) -> int:
+    """The row of an ID, alias or URL; an editor may see what readers may not yet. Raises `ArticleNotFound`."""
+    row = archive.row_of_id(asked) if asked else None
+    row = archive.row_of_url(asked) if row is None and asked else row
+    if row is None or archive.own_id(row) is None:
+        raise ArticleNotFound(asked, archive.id)
+    return row
+
+
+def usual_policy(wiring: Wiring) -> Policy:
+    """The policy that answers where none is asked for."""
+    return wiring.policies[wiring.policies.default]
+
+
+def policy_of(wiring: Wiring, name: str | None) -> Policy:
+    """The policy of a name; the usual one where there is none."""
+    return wiring.policies.by_name.get(name or "", usual_policy(wiring))

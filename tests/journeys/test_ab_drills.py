@@ -223,5 +223,8 @@ def test_a_harmless_one_passes(rounds: int, tmp_path: Path) -> None:
 
 
 def shipping(round_: int, quality: Quality, folder: Path) -> str:
-    (outcome,) = effects_of(report_of(simulated(TEST, 3_000, round_, {"fresh": quality}), folder)).outcomes
+    effects = report_of(simulated(TEST, 3_000, round_, {"fresh": quality}), folder).effects
+    if effects is None:
+        return "hidden"  # of sound logs too two in a thousand are taken for damaged
+    (outcome,) = effects.outcomes
     return outcome.shipping

@@ -11,7 +11,6 @@ import numpy as np
 import ope_report
 import pytest
 
-from service.evaluation.ab.examination import examination
 from service.evaluation.ab.off_policy import (
     Choices,
     DeterministicLog,
@@ -174,26 +173,6 @@ def test_what_exploring_costs_is_estimated_without_bias_from_lists_that_explorin
     assert found.ips.low < truth < found.ips.high
     assert found.logged.high < truth  # as logged, stories from beyond the list are among them
     assert found.ips.standard_error < 0.002
-
-
-def test_how_often_readers_look_is_found_from_stories_that_stood_there_by_chance() -> None:
-    shown, _, clicked = exploring_lists(40_000)
-    exchanged, place = shown > 4, np.tile(np.arange(5), (40_000, 1))
-    found = examination(place[exchanged], clicked[exchanged] * 1.0, np.arange(exchanged.sum()))
-    assert [each.position for each in found] == [1, 2, 3, 4]
-    assert found[0].examined.value == 1
-    assert found[0].examined.standard_error == pytest.approx(0, abs=1e-12)
-    for each, truth in zip(found[1:], LOOK[2:] / LOOK[1], strict=True):
-        assert each.examined.value == pytest.approx(truth, abs=4 * each.examined.standard_error)
-        assert each.examined.standard_error < 0.03
-    naive = clicked[:, 4].mean() / clicked[:, 1].mean()  # better stories stand higher, which rates alone do not see
-    assert naive < LOOK[4] / LOOK[1] - 0.05
-
-
-def test_examination_needs_a_click_at_the_first_position_and_finds_no_position_in_nothing() -> None:
-    assert examination(np.array([], int), np.array([]), np.array([])) == ()
-    with pytest.raises(ValueError, match="nothing at position 2 was clicked"):
-        examination(np.array([2, 3]), np.array([0.0, 1.0]), np.arange(2))
 
 
 def event_log(folder: Path, lists: int = 3_000) -> Path:

@@ -8,10 +8,10 @@ import pytest
 from service.evaluation.ab.replay import LoggedList, replay
 
 LISTS = [
-    LoggedList("a1", "ann", ("x", "y", "z"), frozenset("z")),
-    LoggedList("a2", "ann", ("x", "y", "z"), frozenset("xy")),
-    LoggedList("a3", "bob", ("x", "y", "z"), frozenset()),
-    LoggedList("a4", "cid", ("z", "x"), frozenset("z")),
+    LoggedList(0, "a1", "ann", ("x", "y", "z"), frozenset("z")),
+    LoggedList(0, "a2", "ann", ("x", "y", "z"), frozenset("xy")),
+    LoggedList(0, "a3", "bob", ("x", "y", "z"), frozenset()),
+    LoggedList(0, "a4", "cid", ("z", "x"), frozenset("z")),
 ]
 
 

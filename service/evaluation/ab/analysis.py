@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -13,7 +13,8 @@ from service.evaluation.ab.events import Events
 from service.evaluation.ab.events_experiment import Denominator, ExperimentEvents, open_experiment
 from service.evaluation.ab.methods import METHODS, versions
 from service.evaluation.ab.result import Effects, Report, Span
-from service.evaluation.ab.trust import arms_of, faults, left_out, log_counts, sample_ratio
+from service.evaluation.ab.tally import left_out, log_counts
+from service.evaluation.ab.trust import arms_of, faults, sample_ratio, warnings
 from service.evaluation.ab.verdict import preferred
 from service.experiments.definitions import Experiment
 
@@ -36,7 +37,7 @@ def analysed(
     lines = events.lines()
     arms = arms_of(experiment, found.counts())
     ratio = sample_ratio(experiment, arms)
-    wrong = faults(found, lines, arms, ratio)
+    wrong = faults(found, lines, arms, ratio, denominator)
     effects = None if wrong else all_effects(found, denominator, progress)
     return Report(
         verdict=_verdict(experiment, wrong, effects),
@@ -46,9 +47,10 @@ def analysed(
         until=until,
         span=_span(found),
         faults=wrong,
+        warnings=warnings(found, arms, denominator, datetime.fromtimestamp(generated, UTC).date()),
         sample_ratio=ratio,
         arms=arms,
-        log=log_counts(lines),
+        log=log_counts(lines, events.first_malformed()),
         left_out=left_out(found),
         effects=effects,
         methods=METHODS,

@@ -7,20 +7,27 @@ Reads only: a segment may be written to or replaced at any time; one removed whi
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 
+
+class _HasKind(msgspec.Struct):
+    kind: object
+
+
+_decode = msgspec.json.Decoder(_HasKind).decode
 _BLOCK = 1 << 16
-_NAMED = 10  # so many malformed lines are named
+NAMED = 10  # so many malformed lines, and torn files, are named
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,8 @@ class Events:
     def first_malformed(self) -> list[MalformedLine]:
         """The first ten malformed lines, to look at."""
         named: list[MalformedLine] = []
-        for name, _ in self.rows(_MALFORMED):
-            named += _malformed_lines(Path(name), _NAMED - len(named))
+        for name, n in sorted(self.rows(_MALFORMED), key=lambda row: Path(row[0]).name):
+            named += _malformed_lines(Path(name), min(n, NAMED - len(named)))
         return named
 
 
@@ -161,19 +168,14 @@ def _beginning(segment: Path, size: int, scratch: Path) -> Path:
 
 
 def _malformed_lines(segment: Path, limit: int) -> list[MalformedLine]:
-    found: list[MalformedLine] = []
+    """The first so many; reads no further than these."""
     with segment.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if len(found) == limit:
-                break
-            if line.strip() and not _has_kind(line):
-                found.append(MalformedLine(segment.name, number))
-    return found
+        found = (number for number, line in enumerate(file, 1) if line.strip() and not _has_kind(line))
+        return [MalformedLine(segment.name, number) for number in islice(found, limit)]
 
 
 def _has_kind(line: bytes) -> bool:
     try:
-        record = json.loads(line)
-    except ValueError:
+        return _decode(line).kind is not None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
-    return isinstance(record, dict) and record.get("kind") is not None

@@ -78,6 +78,27 @@ class ExperimentEvents:
         """By arm; units are what the sample ratio is of."""
         return {arm: Counts(*rest) for arm, *rest in self.events.rows("FROM arm_counts()")}
 
+    def newcomers(self) -> dict[date, dict[str, int]]:
+        """By day and arm, how many units were first seen then."""
+        return _nested((_date(day), arm, n) for day, arm, n in self.events.rows("FROM newcomers()"))
+
+    def some_units(self, most: int) -> list[tuple[str, str, date]]:
+        """Units at random, always the same ones: the unit, its arm, and the day on which it was first seen."""
+        query = "SELECT unit, arm, first_day FROM units ORDER BY hash(unit), unit LIMIT $most"
+        return [(unit, arm, _date(day)) for unit, arm, day in self.events.rows(query, most=most)]
+
+    def lists_by_day(self) -> dict[date, dict[str, int]]:
+        """By day and arm."""
+        return _nested((_date(day), arm, n) for day, arm, n in self.events.rows("FROM lists_by_day()"))
+
+    def view_rate(self) -> ByArm:
+        """Over the units: y viewed lists, x lists."""
+        return {arm: moments_of(sums) for arm, sums in self.events.rows("FROM views_by_arm()")}
+
+    def orphans(self) -> dict[str, tuple[int, int]]:
+        """By arm as logged: views and clicks of lists that the log does not have, and all views and clicks."""
+        return {arm: (orphans, events) for arm, orphans, events in self.events.rows("FROM orphans ORDER BY arm")}
+
     def moments(self, denominator: Denominator) -> ByArm:
         """Over the units with a list (or a viewed one): y clicks, x lists; before the test, py clicks, px lists.
 
@@ -117,10 +138,6 @@ class ExperimentEvents:
         rows = self.events.rows("FROM guardrail_moments()")
         found = _nested((name, arm, moments_of(sums, scale)) for name, scale, arm, sums in rows)
         return found | {"coverage": self._coverage()}
-
-    def distinct_stories(self) -> dict[str, int]:
-        """By arm, how many different stories it showed."""
-        return dict(self.events.rows("FROM distinct_stories()"))
 
     def latency(self) -> dict[str, dict[str, Quantile]]:
         """`latency_p95_ms` and `latency_p99_ms` by arm, to a microsecond."""

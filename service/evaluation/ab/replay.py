@@ -16,8 +16,9 @@ from service.evaluation.ab.clustered import Mean, clustered_mean
 
 
 class LoggedList(msgspec.Struct, frozen=True):
-    """A list that a reader got: its stories by position, and those that were clicked."""
+    """A list that a reader got, `at` in epoch seconds: its stories by position, and those that were clicked."""
 
+    at: int
     article_id: str
     unit: str
     items: tuple[str, ...]

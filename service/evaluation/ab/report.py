@@ -19,7 +19,7 @@ SHARES = ("empty_lists", "fallback_lists", "same_section")
 
 def as_text(report: Report) -> str:
     """The verdict and the main figures for a terminal."""
-    lines = [report.verdict, *report.faults, ""]
+    lines = [report.verdict, *report.faults, *report.warnings, ""]
     if report.sample_ratio is not None:
         lines.append(f"sample ratio: p {is_p(report.sample_ratio.p_value)}")
     lines += [f"  {arm.key}: {arm.units:,} readers, expected {arm.expected:,.0f}" for arm in report.arms]
@@ -29,6 +29,8 @@ def as_text(report: Report) -> str:
             f"{METRIC_NAMES[each.metric]}, {each.variant}: {number(found.control)} → {number(found.treatment)}, "
             f"lift {lift(found.lift)} ({lifts(found.lift_interval)}), p {is_p(each.p_corrected)} ({ROLES[each.role]})"
         )
+    for none in report.effects.untold if report.effects else ():
+        lines.append(f"{METRIC_NAMES[none.what]}, {none.variant}: cannot be told, {none.reason}")
     for guardrail in report.effects.guardrails if report.effects else ():
         lines.append(
             f"guardrail {guardrail.name}, {guardrail.variant}: {guardrail.verdict}, "

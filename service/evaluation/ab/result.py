@@ -200,7 +200,8 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report says. `effects` is None where the data must not be used: `faults` says why.
-    An interleaved test, in which every reader is in both variants, has no sample ratio.
+    `warnings`: what is odd in the data, and hides nothing. An interleaved test, in which every reader is in both
+    variants, has no sample ratio.
 
     The definition is without its overrides, which name readers. `until`: lists of that day and later were not read.
     """
@@ -212,6 +213,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     until: date | None
     span: Span
     faults: tuple[str, ...]
+    warnings: tuple[str, ...]
     sample_ratio: SampleRatio | None
     arms: tuple[Arm, ...]
     log: tuple[Count, ...]

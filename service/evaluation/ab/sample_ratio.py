@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 from scipy.stats import chisquare
 
 THRESHOLD = 0.001  # below it the effects are hidden; the usual choice: Fabijan et al., 2019
+LEAST_EXPECTED = 100  # units of an arm in a day: chi-square is wrong by less than twice that far out in its tail
 
 
 def sample_ratio_mismatch(counts: Sequence[int], weights: Sequence[float]) -> float:
@@ -23,3 +25,14 @@ def sample_ratio_mismatch(counts: Sequence[int], weights: Sequence[float]) -> fl
     if not observed.any():
         return 1.0
     return float(chisquare(observed, observed.sum() * shares / shares.sum()).pvalue)
+
+
+def mismatched_days(days: Mapping[date, Sequence[int]], weights: Sequence[float]) -> list[date]:
+    """The days whose counts by arm differ from the shares, at `THRESHOLD` for all days together (Bonferroni).
+
+    Days on which an arm should have less than `LEAST_EXPECTED` units tell nothing. The units must be those that are
+    new on the day: whether others come again is the variants' doing.
+    """
+    smallest = min(weights) / sum(weights)
+    told = {day: counts for day, counts in days.items() if sum(counts) * smallest >= LEAST_EXPECTED}
+    return [day for day, counts in told.items() if sample_ratio_mismatch(counts, weights) < THRESHOLD / len(told)]

@@ -1,4 +1,4 @@
-"""Owns whether an experiment's data may be used: who fell to which variant, what the log holds, what was left out.
+"""Owns whether an experiment's data may be used: who fell to which variant, and what speaks against the data.
 
 Where they may not be used, a report shows no effects: a plausible figure of damaged data is worse than none.
 """
@@ -6,39 +6,20 @@ Where they may not be used, a report shows no effects: a plausible figure of dam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
+from service.evaluation.ab.days import dates, day_faults, silent_days
+from service.evaluation.ab.effects import Effect, NoEffect, ratio_effect
 from service.evaluation.ab.events import Lines
-from service.evaluation.ab.events_experiment import Counts, ExperimentEvents
-from service.evaluation.ab.result import Arm, Count, SampleRatio
+from service.evaluation.ab.events_experiment import ByArm, Counts, Denominator, ExperimentEvents
+from service.evaluation.ab.result import Arm, SampleRatio
 from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
-from service.experiments.assignment import assign
+from service.evaluation.ab.tally import unknown_variants
 from service.experiments.definitions import INTERLEAVED, Experiment
 
 TOLERATED = 0.01  # share of readers, lists or lines: what is left out above this is no longer a trifle
 MISTIMED = 0.1  # share of views and clicks that may come late or from wrong clocks: tabs stay open for days
-CHECKED_UNITS = 20_000  # whose variant is computed again
-
-LEFT_OUT = {
-    "no_unit": ("lists without a reader’s ID", ""),
-    "outside_dates": ("lists outside the test’s days", ""),
-    "unknown_variant": ("lists of variants that the definition does not name", ""),
-    "override": ("readers whom the definition puts into a variant", ""),
-    "two_arms": ("readers who were in two variants", ""),
-    "bot": ("readers who are programs", "more than 100 clicks or 1,000 lists a day"),
-}
-STATUSES = {
-    "accepted": "that count",
-    "late": "that came after the token’s end",
-    "future": "from a clock that is ahead",
-    "early": "from before their list",
-    "logged_twice": "written down twice",
-    "replay": "sent again",
-    "incomplete": "that lack something",
-    "malformed": "that can’t be read",
-    "unknown_kind": "of an unknown kind",
-    "torn": "torn at a segment’s end",
-}
-KINDS = {"exposure": "lists", "view": "views", "click": "clicks", "": "lines"}
+LEAST_UNITS = 100  # of an arm whose views are compared: with fewer, a mean is not near enough to normal
 
 
 def arms_of(experiment: Experiment, counts: Mapping[str, Counts]) -> tuple[Arm, ...]:
@@ -66,42 +47,28 @@ def sample_ratio(experiment: Experiment, arms: Sequence[Arm]) -> SampleRatio | N
     return SampleRatio(p_value=p, threshold=THRESHOLD, mismatch=p < THRESHOLD)
 
 
-def faults(found: ExperimentEvents, lines: Lines, arms: Sequence[Arm], ratio: SampleRatio | None) -> tuple[str, ...]:
+def faults(
+    found: ExperimentEvents, lines: Lines, arms: Sequence[Arm], ratio: SampleRatio | None, denominator: Denominator
+) -> tuple[str, ...]:
     """Why the data must not be used, a sentence each; none if they may."""
-    said = [
-        "No list of this experiment counts." if not _units(arms) else "",
-        _mismatch(arms, ratio),
-        *(f"Variant “{arm.key}” has no lists." for arm in arms if _units(arms) and not arm.units),
+    if not _units(arms):
+        return ("No list of this experiment counts.", *_left_out_faults(found, arms), *_line_faults(lines))
+    return (
+        *_mismatch(arms, ratio),
+        *(f"Variant “{arm.key}” has no lists." for arm in arms if not arm.units),
         *_left_out_faults(found, arms),
-        _assignment_fault(found),
+        *day_faults(found),
+        *(_views_lost(found) if denominator == "views" else ()),
         *_line_faults(lines),
-    ]
-    return tuple(each for each in said if each)
+    )
 
 
-def log_counts(lines: Lines) -> tuple[Count, ...]:
-    """What became of every line of the log, the whole installation’s."""
-    counts = [
-        Count(what=f"{KINDS.get(kind, kind)} {STATUSES.get(status, status)}", n=n, of="lines")
-        for (kind, status), n in lines.counts.items()
-        if status != "refused"
-    ]
-    refused = [Count(what=f"refused: {each}", n=n, of="events") for each, n in lines.refused.items()]
-    return (*counts, *refused)
-
-
-def left_out(found: ExperimentEvents) -> tuple[Count, ...]:
-    """What of the experiment counts in no effect, by reason."""
-    lists = dict(found.events.rows("SELECT reason, count(*) FROM lists WHERE reason <> 'used' GROUP BY reason"))
-    units = dict(found.events.rows("SELECT reason, count(*) FROM excluded_units GROUP BY reason"))
-    return tuple(
-        Count(
-            what=what,
-            n=units.get(reason, 0) if reason in ("override", "two_arms", "bot") else lists.get(reason, 0),
-            of=f"readers, {lists.get(reason, 0):,} lists" if reason in ("override", "two_arms", "bot") else "lists",
-            note=", ".join(_unknown_variants(found)) if reason == "unknown_variant" else note,
-        )
-        for reason, (what, note) in LEFT_OUT.items()
+def warnings(found: ExperimentEvents, arms: Sequence[Arm], denominator: Denominator, today: date) -> tuple[str, ...]:
+    """What one should know of the data that may be used all the same, a sentence each."""
+    silent = silent_days(found, today) if _units(arms) else []
+    return (
+        *(_views_lost(found) if denominator == "exposures" else ()),
+        *([f"No list of the test is known of {dates(silent)}."] if silent else ()),
     )
 
 
@@ -109,11 +76,11 @@ def _units(arms: Sequence[Arm]) -> int:
     return sum(arm.units for arm in arms)
 
 
-def _mismatch(arms: Sequence[Arm], ratio: SampleRatio | None) -> str:
+def _mismatch(arms: Sequence[Arm], ratio: SampleRatio | None) -> list[str]:
     if ratio is None or not ratio.mismatch:
-        return ""
+        return []
     told = ", ".join(f"“{arm.key}” has {arm.units:,} readers instead of {arm.expected:,.0f}" for arm in arms)
-    return f"Readers did not fall to the variants as planned: {told}."
+    return [f"Readers did not fall to the variants as planned: {told}."]
 
 
 def _left_out_faults(found: ExperimentEvents, arms: Sequence[Arm]) -> list[str]:
@@ -124,39 +91,45 @@ def _left_out_faults(found: ExperimentEvents, arms: Sequence[Arm]) -> list[str]:
     ((two_arms,),) = found.events.rows("SELECT count(*) FROM excluded_units WHERE reason = 'two_arms'")
     said = []
     if unknown > TOLERATED * lists:
-        names = ", ".join(_unknown_variants(found))
+        names = ", ".join(unknown_variants(found))
         said.append(f"{unknown:,} of {lists:,} lists are of variants that the definition does not name: {names}.")
     if two_arms > TOLERATED * (two_arms + _units(arms)):
         said.append(f"{two_arms:,} readers were in two variants: labels, weights or salt were changed in the test.")
-    return said
+    return said + [
+        f"{orphans:,} of {n:,} views and clicks of “{arm}” are of lists that the log does not have: lists were lost."
+        for arm, (orphans, n) in found.orphans().items()
+        if orphans > TOLERATED * n
+    ]
 
 
-def _unknown_variants(found: ExperimentEvents) -> list[str]:
-    rows = found.events.rows(
-        "SELECT DISTINCT variant FROM lists WHERE reason = 'unknown_variant' ORDER BY 1 LIMIT 10"
-    )
-    return [str(variant) for (variant,) in rows]
+def _views_lost(found: ExperimentEvents) -> list[str]:
+    """The block stands in the same place for all, so that its lists, whatever is in them, are seen as often."""
+    control, *variants = (variant.key for variant in found.experiment.variants)
+    effects = {variant: _view_rate_effect(found.view_rate(), control, variant) for variant in variants}
+    return [
+        f"Of the lists of “{variant}” {effect.treatment:.1%} were seen, of “{control}” {effect.control:.1%}: "
+        "views were lost, or lists came too late or empty."
+        for variant, effect in effects.items()
+        if effect is not None and effect.p_value < THRESHOLD / len(variants)
+    ]
 
 
-def _assignment_fault(found: ExperimentEvents) -> str:
-    """The variant of a unit is arithmetic: done again, it shows labels that were mixed up."""
-    if found.experiment.mode == "interleave":
-        return ""
-    rows = found.events.rows(f"SELECT unit, arm FROM units ORDER BY hash(unit), unit LIMIT {CHECKED_UNITS}")  # noqa: S608
-    again = ((assign(found.experiment, unit), arm) for unit, arm in rows)
-    wrong = sum(assigned is not None and assigned.variant.key != arm for assigned, arm in again)
-    if wrong <= TOLERATED * len(rows):
-        return ""
-    return f"{wrong:,} of {len(rows):,} readers got another variant than their ID leads to: labels were mixed up."
+def _view_rate_effect(rates: ByArm, control: str, variant: str) -> Effect | None:
+    """None where there are too few units, or all lists were seen, or none."""
+    if any(key not in rates or rates[key].n < LEAST_UNITS for key in (control, variant)):
+        return None
+    try:
+        return ratio_effect(rates[control], rates[variant])
+    except NoEffect:
+        return None
 
 
 def _line_faults(lines: Lines) -> list[str]:
-    def number(statuses: Sequence[str], kinds: Sequence[str]) -> int:
-        return sum(n for (kind, status), n in lines.counts.items() if status in statuses and kind in kinds)
+    def number(*statuses: str) -> int:
+        return sum(n for (_, status), n in lines.counts.items() if status in statuses)
 
-    unreadable = number(("malformed", "unknown_kind", "incomplete"), tuple(KINDS))
-    mistimed = number(("late", "future", "early"), ("view", "click"))
-    reports = mistimed + number(("accepted",), ("view", "click"))
+    unreadable, mistimed = number("malformed", "unknown_kind", "incomplete"), number("late", "future", "early")
+    reports = mistimed + sum(lines.counts.get((kind, "accepted"), 0) for kind in ("view", "click"))
     said = []
     if unreadable > TOLERATED * lines.total:
         said.append(f"{unreadable:,} of {lines.total:,} lines of the log can’t be read.")

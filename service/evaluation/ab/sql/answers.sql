@@ -3,6 +3,15 @@ CREATE OR REPLACE MACRO arm_counts() AS TABLE
     SELECT arm, count(*), sum(lists)::BIGINT, sum(viewed)::BIGINT, sum(clicks)::BIGINT
     FROM units GROUP BY arm ORDER BY arm;
 
+CREATE OR REPLACE MACRO newcomers() AS TABLE
+    SELECT first_day, arm, count(*) FROM units GROUP BY first_day, arm ORDER BY first_day, arm;
+
+CREATE OR REPLACE MACRO lists_by_day() AS TABLE
+    SELECT day, variant, count(*) FROM lists WHERE reason = 'used' GROUP BY day, variant ORDER BY day, variant;
+
+CREATE OR REPLACE MACRO views_by_arm() AS TABLE
+    SELECT arm, power_sums(viewed, lists, 0, 0) FROM units GROUP BY arm ORDER BY arm;
+
 CREATE OR REPLACE MACRO arm_moments(denominator) AS TABLE
     SELECT arm, power_sums(y, x, pre_clicks, pre_lists)
     FROM (
@@ -78,19 +87,18 @@ CREATE OR REPLACE MACRO used_exposures() AS TABLE
     WHERE experiment = getvariable('experiment') AND variant = arm
         AND day BETWEEN getvariable('starts') AND getvariable('ends') - 1;
 
-CREATE OR REPLACE MACRO distinct_stories() AS TABLE
-    SELECT arm, count(DISTINCT story) FROM (SELECT arm, unnest(story_ids) AS story FROM used_exposures())
-    GROUP BY arm ORDER BY arm;
-
 CREATE OR REPLACE MACRO coverage_moments(size) AS TABLE
     WITH grouped AS (
-        SELECT unit, (row_number() OVER (PARTITION BY arm ORDER BY hash(unit), unit) - 1) // size AS readers
+        SELECT unit, arm, (row_number() OVER (PARTITION BY arm ORDER BY hash(unit), unit) - 1) // size AS readers
         FROM units
         QUALIFY readers < count(*) OVER (PARTITION BY arm) // size  -- a smaller rest is left out
     ), shown AS (
-        SELECT DISTINCT arm, readers, unnest(story_ids) AS story FROM used_exposures() JOIN grouped USING (unit)
-    ), covered AS (
-        SELECT arm, readers, count(*) AS stories FROM shown GROUP BY arm, readers
+        SELECT DISTINCT used.arm, readers, unnest(story_ids) AS story
+        FROM used_exposures() AS used JOIN grouped USING (unit)
+    ), covered AS (  -- a group that was shown nothing counts too
+        SELECT arm, readers, count(story) AS stories
+        FROM (SELECT DISTINCT arm, readers FROM grouped) LEFT JOIN shown USING (arm, readers)
+        GROUP BY arm, readers
     )
     SELECT arm, power_sums(stories, 1, 0, 0) FROM covered GROUP BY arm ORDER BY arm;
 

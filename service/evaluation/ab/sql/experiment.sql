@@ -1,5 +1,6 @@
 -- One experiment: every list of it with what became of it and why it counts or not (`lists`), the units that do not
--- count (`excluded_units`), and the units that do (`units`). Days are numbered from 1970-01-01.
+-- count (`excluded_units`), the units that do (`units`), and views and clicks of no known list (`orphans`). Days are
+-- numbered from 1970-01-01.
 CREATE OR REPLACE TABLE lists AS
 SELECT
     list_id, unit, variant, override, day, block,
@@ -40,7 +41,7 @@ FROM excluded_units WHERE lists.unit = excluded_units.unit AND lists.reason = 'u
 CREATE OR REPLACE TABLE units AS
 WITH used AS (
     SELECT
-        unit, any_value(variant) AS arm,
+        unit, any_value(variant) AS arm, min(day) AS first_day,
         count(*) AS lists, count(*) FILTER (viewed) AS viewed,
         sum(clicks)::BIGINT AS clicks, coalesce(sum(clicks) FILTER (viewed), 0)::BIGINT AS viewed_clicks,
         count(*) FILTER (empty) AS empty, count(*) FILTER (fallback_used) AS fallback,
@@ -60,3 +61,10 @@ WITH used AS (
 )
 SELECT used.*, coalesce(pre_clicks, 0) AS pre_clicks, coalesce(pre_lists, 0) AS pre_lists
 FROM used LEFT JOIN before USING (unit);
+
+-- By variant as the views and clicks say it: those of lists that the log does not have, and all.
+CREATE OR REPLACE TABLE orphans AS
+SELECT coalesce(line.variant, '') AS arm, count(*) FILTER (lists.list_id IS NULL) AS orphans, count(*) AS events
+FROM line LEFT JOIN lists USING (list_id)
+WHERE status = 'accepted' AND kind IN ('view', 'click') AND experiment = getvariable('experiment')
+GROUP BY ALL;

@@ -25,7 +25,7 @@ SELECT
     list_transform(items, lambda item: item.id) AS story_ids,
     list_transform(items, lambda item: item.team) AS teams,
     propensities, quarantine,
-    coalesce(clicked_id, '') AS clicked_id,  -- part of the key of an event: views have none
+    if(kind = 'click', coalesce(clicked_id, ''), '') AS clicked_id,  -- part of the key of an event: views have none
     "position", reason, "count",
     CASE WHEN kind IS NULL THEN file END AS malformed_file,
     CASE
@@ -35,9 +35,9 @@ SELECT
         WHEN kind = 'refused' THEN if(reason IS NULL OR "count" IS NULL, 'incomplete', 'refused')
         WHEN list_id IS NULL OR article_id IS NULL OR block IS NULL OR policy IS NULL THEN 'incomplete'
         WHEN kind = 'exposure' AND (unit IS NULL OR items IS NULL) THEN 'incomplete'
-        WHEN kind = 'click' AND clicked_id IS NULL THEN 'incomplete'
-        WHEN quarantine IS NOT NULL THEN quarantine
-        ELSE 'accepted'
+        WHEN kind = 'click' AND parsed.clicked_id IS NULL THEN 'incomplete'
+        WHEN quarantine NOT IN ('late', 'future', 'early') THEN 'incomplete'
+        ELSE coalesce(quarantine, 'accepted')
     END AS status
 FROM parsed;
 

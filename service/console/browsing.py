@@ -11,6 +11,7 @@ import msgspec
 from index.snapshot import FLAG_WITHDRAWN
 from service.archive import Archive
 from service.drafts import related_to_draft
+from service.embed.stories import safe
 from service.listing import age_label
 from service.policy import Policy
 from service.query import Query
@@ -38,6 +39,7 @@ def story(archive: Archive, row: int, now: int) -> dict[str, Any]:
     teaser: dict[str, Any] = msgspec.json.decode(archive.teaser(row))
     return {
         **teaser,
+        "url": safe(teaser.get("url", "")),
         "age_label": age_label(facts.published_at, now),
         "live": row in archive.overlay.facts,
         "embargoed": facts.visible_from > now,

@@ -23,7 +23,10 @@ SELECT
     coalesce(override, false) AS override, channel, snapshot_id, coalesce(fallback_used, false) AS fallback_used,
     took_ms, same_section, age_days, diversity, duplicates,
     list_transform(items, lambda item: item.id) AS story_ids,
-    list_transform(items, lambda item: item.team) AS teams,
+    if(  -- of most lists no story has a team, and nothing is to be stored
+        len(list_filter(items, lambda item: item.team IS NOT NULL)) > 0,
+        list_transform(items, lambda item: item.team), NULL
+    ) AS teams,
     propensities, quarantine,
     if(kind = 'click', coalesce(clicked_id, ''), '') AS clicked_id,  -- part of the key of an event: views have none
     "position", reason, "count",

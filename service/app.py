@@ -19,6 +19,7 @@ from service.brands import read_brands
 from service.catalogue import Catalogue
 from service.config import Settings
 from service.console.routes import register_console
+from service.embed.routes import register_embed
 from service.experiments.definitions import read_experiments
 from service.experiments.recorder import recorder_of
 from service.following import Following
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     register_routes(app, wiring)
     register_events(app, wiring)
     register_writing(app, wiring)
+    register_embed(app, wiring)
     register_pages(app, wiring)
     register_console(app, wiring)
     register_errors(app, wiring.catalogue)

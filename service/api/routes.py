@@ -22,6 +22,7 @@ from service.api.writing import OPERATIONS
 from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
+from service.embed.operations import embed_operations
 from service.listing import RelatedList
 from service.policy import Policies, Policy
 from service.query import DEFAULT_BLOCK, Query
@@ -102,6 +103,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(
             path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
         ),
+        *embed_operations(policies),
         *EVENT_OPERATIONS,
         *OPERATIONS,
         Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
@@ -122,7 +124,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
     asked_of_lists = list_parameters(policies)
 
     def query_of(values: dict[str, Any]) -> tuple[Query, Policy]:
-        return _query(values), policies[values["policy"]]
+        return list_query(values), policies[values["policy"]]
 
     defaults = read_parameters(asked_of_lists, MultiDict())
     plain = query_of(defaults)  # what a request without parameters asks for
@@ -137,7 +139,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         access.check_read()
         values = read_parameters((ID, URL, *asked_of_lists), request.args)
         archive = wiring.current()
-        return list_response(listed(archive, *_asked_row(archive, values), *query_of(values)), origins)
+        return list_response(listed(archive, *asked_row(archive, values), *query_of(values)), origins)
 
     def of_a_body() -> Response:
         key = access.require("read")
@@ -205,7 +207,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         access.check_read()
         values = read_parameters((ID, URL), request.args)
         archive = wiring.current()
-        return _article_response(archive, *_asked_row(archive, values), clock())
+        return _article_response(archive, *asked_row(archive, values), clock())
 
     def shown_policies() -> Response:
         access.check_read()
@@ -276,7 +278,8 @@ def _examples(raw: bytes) -> Examples | None:
     return read_body(raw, Examples, "invalid_examples")
 
 
-def _asked_row(archive: Archive, values: dict[str, Any]) -> tuple[int | None, str]:
+def asked_row(archive: Archive, values: dict[str, Any]) -> tuple[int | None, str]:
+    """The row that `id` or `url` names, None when unknown, and the name. Raises `ProblemFound` for none and both."""
     identifier, url = values["id"], values["url"]
     if (identifier is None) == (url is None):
         raise ProblemFound(400, "invalid_id", "Give exactly one of the parameters id and url.")
@@ -286,7 +289,8 @@ def _asked_row(archive: Archive, values: dict[str, Any]) -> tuple[int | None, st
     return (archive.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
 
 
-def _query(values: dict[str, Any]) -> Query:
+def list_query(values: dict[str, Any]) -> Query:
+    """The values of `list_parameters` as a query."""
     fallback = values["fallback"]
     return Query(
         limit=values["limit"],

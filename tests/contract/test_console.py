@@ -269,7 +269,9 @@ def test_only_a_copy_is_called_one(newsroom: Newsroom) -> None:
     newsroom.now += 60
     text = " ".join(f"The quay {n} was busy as boat {n * 7} landed catch {n * 13}." for n in range(60))
     copies = [story(f"quay/{n}", text, 2 + n, headline="Busy day at the quay") for n in range(2)]
-    newsroom.rebuild([*copies, story("market/day", "market stalls cheese bread", 2, headline="Market day")], force=True)
+    newsroom.rebuild(
+        [*copies, story("market/day", "market stalls cheese bread", 2, headline="Market day")], force=True
+    )
     client = newsroom.worker()
     client.post("/console/sign-in", data={"key": EDITOR})
     assert client.get("/console/").text.count('<span class="tag">copy</span>') == 1

@@ -107,7 +107,8 @@ def _sentence(primary: MetricEffect, found: Found, minimum_effect: float) -> str
         )
     # The difference decides. In small samples the lift, whose error is another, may leave out zero before it does.
     low, high = (end / primary.adjusted.control for end in primary.adjusted.interval)
-    return f"Not decided: so far {readers[0].lower()}{readers[1:]} click {_between((low, high))} often than the control’s."
+    their = readers[0].lower() + readers[1:]
+    return f"Not decided: so far {their} click {_between((low, high))} often than the control’s."
 
 
 def _direction(lift: float) -> str:

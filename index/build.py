@@ -15,7 +15,7 @@ import numpy.typing as npt
 from index.article import UNDATED, Article, iso_time
 from index.cache import MANY_SMALL, VectorCache, cached_embed
 from index.checks import Refusal, mass_withdrawal, refusals, regressions, still_shown
-from index.clean import RECIPE, full_text, head_text, passages
+from index.clean import RECIPE, full_text, head_text, passages, without_boilerplate
 from index.cluster_ids import stable_ids
 from index.embed import Embedder
 from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
@@ -194,14 +194,14 @@ def _contents(
     refit: bool,
     progress: Progress,
 ) -> tuple[Contents, int, Lexical]:
-    articles = gathered.articles
-    dense, embedded, left_out = _dense(articles, store, embedder, progress)
+    articles, compared = gathered.articles, without_boilerplate(gathered.articles)
+    dense, embedded, left_out = _dense(compared, store, embedder, progress)
     progress("lexical", 0, 1)
-    lexical = lexical_rows(articles, previous.directory if previous and not refit else None)
+    lexical = lexical_rows(compared, previous.directory if previous and not refit else None)
     progress("lexical", 1, 1)
     vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
     nearest = Nearest.build(vectors)
-    brief = brief_articles(articles)
+    brief = brief_articles(compared)
     published_at = np.array([UNDATED if a.published_at is None else a.published_at for a in articles], np.int64)
     links = LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None
     scorer = PairScorer(
@@ -212,11 +212,11 @@ def _contents(
     overall, recent = _pairs(vectors, nearest, scorer, eligible, lately, brief, progress)
     progress("stories", 0, 1)
     alike = above_background(overall.features[:, :, 1], dense)
-    stories = find_stories(articles, overall.rows, alike, overall.features[:, :, 2], default_stories())
+    stories = find_stories(compared, overall.rows, alike, overall.features[:, :, 2], default_stories())
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical)
     terms, term_texts = characteristic_terms(lexical)
-    arrays, texts = _extra_files(articles, gathered.rejections, lexical, nearest, brief, relevance, links)
+    arrays, texts = _extra_files(articles, compared, gathered.rejections, lexical, nearest, brief, relevance, links)
     arrays["baselines.npy"] = overall.baselines.astype("<f4")
     contents = Contents(
         articles=articles,
@@ -224,7 +224,7 @@ def _contents(
         neighbour_rows=rows,
         neighbour_features=features,
         terms=terms,
-        term_texts=surface_forms([full_text(article) for article in articles], term_texts),
+        term_texts=surface_forms([full_text(article) for article in compared], term_texts),
         canonical=stories.canonical,
         event=stories.event,
         storyline=stories.storyline,
@@ -309,6 +309,7 @@ def _dense(
 
 def _extra_files(
     articles: Sequence[Article],
+    compared: Sequence[Article],
     rejections: Sequence[Rejection],
     lexical: Lexical,
     nearest: Nearest,
@@ -324,7 +325,7 @@ def _extra_files(
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
         arrays[f"headlines.{part}.npy"] = getattr(lexical.headlines, part)
     encode = msgspec.json.encode
-    texts["lexical.digests.json"] = encode([text_digest(article) for article in articles])
+    texts["lexical.digests.json"] = encode([text_digest(article) for article in compared])
     texts["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
     texts["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in rejections)
     texts[RECORDS], arrays[FRAMES] = record_files(articles)

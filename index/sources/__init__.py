@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
 from index.article import Article
+from index.sources.mapping import Mapping
+from index.sources.opening import TORN, Input, PackedTooTightly, UnreadableSource, members, opened
+
+__all__ = ["Input", "Reader", "Rejection", "Tally", "UnreadableSource", "Withdrawal", "read_input", "read_source"]
+
+# The reader of each ending, as module and function; modules are imported when such a file comes.
+_READERS = {
+    ".jsonl": "jsonl.read_json_lines",
+    ".ndjson": "jsonl.read_json_lines",
+    ".json": "json_document.read_json",
+    ".txt": "page_text.read_page",
+    ".html": "html_page.read_html",
+    ".htm": "html_page.read_html",
+    ".xml": "xml_document.read_xml",
+    ".rss": "xml_document.read_xml",
+    ".atom": "xml_document.read_xml",
+    ".wxr": "xml_document.read_xml",
+    ".csv": "tables.read_csv",
+    ".parquet": "tables.read_parquet",
+}
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -25,75 +47,103 @@ class Withdrawal(Rejection, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """What a reading met that is no defect: articles whose fields held HTML, records that nobody has published."""
+    """What a reading met that is no defect: articles whose fields held HTML, records that nobody has published,
+    records that are no articles (pictures, menus, static pages)."""
 
     html: int = 0
     unpublished: int = 0
+    other: int = 0
 
 
-class UnreadableSource(Exception):
-    """A source that gives nothing at all; nothing was built from it."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
+Reader = Callable[[Input, Tally], Iterator[Article | Rejection]]
 
 
-Reader = Callable[[Path, Tally], Iterator[Article | Rejection]]
+def read_source(
+    path: Path, tally: Tally | None = None, mapping: Mapping | None = None
+) -> Iterator[Article | Rejection]:
+    """The records of a file, or of every file of a known format in a folder or zip file, in order of name.
 
-
-def read_source(path: Path, tally: Tally | None = None) -> Iterator[Article | Rejection]:
-    """The records of a file, or of every file of a known format in a folder, in order of name.
-
-    Streaming; counts in `tally`. Drafts and other unpublished records are left out. Raises `UnreadableSource` for a
-    path that is missing, of no known format, or unreadable.
+    Streaming; counts in `tally`. Drafts and other unpublished records are left out. `mapping`: the fields of records
+    with names of their own. Raises `UnreadableSource` for a path that is missing, of no known format, or unreadable;
+    a file in a folder or zip file that its reader refuses is one rejection.
     """
     counted = Tally() if tally is None else tally
-    for file in _files(path) if path.is_dir() else [path]:
-        yield from _read_file(file, counted)
+    for file in source_files(path):
+        try:
+            yield from _read_file(file, counted, mapping)
+        except UnreadableSource as error:
+            if file == path or isinstance(error.__cause__, OSError):
+                raise
+            yield Rejection(str(error.path), 0, error.reason)
 
 
-def _files(folder: Path) -> list[Path]:
-    files = sorted(each for each in folder.rglob("*") if each.is_file() and _reader(each) is not None)
+def source_files(path: Path) -> list[Path]:
+    """The file itself, or those of known formats in a folder, in order of name. Raises `UnreadableSource`."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(each for each in path.rglob("*") if each.is_file() and _is_known(each.name))
     if not files:
-        raise UnreadableSource(folder, f"the folder holds no file of a known format ({_known()})")
+        raise UnreadableSource(path, f"the folder holds no file of a known format ({_known()})")
     return files
 
 
-def _read_file(path: Path, tally: Tally) -> Iterator[Article | Rejection]:
+def read_input(source: Input, tally: Tally, mapping: Mapping | None = None) -> Iterator[Article | Rejection]:
+    """The records of what is open already. A torn or dangerous file gives what stands before, and one rejection."""
+    try:
+        yield from _reader(source)(source._replace(mapping=mapping), tally)
+    except PackedTooTightly as error:
+        yield Rejection(source.where, 0, str(error))
+    except TORN as error:
+        yield Rejection(source.where, 0, f"the file is torn: {error}")
+
+
+def _read_file(path: Path, tally: Tally, mapping: Mapping | None) -> Iterator[Article | Rejection]:
     if not path.exists():
         raise UnreadableSource(path, "does not exist")
-    reader = _reader(path)
-    if reader is None:
+    if not _is_known(path.name):
         raise UnreadableSource(path, f"is of no known format ({_known()})")
     try:
-        yield from reader(path, tally)
+        if path.name.lower().endswith(".zip"):
+            yield from _read_members(path, tally, mapping)
+        else:
+            with opened(path) as source:
+                yield from read_input(source, tally, mapping)
     except OSError as error:
         raise UnreadableSource(path, error.strerror or str(error)) from error
 
 
-def _reader(path: Path) -> Reader | None:
-    for ending, reader in _registry().items():
-        if path.name.lower().endswith(ending):
-            return reader
-    return None
+def _read_members(path: Path, tally: Tally, mapping: Mapping | None) -> Iterator[Article | Rejection]:
+    for member in members(path, lambda name: _ending(name) is not None):
+        if not isinstance(member, Input):
+            yield Rejection(member[0], 0, member[1])
+            continue
+        try:
+            yield from read_input(member, tally, mapping)
+        except UnreadableSource as error:
+            yield Rejection(member.where, 0, error.reason)
+
+
+def _is_known(name: str) -> bool:
+    bare = name.lower().removesuffix(".gz")
+    return _ending(bare) is not None or bare.endswith(".zip")
+
+
+def _ending(name: str) -> str | None:
+    return next((ending for ending in _READERS if name.endswith(ending)), None)
 
 
 def _known() -> str:
-    return ", ".join(_registry())
+    return f"{', '.join(_READERS)}, each also with .gz, and .zip"
 
 
-def _registry() -> dict[str, Reader]:
-    from index.sources.jsonl import read_json_lines
-    from index.sources.page_text import read_page
-
-    return {
-        ".jsonl": read_json_lines,
-        ".jsonl.gz": read_json_lines,
-        ".ndjson": read_json_lines,
-        ".ndjson.gz": read_json_lines,
-        ".json": read_json_lines,
-        ".json.gz": read_json_lines,
-        ".txt": read_page,
-    }
+def _reader(source: Input) -> Reader:
+    """Raises `UnreadableSource` where the reader needs packages that are not installed."""
+    ending = _ending(source.name)
+    if ending is None:
+        raise UnreadableSource(Path(source.where), f"is of no known format ({_known()})")
+    module, function = _READERS[ending].split(".")
+    try:
+        return cast(Reader, getattr(import_module(f"index.sources.{module}"), function))
+    except ModuleNotFoundError as error:
+        needed = f"reading {ending} needs the package {error.name}: pip install '.[sources]'"
+        raise UnreadableSource(Path(source.where), needed) from error

@@ -38,6 +38,8 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "evergreen": ("evergreen",),
 }  # fmt: skip
 
+# Which field a name is of, and its place among that field's names.
+_PLACES = {name: (ours, place) for ours, names in FIELD_NAMES.items() for place, name in enumerate(names)}
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
@@ -55,12 +57,13 @@ def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
 
     A blank value counts as absent, so that a filled field of another name is found.
     """
-    found: dict[str, Any] = {}
-    for ours, names in FIELD_NAMES.items():
-        name = next((name for name in names if _has_value(record.get(name))), None)
-        if name is not None:
-            found[ours] = _RESHAPE[ours](record[name]) if ours in _RESHAPE else record[name]
-    return found
+    chosen: dict[str, tuple[int, Any]] = {}
+    for name, value in record.items():
+        if name in _PLACES and _has_value(value):
+            ours, place = _PLACES[name]
+            if ours not in chosen or place < chosen[ours][0]:
+                chosen[ours] = (place, value)
+    return {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
 
 
 def _has_value(value: Any) -> bool:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from typing import IO, Any, cast
+from collections.abc import Iterator
+from typing import IO
 
 import msgspec
 
-from index.article import Article, InvalidArticle, article_from_record, article_id
-from index.sources import Rejection, Tally, UnreadableSource, Withdrawal
-from index.sources.fields import UNPUBLISHED, our_names
-from index.sources.html_text import without_html
+from index.article import Article
+from index.sources import Input, Rejection, Tally
+from index.sources.opening import TORN
+from index.sources.record import our_record, read_record
 
 MOST_LINE_BYTES = 8 << 20
 
@@ -25,34 +21,25 @@ _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _NOT_A_NUMBER = re.compile(rb'"([^"\\]{1,100})"\s*:\s*[\[\s]*-?(NaN|Infinity)\b')
 
 
-def read_json_lines(path: Path, tally: Tally) -> Iterator[Article | Rejection]:
-    """One article or rejection a line that is not blank or unpublished. Constant memory; gzip by its first bytes.
+def read_json_lines(source: Input, tally: Tally, first: bytes = b"") -> Iterator[Article | Rejection]:
+    """One article or rejection a line that is not blank or unpublished. Constant memory. `first`: a line read before.
 
-    A torn gzip file gives what stands before the tear and one rejection for it. Raises
-    `UnreadableSource` for a `.json` file that is one document instead of one object a line.
+    A torn gzip file gives what stands before the tear and one rejection for it.
     """
-    with ExitStack() as opened:
-        file = _opened(path, opened)
-        if path.name.lower().removesuffix(".gz").endswith(".json"):
-            _refuse_a_document(file, path)
-        yield from _records(file, path, tally)
-
-
-def _records(file: IO[bytes], path: Path, tally: Tally) -> Iterator[Article | Rejection]:
     number = 0
     while True:
         try:
-            line = file.readline(MOST_LINE_BYTES + 1)
-            whole = len(line) <= MOST_LINE_BYTES or line.endswith(b"\n") or _skip_to_next(file)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            yield Rejection(str(path), number + 1, f"the file is torn here: {error}")
+            line, first = first or source.file.readline(MOST_LINE_BYTES + 1), b""
+            whole = len(line) <= MOST_LINE_BYTES or line.endswith(b"\n") or _skip_to_next(source.file)
+        except TORN as error:
+            yield Rejection(source.where, number + 1, f"the file is torn here: {error}")
             return
         if not line:
             return
         number += 1
         if not whole:
-            yield Rejection(str(path), number, f"the line is longer than {MOST_LINE_BYTES >> 20} MiB")
-        elif line.strip() and (record := _record(line.removeprefix(b"\xef\xbb\xbf"), path, number, tally)):
+            yield Rejection(source.where, number, f"the line is longer than {MOST_LINE_BYTES >> 20} MiB")
+        elif line.strip() and (record := _record(line.removeprefix(b"\xef\xbb\xbf"), source, number, tally)):
             yield record
 
 
@@ -64,35 +51,10 @@ def _skip_to_next(file: IO[bytes]) -> bool:
     return False
 
 
-def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
-    file = stack.enter_context(path.open("rb"))
-    if file.peek(2)[:2] == b"\x1f\x8b":
-        return cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=file)))
-    return file
-
-
-def _refuse_a_document(file: IO[bytes], path: Path) -> None:
-    """Each line of a JSON array or of an indented object would be a rejection: say it once instead."""
-    try:
-        first = file.readline(1_000).removeprefix(b"\xef\xbb\xbf").strip()
-        file.seek(0)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        file.seek(0)  # the reading proper reports the tear
-        return
-    if first == b"{" or first.startswith(b"["):
-        raise UnreadableSource(path, "holds one JSON document; write one object a line (JSON Lines)")
-
-
-def _record(line: bytes, path: Path, number: int, tally: Tally) -> Article | Rejection | None:
+def _record(line: bytes, source: Input, number: int, tally: Tally) -> Article | Rejection | None:
     """None for a record that nobody has published."""
     try:
-        record = our_names(_decoder.decode(line))
-        if record.get("status") in UNPUBLISHED:
-            tally.unpublished += 1
-            return None
-        return _article(record, path, number, tally)
-    except InvalidArticle as error:
-        reason = str(error)
+        return read_record(our_record(_decoder.decode(line), source.mapping), source, number, tally)
     except RecursionError:
         reason = "nested too deeply"
     except OverflowError:
@@ -101,20 +63,7 @@ def _record(line: bytes, path: Path, number: int, tally: Tally) -> Article | Rej
         reason = _not_utf8(line, error)
     except msgspec.MsgspecError as error:
         reason = _not_json(line, error)
-    return Rejection(str(path), number, reason)
-
-
-def _article(record: Mapping[str, Any], path: Path, number: int, tally: Tally) -> Article | Withdrawal:
-    """The article; a withdrawal needs no more than an ID. Raises `InvalidArticle`."""
-    plain, held_html = without_html(record)
-    try:
-        article = article_from_record(plain)
-    except InvalidArticle as error:
-        if record.get("status") != "withdrawn":
-            raise
-        return Withdrawal(str(path), number, str(error), article_id(record.get("id")))
-    tally.html += held_html
-    return article
+    return Rejection(source.where, number, reason)
 
 
 def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
 import msgspec
 
 from index.article import Article, InvalidArticle, article_from_record
-from index.sources import Rejection, Tally
+from index.sources import Input, Rejection, Tally
 
 KNOWN_KICKERS = (
     "Today's Big Question", "In the Spotlight", "Talking Point", "Talking Points", "The Explainer", "Explainer",
@@ -67,17 +66,18 @@ class Page(msgspec.Struct, frozen=True):
     teasers: tuple[PageTeaser, ...]
 
 
-def read_page(path: Path, _: Tally) -> Iterator[Article | Rejection]:
+def read_page(source: Input, _: Tally) -> Iterator[Article | Rejection]:
     """The page's article (its ID is the file's stem unless the page names one), or one rejection; counts nothing."""
-    if path.stat().st_size > MOST_PAGE_BYTES:
-        yield Rejection(str(path), 0, f"the page is longer than {MOST_PAGE_BYTES >> 20} MiB")
+    content = source.file.read(MOST_PAGE_BYTES + 1)
+    if len(content) > MOST_PAGE_BYTES:
+        yield Rejection(source.where, 0, f"the page is longer than {MOST_PAGE_BYTES >> 20} MiB")
         return
     try:
-        yield parse_page(path.read_bytes().decode("utf-8-sig"), path.stem).article
+        yield parse_page(content.decode("utf-8-sig"), source.stem).article
     except UnicodeDecodeError as error:
-        yield Rejection(str(path), 0, f"not UTF-8: {error.reason} at byte {error.start}")
+        yield Rejection(source.where, 0, f"not UTF-8: {error.reason} at byte {error.start}")
     except InvalidArticle as error:
-        yield Rejection(str(path), 0, str(error))
+        yield Rejection(source.where, 0, str(error))
 
 
 def parse_page(text: str, page_id: str, kickers: Sequence[str] = KNOWN_KICKERS) -> Page:

@@ -136,7 +136,7 @@ def test_a_folder_gives_all_its_known_files_in_order_of_name(tmp_path: Path) -> 
 
 
 def test_a_source_that_gives_nothing_says_why(tmp_path: Path) -> None:
-    known = ".jsonl, .jsonl.gz"
+    known = ".jsonl, .ndjson, .json, .txt, .html"
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
     (tmp_path / "empty").mkdir()
     (tmp_path / "folder.jsonl").mkdir()
@@ -152,13 +152,43 @@ def test_a_source_that_gives_nothing_says_why(tmp_path: Path) -> None:
         assert refused.value.reason.startswith(reason)
 
 
-@pytest.mark.parametrize("document", [b'[{"id": "a"}]', b'[\n{"id": "a"}\n]', b'\xef\xbb\xbf{\n  "id": "a"\n}'])
-def test_a_json_document_is_refused_once_instead_of_line_by_line(tmp_path: Path, document: bytes) -> None:
-    path = tmp_path / "all.json"
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" + GOOD + b"," + LAST + b"]",
+        b"[\n" + GOOD + b",\n" + LAST + b"\n]",
+        b'\xef\xbb\xbf{\n  "articles": [' + GOOD + b"," + LAST + b"]}",
+        b'{"total": 2, "articles": [' + GOOD + b"," + LAST + b"]}\n",
+        b'{"response": {"results": [' + GOOD + b"," + LAST + b"]}}",
+    ],
+)
+def test_a_json_document_gives_the_records_in_it(tmp_path: Path, document: bytes, packed: bool) -> None:
+    assert read(tmp_path / "all.json", gzip.compress(document) if packed else document) == [BRIDGE, FERRY]
+
+
+def test_one_record_over_several_lines_is_a_document_and_a_torn_document_is_one_rejection(tmp_path: Path) -> None:
+    assert read(tmp_path / "one.json", b'{\n "id": "a",\n "headline": "Bridge opens"\n}') == [BRIDGE]
+    (rejected,) = read(tmp_path / "torn.json", b'[{"id": "a", "headline": "Bri')
+    assert isinstance(rejected, Rejection)
+    assert rejected.reason.startswith("not valid JSON")
+
+
+def test_a_long_or_broken_first_line_of_json_lines_costs_one_article_at_most(tmp_path: Path) -> None:
+    long = msgspec.json.encode({"id": "a", "headline": "Bridge opens", "body": "x" * 100_000})
+    first, last = read(tmp_path / "a.json", long + b"\n" + LAST)
+    assert isinstance(first, Article)
+    assert (len(first.body), last) == (100_000, FERRY)
+    rejected, last = read(tmp_path / "b.json", b'{"id": "b", "headline": "cut\n' + LAST)
+    assert (isinstance(rejected, Rejection), last) == (True, FERRY)
+
+
+def test_a_json_document_of_more_than_64_mebibytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.sources.json_document.MOST_DOCUMENT_BYTES", 1 << 20)
     with pytest.raises(UnreadableSource, match="write one object a line"):
-        read(path, document)
-    with pytest.raises(UnreadableSource, match="write one object a line"):
-        read(path, gzip.compress(document))
+        read(tmp_path / "all.json", b"[\n" + b" " * (1 << 20) + b"]")
 
 
 def test_reading_is_lazy(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Owns names of authors from bylines: "By A and B", roles, agencies and addresses beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from index.sources.page_head import line
+
+MOST_NAME_CHARS = 80
+
+_BY = re.compile(
+    r"^(?:(?:(?:written|text|story|reported|words) )?by|von|vom|par|por|di|door|av|af|texte?|autor(?:in)?|author)"
+    r"\s*:?\s+(?=\S)",
+    re.IGNORECASE,
+)
+_AND = re.compile(r"\s*(?:;|,|\s&\s|\s(?:and|und|et|y|e|og|och|en)\s)\s*", re.IGNORECASE)
+_AROUND = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\S+@\S+|(?<!\w)@\w+|https?://\S+")
+_ROLE = re.compile(
+    r"\b(?:editor|reporter|correspondent|writer|staff|contributor|columnist|journalist|redakteur(?:in)?|korrespondent(?:in)?"
+    r"|reporter(?:in)?|autor(?:in)?|volontär(?:in)?)\b",
+    re.IGNORECASE,
+)
+
+
+def author_names(values: Iterable[str]) -> list[str]:
+    """Each name once, in order: leads such as "By", brackets, addresses and roles taken off."""
+    found: dict[str, str] = {}
+    for value in values:
+        for name in _split(_BY.sub("", line(_AROUND.sub(" ", value)))):
+            if _may_be_a_name(name):
+                found.setdefault(name.casefold(), name)
+    return list(found.values())
+
+
+def _split(text: str) -> list[str]:
+    """The names of an enumeration; with one word on a side of an "and" it is one name ("Bright and Sons")."""
+    whole = text.strip(" ,;|-–—•·/")
+    parts = [each for piece in re.split(r"\s*[|•·]\s*|\s[/–—-]\s", whole) for each in _AND.split(piece) if each]
+    names = [each.strip(" ,;.") for each in parts]
+    if len(names) > 1 and any(len(name.split()) == 1 for name in names) and "," not in text and ";" not in text:
+        return [whole]
+    kept = [name for name in names if not _ROLE.search(name)]
+    return kept or [whole]
+
+
+def _may_be_a_name(text: str) -> bool:
+    return (
+        1 < len(text) <= MOST_NAME_CHARS
+        and "://" not in text
+        and not text.startswith(("www.", "/"))
+        and any(map(str.isalpha, text))
+    )

@@ -1,0 +1,121 @@
+"""RSS 0.9 to 2.0 and Atom by feedparser, which forgives what feeds get wrong."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
+from typing import Any
+
+import feedparser
+
+from index.article import Article
+from index.sources import Input, Rejection, Tally
+from index.sources.fields import our_names
+from index.sources.html_text import plain
+from index.sources.record import read_record
+
+MOST_FEED_BYTES = 8 << 20  # parsed in memory
+MOST_ENTRIES, MOST_MARKS = (
+    5_000,
+    400_000,
+)  # which take feedparser some three seconds; real feeds have a hundred entries
+LONGEST_SUMMARY = 1_000  # characters; a longer description without a text beside it is the text
+
+
+def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
+    """One article or rejection an entry; a rejection's line is the entry's number."""
+    content = source.file.read(MOST_FEED_BYTES + 1)
+    if (reason := _refused(content)) is not None:
+        yield Rejection(source.where, 0, reason)
+        return
+    entries, language, reason = _parsed(content)
+    if reason and not entries:
+        yield Rejection(source.where, 0, f"is no feed: {reason}")
+    for number, entry in enumerate(entries, 1):
+        if (found := read_record(entry_record(entry, language), source, number, tally)) is not None:
+            yield found
+
+
+def _parsed(content: bytes) -> tuple[list[dict[str, Any]], str | None, str]:
+    """Entries as plain dicts, the feed's language, and what was wrong with it, if anything."""
+    try:
+        feed = feedparser.parse(content, sanitize_html=False, resolve_relative_uris=True)
+    except (ValueError, LookupError, AssertionError, RecursionError) as error:  # of half-broken markup
+        return [], None, f"{type(error).__name__}: {error}"
+    return [dict(each) for each in feed.entries], feed.feed.get("language"), str(feed.get("bozo_exception", ""))
+
+
+def _refused(content: bytes) -> str | None:
+    """Why feedparser is not to see it, which has no limits of its own."""
+    plain_bytes = content.replace(b"\0", b"").lower()  # UTF-16 has zero bytes
+    if len(content) > MOST_FEED_BYTES:
+        return f"the feed is longer than {MOST_FEED_BYTES >> 20} MiB"
+    if b"<!entity" in plain_bytes:
+        return "declares XML entities: refused, as feeds need none"
+    if plain_bytes.count(b"<item") + plain_bytes.count(b"<entry") > MOST_ENTRIES:
+        return f"the feed has more than {MOST_ENTRIES:,} entries"
+    if plain_bytes.count(b"<") + plain_bytes.count(b"&") > MOST_MARKS:
+        return f"the feed has more than {MOST_MARKS:,} tags and entities"
+    return None
+
+
+def entry_record(entry: Dict[str, Any], language: str | None) -> dict[str, Any]:
+    """An entry of feedparser's, as a plain dict, under our names; its ID is its guid, else its address."""
+    summary, body = _texts(entry)
+    return our_names(
+        {
+            "id": entry.get("id") or entry.get("link"),
+            "url": _web_address(entry.get("link")),
+            "headline": _plain(entry.get("title")),
+            "standfirst": summary,
+            "body": body,
+            "tags": [each["term"] for each in entry.get("tags") or () if each.get("term")],
+            "authors": [each["name"] for each in entry.get("authors") or () if each.get("name")]
+            or entry.get("author"),
+            "language": entry.get("language") or language,
+            "image": _image(entry),
+            "published_at": _moment(entry.get("published_parsed")) or _moment(entry.get("updated_parsed")),
+            "updated_at": _moment(entry.get("updated_parsed")),
+        }
+    )
+
+
+def _texts(entry: Dict[str, Any]) -> tuple[str, str]:
+    """Standfirst and body; what only repeats the beginning of the text is no standfirst."""
+    contents = [each.get("value") or "" for each in entry.get("content") or ()]
+    body = max(contents, key=len, default="")
+    summary = entry.get("summary") or ""
+    if not body and len(summary) > LONGEST_SUMMARY:
+        return "", summary
+    return ("" if summary == body else _plain(summary)), body
+
+
+def _plain(text: object) -> str:
+    if not isinstance(text, str):
+        return ""
+    found = plain(text)
+    return text if found is None else found.text
+
+
+def _image(entry: Dict[str, Any]) -> str | None:
+    """The first picture among media and enclosures."""
+    media = [each for name in ("media_content", "media_thumbnail") for each in entry.get(name) or ()]
+    pictures = [each for each in media if str(each.get("medium") or each.get("type") or "image").startswith("image")]
+    links = [each for each in entry.get("links") or () if each.get("rel") == "enclosure"]
+    enclosed = [each for each in links if str(each.get("type") or "").startswith("image/")]
+    urls = [each.get("url") or each.get("href") for each in (*pictures, *enclosed)]
+    return next(filter(None, map(_web_address, urls)), None)
+
+
+def _web_address(url: object) -> str | None:
+    """None for what is none: feedparser takes any guid for an address."""
+    return url if isinstance(url, str) and url.startswith(("http://", "https://", "/")) else None
+
+
+def _moment(parsed: Any) -> int | None:
+    """Epoch seconds of a time that feedparser understood, which is UTC."""
+    try:
+        return calendar.timegm(parsed) if parsed else None
+    except (ValueError, OverflowError, TypeError):
+        return None

@@ -1,0 +1,79 @@
+"""Owns headline and kicker of a page that states them several times: in its data, its meta tags, its heading.
+
+The first statement counts, once the site's name is off. Where another one shows that a kicker stands before the
+headline, the two are told apart. No publisher is known by name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MOST_KICKER_WORDS = 7
+SHORTEST_TAIL = 12  # characters that two statements must share to be one headline under two kickers
+
+_SITE = re.compile(r"\s+[|·•*–—-]\s+|\s*[｜|]\s*")  # what divides a headline from the name of its site
+_LEAD = re.compile(r"\s*(?::|\s[|–—-])\s+")  # what divides a kicker from its headline
+_QUOTES = str.maketrans("‘’‚‛“”„‟«»‹›`´", "''''" + '""""""' + "''''")
+_WORDS = re.compile(r"\w+")
+
+
+class Title(NamedTuple):
+    """A headline, and the kicker that stood before it, if any."""
+
+    headline: str
+    kicker: str
+
+
+def headline_of(statements: Sequence[str], sites: Sequence[str] = ()) -> Title:
+    """Headline and kicker of the first statement; both "" where there is none. `sites`: names of the site.
+
+    What stands before a colon or dash is a kicker when another statement has the rest alone, or under another kicker.
+    """
+    bare = [text for each in statements if (text := without_site(each, statements, sites))]
+    if not bare:
+        return Title("", "")
+    first, others = bare[0], bare[1:]
+    parts = _parts(first)
+    if parts and folded(parts.headline) in {folded(_parted(each).headline) for each in others}:
+        return parts
+    kickers = [_parted(each).kicker for each in others if folded(_parted(each).headline) == folded(first)]
+    return Title(first, next(filter(None, kickers), ""))
+
+
+def folded(text: str) -> str:
+    """For comparison: one form of quotation marks, case and spaces; no ellipsis at the end."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().split()).rstrip(".… ")
+
+
+def without_site(text: str, statements: Sequence[str], sites: Sequence[str]) -> str:
+    """The text without the parts at its end that name the site, or that another statement ends before."""
+    known = {folded(site) for site in sites if site}
+    others = {folded(each) for each in statements}
+    cuts = [found.start() for found in _SITE.finditer(text)]
+    for cut in cuts:
+        if folded(text[:cut]) in others:
+            return text[:cut]
+    while cuts:
+        cut = cuts.pop()
+        last = folded(_SITE.sub("", text[cut:], count=1))
+        if last not in known and not any(
+            last in site or site in last for site in known if len(last) > 3 and len(site) > 3
+        ):
+            break
+        text = text[:cut]
+    return text
+
+
+def _parted(text: str) -> Title:
+    return _parts(text) or Title(text, "")
+
+
+def _parts(text: str) -> Title | None:
+    found = _LEAD.search(text)
+    if found is None or len(text) - found.end() < SHORTEST_TAIL:
+        return None
+    lead = text[: found.start()]
+    return Title(text[found.end() :], lead) if len(_WORDS.findall(lead)) <= MOST_KICKER_WORDS else None

@@ -1,0 +1,95 @@
+"""IPTC ninjs, versions 1 to 3: one headline and text of several, whatever the spelling of the names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
+from typing import Any
+
+from index.sources.fields import our_names
+
+_STATES = {"usable": "published", "withheld": "private", "canceled": "withdrawn", "cancelled": "withdrawn"}
+_ABOUT = ("subject", "subjects", "person", "people", "organisation", "organisations", "place", "places", "event")
+_NO_ARTICLES = frozenset({"picture", "graphic", "audio", "video", "planning", "event", "component"})
+
+
+def is_ninjs(raw: Dict[str, Any]) -> bool:
+    """Whether a record has what only ninjs has."""
+    return "uri" in raw and any(
+        name in raw for name in ("versioncreated", "versionCreated", "headlines", "bodies", "pubstatus")
+    )
+
+
+def ninjs_record(raw: Dict[str, Any]) -> dict[str, Any]:
+    """The item under our names. An item that was canceled withdraws its article."""
+    item = {name.lower().replace("_", ""): value for name, value in raw.items()}
+    uri = item.get("uri")
+    return our_names(
+        {
+            "id": uri,
+            "url": _url(item),
+            "headline": _chosen(item.get("headlines"), "main") or item.get("headline") or item.get("title"),
+            "kicker": _chosen(item.get("headlines"), "kicker", only=True),
+            "standfirst": _chosen(item.get("descriptions"), "summary") or item.get("descriptiontext"),
+            "body": _body(item),
+            "tags": [
+                each["name"]
+                for name in _ABOUT
+                for each in _objects(item.get(name))
+                if isinstance(each.get("name"), str)
+            ],
+            "authors": item.get("by") or item.get("byline"),
+            "language": item.get("language"),
+            "image": _image(item.get("associations")),
+            "published_at": item.get("contentcreated") or item.get("firstcreated") or item.get("versioncreated"),
+            "updated_at": item.get("versioncreated"),
+            "embargo_until": item.get("embargoed"),
+            "status": _status(item),
+        }
+    )
+
+
+def _status(item: Dict[str, Any]) -> str:
+    kind = item.get("type")
+    if isinstance(kind, str) and kind in _NO_ARTICLES:
+        return "other"
+    state = item.get("pubstatus")
+    return _STATES.get(state, "published") if isinstance(state, str) else "published"
+
+
+def _url(item: Dict[str, Any]) -> Any:
+    found = [item.get("url"), item.get("uri"), *(each.get("href") for each in _objects(item.get("renditions")))]
+    return next((each for each in found if isinstance(each, str) and each.startswith(("http://", "https://"))), None)
+
+
+def _body(item: Dict[str, Any]) -> Any:
+    """Markup before plain text, which often has lost its paragraphs; of several the main one."""
+    bodies = list(_objects(item.get("bodies")))
+    marked = [each for each in bodies if "html" in str(each.get("contenttype") or each.get("contentType") or "")]
+    chosen = _chosen(marked or bodies, "main")
+    return chosen or item.get("bodyxhtml") or item.get("bodyhtml") or item.get("bodytext")
+
+
+def _chosen(values: Any, role: str, only: bool = False) -> Any:
+    """The value with this role, else the first; with `only` none instead."""
+    objects = list(_objects(values))
+    named = [each for each in objects if each.get("role") == role]
+    found = named or ([] if only else objects)
+    return found[0].get("value") if found else None
+
+
+def _objects(value: Any) -> Iterator[Dict[str, Any]]:
+    """The objects of a list, or the values of an object of objects (version 1)."""
+    entries = value.values() if isinstance(value, Dict) else value
+    yield from (each for each in entries if isinstance(each, Dict)) if isinstance(value, list | Dict) else ()
+
+
+def _image(associations: Any) -> Any:
+    for each in _objects(associations):
+        renditions = [one.get("href") for one in _objects(each.get("renditions")) if isinstance(one.get("href"), str)]
+        if each.get("type") in ("picture", "graphic") and renditions:
+            return {
+                "url": renditions[0],
+                "alt": each.get("headline") if isinstance(each.get("headline"), str) else "",
+            }
+    return None

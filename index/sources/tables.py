@@ -1,0 +1,100 @@
+"""CSV and Parquet: one article a row, by known column names or by a mapping file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from index.article import Article
+from index.sources import Input, Rejection, Tally, UnreadableSource
+from index.sources.record import our_record, read_record
+
+MOST_CELL_CHARS = 8 << 20
+BATCH_ROWS = 500
+DELIMITERS = ",;\t|"
+
+Row = dict[str, Any]
+
+
+def read_csv(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
+    """One article or rejection a row, with the line on which the row ends. UTF-8; the commonest of , ; tab | divides.
+
+    Raises `UnreadableSource` where the first line names no columns.
+    """
+    csv.field_size_limit(MOST_CELL_CHARS)
+    text = io.TextIOWrapper(cast(IO[bytes], source.file), "utf-8-sig", errors="replace", newline="")
+    header = text.readline(1 << 16)
+    columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
+    if len(columns) < 2:
+        raise UnreadableSource(Path(source.where), "the first line names no columns, or only one")
+    rows = csv.reader(text, delimiter=_delimiter(header))
+    yield from _read_rows(rows, columns, source, tally)
+    text.detach()
+
+
+def _read_rows(rows: Any, columns: list[str], source: Input, tally: Tally) -> Iterator[Article | Rejection]:
+    while True:
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Rejection(source.where, rows.line_num + 1, f"not valid CSV: {error}")
+            continue
+        if cells and (found := _read_cells(cells, columns, source, rows.line_num + 1, tally)) is not None:
+            yield found
+
+
+def _read_cells(
+    cells: list[str], columns: list[str], source: Input, line: int, tally: Tally
+) -> Article | Rejection | None:
+    if len(cells) > len(columns):
+        return Rejection(source.where, line, f"has {len(cells)} cells for {len(columns)} columns")
+    return _read(dict(zip(columns, cells, strict=False)), source, line, tally)
+
+
+def _delimiter(header: str) -> str:
+    return max(DELIMITERS, key=header.count)
+
+
+def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
+    """One article or rejection a row; a rejection's line is the row's number. Raises `UnreadableSource`."""
+    from pyarrow import ArrowException, parquet
+
+    with _seekable(source) as file:
+        try:
+            batches = parquet.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS)
+            rows = (row for batch in batches for row in batch.to_pylist())
+            for number, row in enumerate(rows, 1):
+                if (found := _read(row, source, number, tally)) is not None:
+                    yield found
+        except (ArrowException, UnicodeDecodeError, OverflowError) as error:
+            raise UnreadableSource(Path(source.where), f"is no readable Parquet file: {error}") from error
+
+
+def _seekable(source: Input) -> IO[bytes]:
+    """Parquet begins at the end: what is only a stream goes to a temporary file first."""
+    if source.file.seekable():
+        return source.file
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    shutil.copyfileobj(source.file, file)
+    file.seek(0)
+    return cast(IO[bytes], file)
+
+
+def _read(row: Row, source: Input, line: int, tally: Tally) -> Article | Rejection | None:
+    return read_record(
+        our_record({name: _value(each) for name, each in row.items()}, source.mapping), source, line, tally
+    )
+
+
+def _value(value: Any) -> Any:
+    """A cell without blanks around it; of bytes their text."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return value.strip() if isinstance(value, str) else value

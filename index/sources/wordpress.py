@@ -1,0 +1,93 @@
+"""WordPress: posts as its REST API gives them and as its export (WXR) does. One ID for a post in both: its number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Dict
+from html import unescape
+from typing import Any
+
+ARTICLE_TYPES = frozenset({"post", "article", "news", "story"})
+NO_DATE = "0000-00-00 00:00:00"
+
+_OTHER_TYPES = frozenset({
+    "attachment", "nav_menu_item", "page", "revision", "custom_css", "wp_block", "wp_template", "wp_template_part",
+    "wp_navigation", "wp_global_styles", "oembed_cache", "customize_changeset", "user_request", "acf-field",
+    "acf-field-group", "elementor_library", "wp_font_family", "wp_font_face",
+})  # fmt: skip
+_CAPTION = re.compile(r"\[caption\b[^\]]{0,2000}\].{0,5000}?\[/caption\]", re.DOTALL)
+_SHORTCODE = re.compile(
+    r"\[/?(?:[a-z]+_[a-z_]+|gallery|embed|audio|video|playlist|caption|ads?|newsletter)\b[^\]]{0,2000}\]"
+)
+
+
+def is_post(raw: Dict[str, Any]) -> bool:
+    """Whether a record is a post of the REST API."""
+    title = raw.get("title")
+    return isinstance(title, Dict) and "rendered" in title
+
+
+def post_record(raw: Dict[str, Any]) -> dict[str, Any]:
+    """A post of the REST API under our names; authors, terms and picture where they were embedded (`_embed`)."""
+    embedded = raw.get("_embedded")
+    embedded = embedded if isinstance(embedded, Dict) else {}
+    terms = list(_objects(embedded.get("wp:term")))
+    return {
+        "id": raw.get("id"),
+        "url": raw.get("link"),
+        "headline": unescape(_rendered(raw.get("title"))),
+        "standfirst": text_without_codes(_rendered(raw.get("excerpt"))),
+        "body": text_without_codes(_rendered(raw.get("content"))),
+        "section": next(iter(_term_names(terms, "category")), None),
+        "tags": _term_names(terms, "post_tag"),
+        "authors": [each["name"] for each in _objects(embedded.get("author")) if isinstance(each.get("name"), str)],
+        "image": _picture(embedded.get("wp:featuredmedia")),
+        "published_at": utc(raw.get("date_gmt")) or raw.get("date"),
+        "updated_at": utc(raw.get("modified_gmt")) or raw.get("modified"),
+        "status": status(raw.get("type"), raw.get("status")),
+    }
+
+
+def status(kind: object, state: object) -> object:
+    """Ours for a type and a state of WordPress: `other` for what is no article."""
+    if isinstance(kind, str) and kind in _OTHER_TYPES:
+        return "other"
+    return "published" if state == "publish" else state
+
+
+def utc(moment: object) -> object:
+    """A `_gmt` date with its zone; None where it is not set yet."""
+    if not isinstance(moment, str) or not moment.strip() or moment.startswith("0000"):
+        return None
+    return moment if moment.endswith("Z") or "+" in moment else f"{moment.strip()}Z"
+
+
+def text_without_codes(text: str) -> str:
+    """The text without captions and other shortcodes."""
+    return _SHORTCODE.sub("", _CAPTION.sub("", text)) if "[" in text else text
+
+
+def _rendered(value: object) -> str:
+    text = value.get("rendered") if isinstance(value, Dict) else value
+    return text if isinstance(text, str) else ""
+
+
+def _objects(value: object) -> Iterator[Dict[str, Any]]:
+    """The objects in lists, whatever their depth of one or two."""
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, Dict):
+            yield each
+        elif isinstance(each, list):
+            yield from (inner for inner in each if isinstance(inner, Dict))
+
+
+def _term_names(terms: Iterable[Dict[str, Any]], taxonomy: str) -> list[str]:
+    return [unescape(str(each.get("name", ""))) for each in terms if each.get("taxonomy") == taxonomy]
+
+
+def _picture(media: object) -> dict[str, Any] | None:
+    for each in _objects(media):
+        if isinstance(url := each.get("source_url"), str):
+            return {"url": url, "alt": each.get("alt_text") if isinstance(each.get("alt_text"), str) else ""}
+    return None

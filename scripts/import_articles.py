@@ -1,0 +1,234 @@
+"""Read an archive of any known format; show what was understood of it, or write it as JSON Lines.
+
+    python scripts/import_articles.py --source export.xml --source pages/ --dry-run
+    python scripts/import_articles.py --source archive.csv --mapping ours.toml --out archive.jsonl
+    zcat feed.xml.gz | python scripts/import_articles.py --source - --format xml --out -
+
+Formats: JSON Lines, JSON documents (ninjs, WordPress's REST API), HTML and plain-text pages, RSS, Atom, news
+sitemaps, WordPress exports, CSV, Parquet; plain, gzip, in folders or zip files. What was understood goes to the
+terminal: counts, missing fields, dates, languages, ten examples, rejections by reason. An article without a language
+gets one where its text makes it certain. Memory does not grow with the archive.
+
+Exit codes: 0 read (rejections are told, not fatal), 1 nothing was understood, 2 usage or unreadable source, 74 I/O
+failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from tqdm import tqdm
+
+from index.article import Article, iso_time
+from index.sources import Rejection, Tally, UnreadableSource, read_input, read_source, source_files
+from index.sources.languages import with_language
+from index.sources.mapping import Mapping, UnusableMapping, read_mapping
+from index.sources.opening import stream
+
+EXAMPLES = 10
+REASONS = 12  # different ones that are shown
+TOLD_FIELDS = (
+    "url",
+    "standfirst",
+    "body",
+    "section",
+    "tags",
+    "authors",
+    "language",
+    "image",
+    "published_at",
+    "kicker",
+    "links",
+)
+PAGES_AT_ONCE = 32  # files that a process gets; several such lots wait at a time
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\(byte \d+\)|\d+(?:,\d+)+")
+
+Record = Article | Rejection
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    if not (options.dry_run or options.out):
+        print("error: give --out FILE, or --dry-run to write nothing", file=sys.stderr)
+        return 2
+    seen = Understood()
+    try:
+        mapping = read_mapping(options.mapping) if options.mapping else None
+        with ExitStack() as opened:
+            out = None if options.dry_run else _out(options.out, opened)
+            records = _all(options.source, options.format, mapping, options.jobs, seen.tally)
+            _take_in(tqdm(records, "read", disable=options.quiet, unit=" records"), seen, out)
+    except (UnreadableSource, UnusableMapping) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: this needs the package {error.name}: pip install '.[sources]'", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return os.EX_IOERR
+    print(seen.report(), file=sys.stderr if options.out == "-" else sys.stdout)
+    return 0 if seen.articles else 1
+
+
+class Understood:
+    """Counts of what was read; the same size however much that is."""
+
+    def __init__(self) -> None:
+        self.articles = 0
+        self.tally = Tally()
+        self.missing: Counter[str] = Counter()
+        self.years: Counter[str] = Counter()
+        self.languages: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.first_rejected: dict[str, Rejection] = {}
+        self.examples: list[Article] = []
+
+    def add(self, record: Record) -> None:
+        """Count an article or a rejection."""
+        if isinstance(record, Rejection):
+            kind = _kind(record.reason)
+            if kind in self.reasons or len(self.reasons) < 1_000:
+                self.reasons[kind] += 1
+                self.first_rejected.setdefault(kind, record)
+            return
+        self.articles += 1
+        self.missing.update(name for name in TOLD_FIELDS if not getattr(record, name))
+        self.years[(iso_time(record.published_at) or "none")[:4]] += 1
+        self.languages[record.language or "unknown"] += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(record)
+
+    def report(self) -> str:
+        """For people: what was understood and what was not."""
+        rejected = self.reasons.total()
+        left_out = f"{self.tally.unpublished:,} unpublished and {self.tally.other:,} others (pictures, pages, menus)"
+        lines = [f"{self.articles:,} articles, {rejected:,} records rejected, {left_out} left out"]
+        lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]
+        lines += ["years       " + _counts(sorted(self.years.items()))]
+        lines += ["languages   " + _counts(self.languages.most_common(20))]
+        lines += ["", "examples", *(_example(each) for each in self.examples)]
+        if rejected:
+            lines += [
+                "",
+                "rejected",
+                *(self._reason(kind, count) for kind, count in self.reasons.most_common(REASONS)),
+            ]
+        return "\n".join(lines)
+
+    def _shares(self, counts: Counter[str], names: Sequence[str]) -> str:
+        whole = max(1, self.articles)
+        return (
+            ", ".join(f"{name} {counts[name]:,} ({counts[name] / whole:.0%})" for name in names if counts[name])
+            or "nothing"
+        )
+
+    def _reason(self, kind: str, count: int) -> str:
+        first = self.first_rejected[kind]
+        return f"  {count:,} x {kind}; the first: {first.where}, line {first.line}: {first.reason[:200]}"
+
+
+def _take_in(records: Iterable[Record], seen: Understood, out: IO[bytes] | None) -> None:
+    for record in records:
+        article = with_language(record) if isinstance(record, Article) else record
+        seen.add(article)
+        if out is not None and isinstance(article, Article):
+            out.write(msgspec.json.encode(article) + b"\n")
+
+
+def _all(sources: Sequence[str], kind: str, mapping: Mapping | None, jobs: int, tally: Tally) -> Iterator[Record]:
+    for source in sources:
+        if source == "-":
+            yield from read_input(stream(sys.stdin.buffer, f"stdin.{kind}"), tally, mapping)
+        elif jobs > 1 and Path(source).is_dir():
+            yield from _in_processes(source_files(Path(source)), mapping, jobs, tally)
+        else:
+            yield from read_source(Path(source), tally, mapping)
+
+
+def _in_processes(files: Sequence[Path], mapping: Mapping | None, jobs: int, tally: Tally) -> Iterator[Record]:
+    """The records of files in their order, read in several processes, a few lots ahead."""
+    lots = iter([files[start : start + PAGES_AT_ONCE] for start in range(0, len(files), PAGES_AT_ONCE)])
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(_read_lot, lot, mapping) for lot in islice(lots, 2 * jobs)]
+        while waiting:
+            records, counted = waiting.pop(0).result()
+            waiting += [pool.submit(_read_lot, lot, mapping) for lot in islice(lots, 1)]
+            for name in ("html", "unpublished", "other"):
+                setattr(tally, name, getattr(tally, name) + getattr(counted, name))
+            yield from records
+
+
+def _read_lot(files: Sequence[Path], mapping: Mapping | None) -> tuple[list[Record], Tally]:
+    tally = Tally()
+    return [record for file in files for record in read_source(file, tally, mapping)], tally
+
+
+def _out(name: str, opened: ExitStack) -> IO[bytes]:
+    return sys.stdout.buffer if name == "-" else opened.enter_context(Path(name).open("wb"))
+
+
+def _kind(reason: str) -> str:
+    """The reason without what differs from record to record."""
+    return _PARTICULAR.sub("...", reason)[:120]
+
+
+def _counts(pairs: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in pairs) or "none"
+
+
+def _example(article: Article) -> str:
+    told = [
+        iso_time(article.published_at) or "undated",
+        article.language or "?",
+        ", ".join(article.authors) or "no author",
+    ]
+    size = f"{len(article.body):,} characters, {len(article.links)} links"
+    standfirst = article.standfirst[:100] or "(no standfirst)"
+    return f"  {article.headline[:100]}\n      {' | '.join([*told, size])}\n      {standfirst}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add(
+        "--source",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="a file, folder or zip file, - for stdin; repeatable",
+    )
+    add(
+        "--format",
+        default="jsonl",
+        metavar="ENDING",
+        help="of stdin: jsonl, json, xml, html, csv, ... (default: %(default)s)",
+    )
+    add("--mapping", type=Path, metavar="TOML", help="which of their columns or fields is which of ours")
+    add("--out", metavar="FILE", help="JSON Lines of articles; - for stdout")
+    add("--dry-run", action="store_true", help="write nothing, only tell")
+    add(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes for folders (default: %(default)s)",
+    )
+    add("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

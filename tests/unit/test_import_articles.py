@@ -1,0 +1,126 @@
+"""The import command: what it tells, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from import_articles import main
+
+from index.article import Article
+from index.sources import read_source
+
+LINES = [
+    {"id": "a", "title": "Bridge opens to traffic", "published": "2024-05-01", "lang": "en", "author": "Ada Quill"},
+    {"id": "b", "title": "Die Brücke ist nach langer Zeit wieder offen", "dek": "Seit Montag fahren alle wieder."},
+    {"id": "c", "title": "Bridge", "published": "soon"},
+    {"id": "d"},
+    {"id": "e"},
+    {"id": "f", "title": "Not yet", "status": "draft"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "archive.jsonl"
+    path.write_bytes(b"\n".join(map(msgspec.json.encode, LINES)))
+    return path
+
+
+def test_a_dry_run_tells_what_was_understood_and_writes_nothing(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--source", str(archive), "--dry-run", "--quiet"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "2 articles, 3 records rejected, 1 unpublished and 0 others (pictures, pages, menus) left out"
+    assert told[2].startswith("missing     url 2 (100%), standfirst 1 (50%), body 2 (100%)")
+    assert told[3] == "years       2024 1, none 1"
+    assert told[4] == "languages   en 1, de 1"
+    assert told[7:10] == [
+        "  Bridge opens to traffic",
+        "      2024-05-01T00:00:00Z | en | Ada Quill | 0 characters, 0 links",
+        "      (no standfirst)",
+    ]
+    assert told[-2:] == [
+        f"  2 x headline: is missing; the first: {archive}, line 4: headline: is missing",
+        f"  1 x published_at: ... is not a date (ISO 8601 or RFC 2822); the first: {archive}, line 3: "
+        "published_at: 'soon' is not a date (ISO 8601 or RFC 2822)",
+    ]
+    assert [each.name for each in archive.parent.iterdir()] == ["archive.jsonl"]
+
+
+def test_what_it_writes_is_read_back_as_the_same_articles(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(["--source", str(archive), "--out", str(out), "--quiet"]) == 0
+    found = list(read_source(out))
+    first, second = (each for each in read_source(archive) if isinstance(each, Article))
+    assert found == [first, msgspec.structs.replace(second, language="de")]
+
+
+def test_a_text_in_no_certain_language_stays_without_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "title": "Ada Quill 2:1"}')
+    out = tmp_path / "out.jsonl"
+    assert main(["--source", str(tmp_path / "a.jsonl"), "--out", str(out), "--quiet"]) == 0
+    assert [each.language for each in read_source(out) if isinstance(each, Article)] == [""]
+
+
+def test_several_processes_give_the_same_in_the_same_order(tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for number in range(100):
+        (folder / f"{number:03}.txt").write_text(f"Story {number} of the bridge\n\nIt opened.")
+    outs = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    for out, jobs in zip(outs, ("1", "2"), strict=True):
+        assert main(["--source", str(folder), "--out", str(out), "--jobs", jobs, "--quiet"]) == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    assert outs[0].read_bytes().count(b"\n") == 100
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_stream_goes_in_and_out(packed: bool) -> None:
+    line = b'{"id": "a", "headline": "Bridge opens", "language": "en"}\n'
+    command = [sys.executable, "scripts/import_articles.py", "--source", "-", "--out", "-", "--quiet"]
+    done = subprocess.run(command, input=gzip.compress(line) if packed else line, capture_output=True, check=True)
+    assert msgspec.json.decode(done.stdout, type=Article) == Article(id="a", headline="Bridge opens", language="en")
+    assert done.stderr.startswith(b"1 articles, 0 records rejected")
+
+
+def test_a_mapping_is_for_any_format(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text('[columns]\nid = "Nr"\nheadline = "Titel"\n')
+    (tmp_path / "a.csv").write_text("Nr;Titel\n7;Färja\n")
+    out = tmp_path / "out.jsonl"
+    arguments = [
+        "--source",
+        str(tmp_path / "a.csv"),
+        "--mapping",
+        str(tmp_path / "m.toml"),
+        "--out",
+        str(out),
+        "--quiet",
+    ]
+    assert main(arguments) == 0
+    assert list(read_source(out)) == [Article(id="7", headline="Färja")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--source", "{}/none.jsonl", "--dry-run"], 2, "error: {}/none.jsonl: does not exist"),
+        (["--source", "{}/a.pdf", "--dry-run"], 2, "error: {}/a.pdf: is of no known format"),
+        (["--source", "{}/a.pdf"], 2, "error: give --out FILE, or --dry-run"),
+        (["--source", "{}/e.jsonl", "--mapping", "{}/a.pdf", "--dry-run"], 2, "error: {}/a.pdf: "),
+        (["--source", "{}/e.jsonl", "--out", "{}/no/folder.jsonl"], 74, "error: [Errno 2]"),
+        (["--source", "{}/e.jsonl", "--dry-run"], 1, ""),
+    ],
+)
+def test_each_failure_has_its_code_and_says_what_and_where(
+    tmp_path: Path, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    (tmp_path / "e.jsonl").write_bytes(b"")
+    assert main([each.format(tmp_path) for each in [*arguments, "--quiet"]]) == code
+    assert capsys.readouterr().err.startswith(message.format(tmp_path))

@@ -1,0 +1,155 @@
+"""WordPress (export file and REST API) and IPTC ninjs: the same story comes out the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from index.article import Article, Image, epoch_seconds
+from index.sources import Rejection, Tally, Withdrawal, read_source
+
+WXR = """<?xml version="1.0" encoding="UTF-8"?><!-- generator="WordPress" -->
+<rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:wp="http://wordpress.org/export/1.2/"><channel>
+<wp:author><wp:author_login>aquill</wp:author_login>
+<wp:author_display_name><![CDATA[Ada Quill]]></wp:author_display_name></wp:author>
+{items}</channel></rss>"""
+ITEM = """<item><title>Ferry breaks down</title><link>https://courier.example/ferry/</link><dc:creator>aquill</dc:creator>
+<guid isPermaLink="false">https://courier.example/?p={id}</guid>
+<content:encoded><![CDATA[<!-- wp:paragraph --><p>It broke down.</p><!-- /wp:paragraph -->
+[caption id="a1" width="300"]<img src="x.jpg"> The ferry[/caption]<p>Nobody was hurt.</p>
+[gallery ids="1,2"]]]></content:encoded>
+<excerpt:encoded><![CDATA[A tug helped.]]></excerpt:encoded><wp:post_id>{id}</wp:post_id>
+<wp:post_date_gmt>2026-03-02 06:30:00</wp:post_date_gmt>
+<wp:post_modified_gmt>2026-03-02 08:00:00</wp:post_modified_gmt>
+<wp:status>{status}</wp:status><wp:post_type>{kind}</wp:post_type>
+<category domain="category" nicename="news"><![CDATA[News]]></category>
+<category domain="post_tag" nicename="ferry"><![CDATA[ferry]]></category></item>"""
+POST: dict[str, Any] = {
+    "id": 7, "date": "2026-03-02T07:30:00", "date_gmt": "2026-03-02T06:30:00", "modified_gmt": "2026-03-02T08:00:00",
+    "link": "https://courier.example/ferry/", "status": "publish", "type": "post",
+    "title": {"rendered": "Ferry breaks down"}, "excerpt": {"rendered": "<p>A tug helped.</p>\n"}, "categories": [3],
+    "content": {"rendered": "<p>It broke down.</p>\n<p>Nobody was hurt.</p>", "protected": False}, "tags": [4],
+    "_embedded": {
+        "author": [{"name": "Ada Quill"}],
+        "wp:featuredmedia": [{"source_url": "https://courier.example/f.jpg", "alt_text": "F"}],
+        "wp:term": [[{"taxonomy": "category", "name": "News"}], [{"taxonomy": "post_tag", "name": "ferry"}]],
+    },
+}  # fmt: skip
+STORY = Article(
+    id="7",
+    url="https://courier.example/ferry/",
+    headline="Ferry breaks down",
+    standfirst="A tug helped.",
+    body="It broke down.\n\nNobody was hurt.",
+    section="News",
+    tags=("ferry",),
+    authors=("Ada Quill",),
+    published_at=epoch_seconds("2026-03-02T06:30:00Z", ""),
+    updated_at=epoch_seconds("2026-03-02T08:00:00Z", ""),
+)
+NINJS: dict[str, Any] = {
+    "uri": "urn:courier:7", "type": "text", "language": "en-GB", "pubstatus": "usable", "by": "By Ada Quill",
+    "versioncreated": "2026-03-02T08:00:00Z", "contentcreated": "2026-03-02T06:30:00Z",
+    "headlines": [{"role": "short", "value": "Ferry"}, {"role": "main", "value": "Ferry breaks down"}],
+    "descriptions": [{"role": "caption", "value": "c"}, {"role": "summary", "value": "A tug helped."}],
+    "bodies": [{"role": "main", "contenttype": "text/plain", "value": "It broke down. Nobody was hurt."},
+               {"role": "rich", "contenttype": "text/html", "value": "<p>It broke down.</p><p>Nobody was hurt.</p>"}],
+    "subjects": [{"name": "ferry"}], "places": [{"name": "Wendmouth"}], "url": "https://courier.example/ferry",
+    "associations": [{"type": "picture", "headline": "F", "renditions": [{"href": "https://courier.example/f.jpg"}]}],
+}  # fmt: skip
+
+
+def read(path: Path, content: str | bytes, tally: Tally | None = None) -> list[Article | Rejection]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(read_source(path, tally))
+
+
+def test_an_export_gives_posts_and_leaves_out_drafts_pages_and_pictures(tmp_path: Path) -> None:
+    kinds = [
+        ("publish", "post"),
+        ("draft", "post"),
+        ("inherit", "attachment"),
+        ("publish", "page"),
+        ("publish", "post"),
+    ]
+    items = "".join(
+        ITEM.format(id=number, status=status, kind=kind) for number, (status, kind) in enumerate(kinds, 7)
+    )
+    tally = Tally()
+    first, last = read(tmp_path / "a.xml", WXR.format(items=items), tally)
+    assert first == STORY
+    assert isinstance(last, Article)
+    assert last.id == "11"
+    assert (tally.unpublished, tally.other) == (1, 2)
+
+
+def test_the_rest_api_gives_the_same_story_as_the_export(tmp_path: Path) -> None:
+    with_picture = msgspec.structs.replace(STORY, image=Image("https://courier.example/f.jpg", "F"))
+    assert read(tmp_path / "posts.json", msgspec.json.encode([POST])) == [with_picture]
+    assert read(tmp_path / "posts.jsonl", msgspec.json.encode(POST)) == [with_picture]
+
+
+def test_a_post_without_embedded_terms_or_with_odd_shapes_costs_only_those(tmp_path: Path) -> None:
+    bare = {**POST, "_embedded": "odd", "title": {"rendered": "Ferry &#8217;breaks&#8217; down"}}
+    (found,) = read(tmp_path / "posts.json", msgspec.json.encode([bare]))
+    assert isinstance(found, Article)
+    assert (found.headline, found.authors, found.tags, found.section) == ("Ferry ’breaks’ down", (), (), "")
+
+
+@pytest.mark.parametrize(("state", "counted"), [("draft", (1, 0)), ("future", (1, 0)), ("private", (1, 0))])
+def test_posts_that_nobody_published_are_counted(tmp_path: Path, state: str, counted: tuple[int, int]) -> None:
+    tally = Tally()
+    assert read(tmp_path / "posts.json", msgspec.json.encode([{**POST, "status": state}]), tally) == []
+    assert (tally.unpublished, tally.other) == counted
+
+
+def test_ninjs_gives_the_main_headline_the_summary_and_the_text_with_paragraphs(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.json", msgspec.json.encode(NINJS)) == [
+        Article(
+            id="urn:courier:7",
+            url="https://courier.example/ferry",
+            headline="Ferry breaks down",
+            standfirst="A tug helped.",
+            body="It broke down.\n\nNobody was hurt.",
+            tags=("ferry", "Wendmouth"),
+            authors=("Ada Quill",),
+            language="en",
+            image=Image("https://courier.example/f.jpg", "F"),
+            published_at=epoch_seconds("2026-03-02T06:30:00Z", ""),
+            updated_at=epoch_seconds("2026-03-02T08:00:00Z", ""),
+        )
+    ]
+
+
+def test_ninjs_of_version_3_spells_names_otherwise_and_of_version_1_has_one_of_each(tmp_path: Path) -> None:
+    spelled = {"contentcreated": "contentCreated", "versioncreated": "versionCreated", "pubstatus": "pubStatus"}
+    third = {spelled.get(name, name): value for name, value in NINJS.items()}
+    third["bodies"] = [{**each, "contentType": each["contenttype"]} for each in NINJS["bodies"]]
+    second = read(tmp_path / "2.json", msgspec.json.encode(NINJS))
+    assert read(tmp_path / "3.json", msgspec.json.encode(third)) == second
+    first: dict[str, Any] = {
+        "uri": "urn:7",
+        "versioncreated": "2026-03-02T08:00:00Z",
+        "headline": "Ferry",
+        "byline": "Ada Quill",
+    }
+    first |= {"body_xhtml": "<p>A.</p><p>B.</p>", "body_text": "A. B.", "description_text": "S"}
+    first |= {"person": [{"name": "Ben"}]}
+    (found,) = read(tmp_path / "1.json", msgspec.json.encode(first))
+    assert isinstance(found, Article)
+    assert (found.headline, found.body, found.standfirst, found.tags) == ("Ferry", "A.\n\nB.", "S", ("Ben",))
+
+
+def test_a_canceled_item_withdraws_and_a_picture_is_no_article(tmp_path: Path) -> None:
+    tally = Tally()
+    canceled = {"uri": "urn:7", "versioncreated": "2026-03-02T08:00:00Z", "pubstatus": "canceled"}
+    picture = {**NINJS, "type": "picture"}
+    withheld = {**NINJS, "pubstatus": "withheld"}
+    lines = b"\n".join(map(msgspec.json.encode, (canceled, picture, withheld)))
+    (found,) = read(tmp_path / "a.jsonl", lines, tally)
+    assert isinstance(found, Withdrawal)
+    assert (found.id, tally.other, tally.unpublished) == ("urn:7", 1, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from weakref import WeakMethod
 
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
@@ -142,14 +143,24 @@ class Catalogue:
 def _keep_doing(
     action: Callable[[], None], seconds: float, name: str, failed: Callable[[str, Exception], None]
 ) -> None:
+    """Until nobody holds the catalogue any more whose methods these are: its files are closed then."""
+    doing, failing = WeakMethod(action), WeakMethod(failed)
+
+    def once() -> bool:
+        act, fail = doing(), failing()
+        if act is None or fail is None:
+            return False
+        try:
+            act()
+        except Exception as error:  # the one broad except: whatever a reload meets, the old state serves
+            log.exception("%s failed", act.__name__)
+            fail(act.__name__, error)
+        return True
+
     def run() -> None:
         pause = threading.Event()
-        while not pause.wait(seconds):
-            try:
-                action()
-            except Exception as error:  # the one broad except: whatever a reload meets, the old state serves
-                log.exception("%s failed", action.__name__)
-                failed(action.__name__, error)
+        while not pause.wait(seconds) and once():
+            pass
 
     threading.Thread(target=run, name=name, daemon=True).start()
 

@@ -86,8 +86,9 @@ def write_until_told(folder: Path, name: str, stop: int) -> Callable[[BinaryIO],
     """A list and a click for one reader after another, until there is something to read at `stop`."""
 
     def work(said: BinaryIO) -> None:
-        log, number = EventLog(folder, "never", max_bytes=20_000), 0
-        while not select.select([stop], [], [], 0)[0]:
+        log, number, told = EventLog(folder, "never", max_bytes=20_000), 0, select.poll()
+        told.register(stop, select.POLLIN)
+        while not told.poll(0):
             log.append([json.dumps(each).encode() + b"\n" for each in events_of(name, number)])
             number += 1
             said.write(b"%d\n" % number)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +99,13 @@ def test_a_snapshot_found_damaged_by_a_request_gives_way_to_the_one_before(store
     assert "block 7" in (catalogue.degraded or "")
     catalogue.refresh()
     assert catalogue.current().id == "s1"
+
+
+def test_a_catalogue_that_nobody_holds_any_more_lets_go_of_its_snapshot(store: Store) -> None:
+    publish(store, "s1")
+    catalogue = Catalogue(store, "default")
+    catalogue.follow(3_600)
+    archive = weakref.ref(catalogue.current())
+    del catalogue
+    gc.collect()
+    assert archive() is None

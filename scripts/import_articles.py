@@ -2,12 +2,17 @@
 
     python scripts/import_articles.py --source export.xml --source pages/ --dry-run
     python scripts/import_articles.py --source archive.csv --mapping ours.toml --out archive.jsonl
+    python scripts/import_articles.py --fetch --source https://courier.example/sitemap.xml --state fetched.db --out -
     zcat feed.xml.gz | python scripts/import_articles.py --source - --format xml --out -
 
 Formats: JSON Lines, JSON documents (ninjs, WordPress's REST API), HTML and plain-text pages, RSS, Atom, news
 sitemaps, WordPress exports, CSV, Parquet; plain, gzip, in folders or zip files. What was understood goes to the
 terminal: counts, missing fields, dates, languages, ten examples, rejections by reason. An article without a language
 gets one where its text makes it certain. Memory does not grow with the archive.
+
+With --fetch, and only then, a source may be the address of a feed, a sitemap or a page: its pages are fetched one at
+a time, as robots.txt allows, from public addresses alone. With --state FILE an import that ended early resumes, and a
+later one asks only for what changed.
 
 Exit codes: 0 read (rejections are told, not fatal), 1 nothing was understood, 2 usage or unreadable source, 74 I/O
 failure.
@@ -28,9 +33,11 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
 from tqdm import tqdm
 
 from index.article import Article, iso_time
+from index.fetching.target import NotFetched
 from index.sources import Rejection, Tally, UnreadableSource, read_input, read_source, source_files
 from index.sources.languages import with_language
 from index.sources.mapping import Mapping, UnusableMapping, read_mapping
@@ -68,9 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
         mapping = read_mapping(options.mapping) if options.mapping else None
         with ExitStack() as opened:
             out = None if options.dry_run else _out(options.out, opened)
-            records = _all(options.source, options.format, mapping, options.jobs, seen.tally)
+            fetch = fetching(options, opened)
+            records = _all(options.source, options.format, mapping, options.jobs, seen.tally, fetch)
             _take_in(tqdm(records, "read", disable=options.quiet, unit=" records"), seen, out)
-    except (UnreadableSource, UnusableMapping) as error:
+    except (UnreadableSource, UnusableMapping, NotFetched, UnusableFetching) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
@@ -148,9 +156,13 @@ def _take_in(records: Iterable[Record], seen: Understood, out: IO[bytes] | None)
             out.write(msgspec.json.encode(article) + b"\n")
 
 
-def _all(sources: Sequence[str], kind: str, mapping: Mapping | None, jobs: int, tally: Tally) -> Iterator[Record]:
+def _all(
+    sources: Sequence[str], kind: str, mapping: Mapping | None, jobs: int, tally: Tally, fetch: Fetch
+) -> Iterator[Record]:
     for source in sources:
-        if source == "-":
+        if is_address(source):
+            yield from fetch(source, tally)
+        elif source == "-":
             yield from read_input(stream(sys.stdin.buffer, f"stdin.{kind}"), tally, mapping)
         elif jobs > 1 and Path(source).is_dir():
             yield from _in_processes(source_files(Path(source)), mapping, jobs, tally)
@@ -208,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="PATH",
-        help="a file, folder or zip file, - for stdin; repeatable",
+        help="a file, folder or zip file, - for stdin, an address with --fetch; repeatable",
     )
     add(
         "--format",
@@ -227,6 +239,7 @@ def _parser() -> argparse.ArgumentParser:
         help="processes for folders (default: %(default)s)",
     )
     add("--quiet", action="store_true", help="no progress bar")
+    add_fetch_options(parser)
     return parser
 
 

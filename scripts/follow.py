@@ -1,0 +1,168 @@
+"""Follow a folder, a file or a feed, and publish what is new or changed to the live service.
+
+    python scripts/follow.py --source exports/ --service http://127.0.0.1:8000 --key-file KEYFILE --state follow.db
+    python scripts/follow.py --source https://courier.example/feed.xml --fetch --service ... --state follow.db --once
+
+Sources are those of import_articles.py. What a record marks as withdrawn is withdrawn; what merely vanished from the
+source stays. The state file holds the version of each article that the service has acknowledged, written after that:
+killed at any moment, nothing is lost, and at most one article is sent twice, which changes nothing. Of two records of
+one article in the source the later one counts. Waits while the service is busy or away.
+
+Exit codes with --once: 0 all is there, 1 some were refused (named on stderr), 2 usage, unreadable source, or a
+service that takes nothing from this key, 69 the service cannot be reached, 74 I/O failure. Without it, it looks again
+each --every seconds, and ends by a signal or with 2 or 74.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
+from publish_articles import KEY, Service, Sleep, TurnedAway, Unreachable, Unusable
+from publish_articles import _key as key_from
+
+from index.article import Article, article_version
+from index.fetching.target import NotFetched
+from index.sources import Rejection, Tally, UnreadableSource, Withdrawal, read_source
+
+WITHDRAWN = "withdrawn"  # in place of a version
+FRESH_SECONDS = 900  # a fetched page that the feed still lists is asked for again after this
+
+Record = Article | Rejection
+
+
+class Acknowledged:
+    """The version of each article that the service took, in a SQLite file; durable when `note` returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `Unusable` for a file that is none."""
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS acknowledged (id TEXT PRIMARY KEY, version TEXT NOT NULL)"
+            )
+        except sqlite3.Error as error:
+            raise Unusable(f"--state {path}: {error}") from error
+
+    def version(self, article_id: str) -> str | None:
+        """The one that the service has, as far as we know."""
+        row = self._connection.execute("SELECT version FROM acknowledged WHERE id = ?", (article_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, article_id: str, version: str) -> None:
+        """The service has taken it."""
+        self._connection.execute("INSERT OR REPLACE INTO acknowledged VALUES (?, ?)", (article_id, version))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def main(
+    arguments: list[str] | None = None, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep
+) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        with ExitStack() as opened:
+            fetch = fetching(options, opened, FRESH_SECONDS)
+            state = opened.enter_context(closing(Acknowledged(options.state)))
+            service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
+            opened.callback(service.close)
+            while True:
+                code = _round(options.source, fetch, state, service, patient=not options.once)
+                if options.once:
+                    return code
+                sleep(options.every)
+    except (Unusable, UnusableFetching, UnreadableSource, TurnedAway) as error:
+        _tell(f"error: {error}")
+        return 2
+    except (OSError, sqlite3.Error) as error:
+        _tell(f"error: {error}")
+        return os.EX_IOERR
+
+
+def _round(source: str, fetch: Fetch, state: Acknowledged, service: Service, *, patient: bool) -> int:
+    """Publish what changed once; the exit code. `patient`: a service or feed that is away will be back."""
+    try:
+        done, refused = publish_changes(_records(source, fetch), state, service)
+    except (Unreachable, NotFetched) as error:
+        _tell(f"{'waiting' if patient else 'error'}: {error}")
+        return os.EX_UNAVAILABLE if isinstance(error, Unreachable) else 2
+    if done or refused:
+        print(f"published {done:,} changes, {refused:,} refused", flush=True)
+    return 1 if refused else 0
+
+
+def publish_changes(records: Iterator[Record], state: Acknowledged, service: Service) -> tuple[int, int]:
+    """How many changes the service took, and how many it refused; each of those is named on stderr."""
+    done = refused = 0
+    for record in _latest(records):
+        if isinstance(record, Rejection) and not isinstance(record, Withdrawal):
+            _tell(f"refused: {record.where}, line {record.line}: {record.reason}")
+            refused += 1
+            continue
+        version = _version(record)
+        if state.version(record.id) == version:
+            continue
+        reason = service.withdraw(record.id) if version == WITHDRAWN else service.publish(_article(record))
+        if reason:
+            _tell(f"refused: {record.id}: {reason}")
+            refused += 1
+        else:
+            state.note(record.id, version)
+            done += 1
+    return done, refused
+
+
+def _latest(records: Iterator[Record]) -> Iterator[Record]:
+    """Each article as its last record says; rejections as they come, before."""
+    latest: dict[str, Article | Withdrawal] = {}
+    for record in records:
+        if isinstance(record, Article | Withdrawal):
+            latest[record.id] = record
+        else:
+            yield record
+    yield from latest.values()
+
+
+def _version(record: Article | Withdrawal) -> str:
+    withdrawn = isinstance(record, Withdrawal) or record.status == "withdrawn"
+    return WITHDRAWN if withdrawn else article_version(record)
+
+
+def _article(record: Article | Withdrawal) -> Article:
+    assert isinstance(record, Article)  # noqa: S101 - a withdrawal has no version but WITHDRAWN
+    return record
+
+
+def _records(source: str, fetch: Fetch) -> Iterator[Record]:
+    return fetch(source, Tally()) if is_address(source) else read_source(Path(source))
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--source", required=True, metavar="PATH_OR_URL", help="a file or folder, or an address with --fetch")
+    add("--service", required=True, metavar="URL", help="where the service is")
+    add("--key-file", type=Path, metavar="KEYFILE", help=f"a file with the key (default: {KEY} of the environment)")
+    add("--state", type=Path, required=True, metavar="FILE", help="keeps what the service has acknowledged")
+    add("--once", action="store_true", help="look once, and end")
+    add("--every", type=float, default=60, metavar="SECONDS", help="how often to look (default: %(default)s)")
+    add_fetch_options(parser, "--fetched")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""A service on a loopback port, for programs of their own; what it is asked is counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+
+class Counted:
+    """The application, with what it was asked: method and query. `reply_first`: statuses given before it answers."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.asked: list[tuple[str, str]] = []
+        self.reply_first: list[tuple[str, str]] = []
+        self.noticed: Callable[[int], None] = lambda _: None
+        self.url = ""
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """Answer, then tell `noticed` how much was asked."""
+        self.asked.append((environ["REQUEST_METHOD"], environ["QUERY_STRING"]))
+        if self.reply_first:
+            status, retry_after = self.reply_first.pop(0)
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response(status, [("Retry-After", retry_after), ("Content-Length", "0")])
+            return [b""]
+        answer = self.app.wsgi_app(environ, start_response)
+        self.noticed(len(self.asked))
+        return answer
+
+
+@contextmanager
+def served_app(app: Flask) -> Iterator[Counted]:
+    """The application until the block ends."""
+    counted = Counted(app)
+    server = make_server("127.0.0.1", 0, counted, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    counted.url = f"http://127.0.0.1:{server.port}"
+    try:
+        yield counted
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None: ...

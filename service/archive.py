@@ -102,15 +102,15 @@ class Archive:
             return self.snapshot.terms(row) if row < FIRST_LIVE_ROW else []
         return list(Comparison.from_bytes(raw).terms)
 
-    def newest_rows(self, most: int, section: int | None = None) -> Iterator[int]:
-        """Rows by date, newest first, without undated ones: live articles and the newest `most` of the snapshot."""
+    def newest_rows(self, most: int, section: int | None = None, dated: bool = True) -> Iterator[int]:
+        """Rows by date, newest first: live articles, the newest `most` of the snapshot; undated ones unless `dated`."""
         first = max(0, self.snapshot.rows - most)
         rows = np.arange(first, self.snapshot.rows)
         if section is not None:
             rows = rows[self.snapshot.attributes["section"][first:] == section]
         live = (row for row in self._newest_live if section is None or self.fact(row).section == section)
         both = merge(live, rows[::-1].tolist(), key=lambda row: -self.fact(row).published_at)
-        return (row for row in both if self.fact(row).published_at != UNDATED)
+        return (row for row in both if self.fact(row).published_at != UNDATED) if dated else both
 
     @cached_property
     def _newest_live(self) -> list[int]:

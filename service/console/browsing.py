@@ -8,7 +8,7 @@ from typing import Any, AnyStr
 
 import msgspec
 
-from index.snapshot import FLAG_WITHDRAWN
+from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN
 from service.archive import Archive
 from service.drafts import related_to_draft
 from service.embed.stories import safe
@@ -42,7 +42,8 @@ def story(archive: Archive, row: int, now: int) -> dict[str, Any]:
         "url": safe(teaser.get("url", "")),
         "age_label": age_label(facts.published_at, now),
         "live": row in archive.overlay.facts,
-        "embargoed": facts.visible_from > now,
+        "withdrawn": bool(facts.flags & FLAG_WITHDRAWN),
+        "embargoed": facts.visible_from > now and not facts.flags & FLAG_WITHDRAWN,
         "is_copy": facts.canonical != row,
     }
 
@@ -53,7 +54,8 @@ def newest(archive: Archive, now: int, section: str | None, skip: int, most: int
     if section is not None and section not in names:
         return []
     code = None if section is None else names.index(section)
-    visible = (row for row in archive.newest_rows(LOOKED_THROUGH, code) if archive.fact(row).visible_from <= now)
+    rows = archive.newest_rows(LOOKED_THROUGH, code, dated=False)
+    visible = (row for row in rows if archive.fact(row).visible_from <= now)
     return [story(archive, row, now) for row in islice(visible, skip, skip + most)]
 
 
@@ -87,8 +89,11 @@ def _by_name(archive: Archive, text: str) -> list[int]:
 
 
 def _with_words(archive: Archive, wanted: Sequence[str]) -> Iterator[int]:
-    plain = [word.encode() for word in wanted if word.isascii() and '"' not in word and "\\" not in word]
-    for row in archive.newest_rows(LOOKED_THROUGH):
+    escaped = '"', "\\", "ss"  # in JSON, and ß
+    plain = [word.encode() for word in wanted if word.isascii() and not any(each in word for each in escaped)]
+    for row in archive.newest_rows(LOOKED_THROUGH, dated=False):
+        if row >= FIRST_LIVE_ROW and archive.own_id(row) is None:  # only its withdrawal is known
+            continue
         raw = archive.teaser(row)
         if plain and not _all_in(plain, raw.lower()):  # what most teasers fail, before they are read
             continue

@@ -10,7 +10,7 @@ import msgspec
 from index.article import iso_time
 from service.archive import Archive
 from service.console.browsing import story
-from service.live.changes import InvalidSignals, Signal, SignalSet, read_signals
+from service.live.changes import MAX_SIGNALS, InvalidSignals, Signal, SignalSet, read_signals
 from service.live.store import LiveStore
 
 HOUR = 3_600
@@ -29,7 +29,12 @@ WISHES = {
     "bury:0.1": "Bury × 0.1",
     "exclude": "Leave out",
 }
-_SAME = {"boost": ("boost", "bury"), "bury": ("boost", "bury")}  # a story is boosted or buried, not both
+_SAME = {
+    "boost": ("boost", "bury", "exclude"),
+    "bury": ("boost", "bury", "exclude"),
+    "pin": ("pin", "exclude"),
+    "exclude": ("boost", "bury", "pin", "exclude"),
+}  # what a new wish for a story takes the place of
 
 
 class Wish(NamedTuple):
@@ -47,7 +52,7 @@ def wish(form: Mapping[str, str], now: int) -> Wish:
     if here:
         asked["target"] = form.get("story", "")
     if kind == "pin":
-        asked["position"] = int(_number("position", form.get("position", "")))
+        asked["position"] = _number("position", form.get("position", ""), int)
     elif multiplier:
         asked["multiplier"] = _number("do", multiplier)
     seconds = UNTIL.get(form.get("until", ""), ("", None))[1]
@@ -57,10 +62,13 @@ def wish(form: Mapping[str, str], now: int) -> Wish:
     return Wish(form.get("article" if here else "story", ""), signal)
 
 
-def with_wish(held: Sequence[Signal], signal: Signal) -> tuple[Signal, ...]:
+def with_wish(held: Sequence[Signal], signal: Signal, now: int) -> tuple[Signal, ...]:
     """The set with the signal, in the place of one of its sort for the same story."""
     same = _SAME.get(signal.kind, (signal.kind,))
-    others = [each for each in held if each.target != signal.target or each.kind not in same]
+    going_on = [each for each in held if each.valid_until is None or each.valid_until > now]
+    others = [each for each in going_on if each.target != signal.target or each.kind not in same]
+    if len(others) >= MAX_SIGNALS:
+        raise InvalidSignals(f"an article can have at most {MAX_SIGNALS} signals: remove some first")
     return (*others, signal)
 
 
@@ -77,15 +85,19 @@ def history(store: LiveStore, article_id: str, most: int = 10) -> list[dict[str,
     ]
 
 
-def _number(name: str, text: str) -> float:
+def _number(name: str, text: str, kind: type[int] | type[float] = float) -> float:
     try:
-        return float(text)
+        number = kind(text)
+        if not -1_000 < number < 1_000:  # nor nan
+            raise ValueError
+        return number
     except ValueError:
         raise InvalidSignals(f"{name}: must be a number, not {text[:20]!r}") from None
 
 
 def _told(archive: Archive, signal: Signal, at: int, now: int) -> dict[str, Any]:
     row = None if signal.target is None else archive.row_of_id(signal.target)
+    row = None if row is None or archive.own_id(row) is None else row  # only its withdrawal is known
     ended = signal.valid_until is not None and signal.valid_until <= now
     return {
         "at": at,

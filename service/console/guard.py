@@ -29,6 +29,8 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
             asked = request.full_path.removesuffix("?") if request.method == "GET" else None
             return redirect(url_for("console.sign_in", next=asked), 303)
         if request.method == "POST":
+            if request.endpoint == "console.draft":
+                request.max_content_length = 400_000  # a form writes a letter of most scripts as six or nine bytes
             given = request.form.get("form_token", "")
             if _from_elsewhere() or not hmac.compare_digest(given.encode(), g.session.form_token.encode()):
                 raise _not_ours()
@@ -45,7 +47,7 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
         ours = target.startswith("/console/") and "\\" not in target
         response = redirect(target if ours else url_for("console.archive"), 303)
         response.set_cookie(
-            COOKIE, cookie, SECONDS, path="/console", secure=request.is_secure, httponly=True, samesite="Lax"
+            COOKIE, cookie, SECONDS, path="/console", secure=_over_tls(), httponly=True, samesite="Lax"
         )
         return response
 
@@ -58,11 +60,16 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
     @console.after_app_request
     def for_people(response: Response) -> Response:
         """A problem on an address of the console, as a page."""
-        if not request.path.startswith("/console") or response.mimetype != "application/problem+json":
+        if not f"{request.path}/".startswith("/console/") or response.mimetype != "application/problem+json":
             return response
         told = page(wiring, "problem.html", problem=msgspec.json.decode(response.get_data()))
         told.status_code = response.status_code
         return told
+
+
+def _over_tls() -> bool:
+    """Also before a proxy; a header that is made up can only make the cookie stricter."""
+    return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
 
 
 def _from_elsewhere() -> bool:

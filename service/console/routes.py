@@ -9,13 +9,13 @@ from flask import Blueprint, Flask, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from index.article import InvalidArticle
-from index.snapshot import DamagedSnapshot
+from index.snapshot import DamagedSnapshot, read_manifest
 from index.store import StoreLocked, UnknownSnapshot
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
 from service.api.writing import Newsroom
 from service.catalogue import NoSnapshot
-from service.console.browsing import by_meaning, by_words, newest, story
+from service.console.browsing import LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
 from service.console.desk import UNTIL, WISHES, history, told, wish, with_wish
 from service.console.guard import guard
@@ -24,6 +24,7 @@ from service.console.page import page, policy_of, row_of, signed_in, usual_polic
 from service.console.storylines import storylines, timeline
 from service.drafts import read_draft, related_to_draft
 from service.live.changes import InvalidSignals
+from service.live.errors import VersionConflict
 from service.query import Query
 from service.related import ArticleNotFound, related
 from service.search_client import SearchUnavailable
@@ -51,7 +52,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
     def archive() -> Response:
         found, now = wiring.current(), wiring.clock()
         text, section = request.args.get("q", "").strip()[:300], request.args.get("section") or None
-        skip = max(0, request.args.get("from", 0, int))
+        skip = min(max(0, request.args.get("from", 0, int)), LOOKED_THROUGH)
         content: dict[str, Any] = {"q": text, "section": section, "skip": skip, "meant": [], "search_away": False}
         if text:
             content["stories"] = by_words(found, text, now)
@@ -104,11 +105,12 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         asked = {**request.form, "article": source, "story": target}
         try:
             owner, signal = wish(asked, wiring.clock())
+            newsroom.check_signals(owner, signed_in().key)
+            held = newsroom.store.signals_of(owner)
+            wanted = with_wish(held.signals if held else (), signal, wiring.clock())
         except InvalidSignals as error:
             raise ProblemFound(422, "invalid_signals", f"This cannot be done: {error}.") from None
-        newsroom.check_signals(owner, signed_in().key)
-        held = newsroom.store.signals_of(owner)
-        _set(owner, with_wish(held.signals if held else (), signal), held.version if held else None)
+        _set(owner, wanted, held.version if held else None)
         return _back(source, f"{signal.kind}:{target}")
 
     @console.post("/signals/remove")
@@ -126,12 +128,21 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
 
     def _set(owner: str, signals: Any, expected: str | None) -> None:
         by, at = signed_in().key.name, wiring.clock()
-        newsroom.store.set_signals(owner, signals, by=by, at=at, expected=expected)
+        try:
+            newsroom.store.set_signals(owner, signals, by=by, at=at, expected=expected)
+        except VersionConflict:
+            raise _changed_meanwhile() from None
         wiring.catalogue.catch_up()
 
     def _back(article_id: str, done: str) -> ResponseReturnValue:
         policy = request.form.get("policy") or None
         return redirect(url_for("console.article", id=article_id, policy=policy, done=done), 303)
+
+
+def _changed_meanwhile() -> ProblemFound:
+    return ProblemFound(
+        409, "changed_meanwhile", "Somebody changed these signals meanwhile: look again, then try again."
+    )
 
 
 def _tools(console: Blueprint, wiring: Wiring) -> None:
@@ -214,9 +225,11 @@ def _overviews(console: Blueprint, wiring: Wiring) -> None:
         if signed_in().key.brand:
             raise ProblemFound(403, "other_brand", "A key of one brand cannot change the snapshot of all.")
         try:
+            if read_manifest(catalogue.store.directory(snapshot_id)).channel != catalogue.channel:
+                raise UnknownSnapshot(f"{snapshot_id} is of another channel")
             with catalogue.store.lock():
                 catalogue.store.activate(snapshot_id, catalogue.channel)
-        except (UnknownSnapshot, StoreLocked, DamagedSnapshot) as error:
+        except (UnknownSnapshot, StoreLocked, DamagedSnapshot, OSError) as error:
             raise ProblemFound(409, "cannot_serve", f"Nothing was changed: {error}.") from None
         catalogue.refresh()
         return redirect(url_for("console.all_snapshots"), 303)

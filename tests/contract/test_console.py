@@ -275,3 +275,51 @@ def test_only_a_copy_is_called_one(newsroom: Newsroom) -> None:
     client = newsroom.worker()
     client.post("/console/sign-in", data={"key": EDITOR})
     assert client.get("/console/").text.count('<span class="tag">copy</span>') == 1
+
+
+def test_an_id_of_which_only_the_withdrawal_is_known_breaks_no_search(
+    newsroom: Newsroom, editor: FlaskClient
+) -> None:
+    newsroom.delete("ghost")
+    client = newsroom.worker()
+    client.post("/console/sign-in", data={"key": EDITOR})
+    assert client.get("/console/?q=ferry").status_code == 200
+    assert editor.get("/console/article?id=ghost").status_code in (404, 410)
+
+
+def test_a_snapshot_of_another_channel_is_not_served(newsroom: Newsroom, editor: FlaskClient) -> None:
+    other = newsroom.rebuild([story("other/1", TOPIC, 1, headline="Other")], channel="exp")
+    active = newsroom.store.active_id("default")
+    assert send(editor, "/console/snapshots/serve", id=other, sure="yes").status_code == 409
+    assert newsroom.store.active_id("default") == active
+
+
+@pytest.mark.parametrize("position", ["nan", "inf", "1e400", "2.9", "-1"])
+def test_an_odd_position_is_said(editor: FlaskClient, position: str) -> None:
+    answer = send(editor, "/console/signals", article="ferry/3", story="ferry/5", do="pin", position=position)
+    assert answer.status_code == 422
+
+
+def test_a_pin_takes_the_place_of_leaving_out(newsroom: Newsroom, editor: FlaskClient) -> None:
+    for form in ({"do": "exclude", "where": "here"}, {"do": "pin", "position": "1"}):
+        send(editor, "/console/signals", article="ferry/3", story="market/day", until="", **form)
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert [each.kind for each in held.signals] == ["pin"]
+
+
+def test_ended_wishes_leave_with_the_next_one(newsroom: Newsroom, editor: FlaskClient) -> None:
+    for target in ("ferry/5", "ferry/6"):
+        send(editor, "/console/signals", article="ferry/3", story=target, do="boost:2", where="here", until="1h")
+        newsroom.now += 2 * 3_600
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert [each.target for each in held.signals] == ["ferry/6"]
+
+
+def test_a_long_draft_in_any_script_is_taken(editor: FlaskClient) -> None:
+    assert send(editor, "/console/draft", headline="Паром", body="слово " * 2_200).status_code == 200
+
+
+def test_a_page_number_beyond_all_is_an_empty_page(editor: FlaskClient) -> None:
+    assert "Nothing older" in editor.get("/console/?from=99999999999999999999").text

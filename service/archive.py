@@ -103,7 +103,7 @@ class Archive:
         return list(Comparison.from_bytes(raw).terms)
 
     def newest_rows(self, most: int, section: int | None = None, dated: bool = True) -> Iterator[int]:
-        """Rows by date, newest first: live articles and the newest `most` of the snapshot, if not `dated` undated ones too."""
+        """Rows by date, newest first: live ones, the newest `most` of the snapshot; undated too unless `dated`."""
         first = max(0, self.snapshot.rows - most)
         rows = np.arange(first, self.snapshot.rows)
         if section is not None:

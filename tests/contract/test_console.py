@@ -323,3 +323,8 @@ def test_a_long_draft_in_any_script_is_taken(editor: FlaskClient) -> None:
 
 def test_a_page_number_beyond_all_is_an_empty_page(editor: FlaskClient) -> None:
     assert "Nothing older" in editor.get("/console/?from=99999999999999999999").text
+
+
+def test_a_pin_that_does_not_show_is_not_said_to(editor: FlaskClient) -> None:
+    answer = send(editor, "/console/signals", article="ferry/3", story="ferry/3", do="pin", position="1")
+    assert "The pin is kept, but does not show" in editor.get(answer.location).text

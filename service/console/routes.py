@@ -24,7 +24,7 @@ from service.console.page import page, policy_of, row_of, signed_in, usual_polic
 from service.console.storylines import storylines, timeline
 from service.drafts import read_draft, related_to_draft
 from service.live.changes import InvalidSignals
-from service.live.errors import VersionConflict
+from service.live.errors import LiveStoreUnavailable, VersionConflict
 from service.query import Query
 from service.related import ArticleNotFound, related
 from service.search_client import SearchUnavailable
@@ -76,7 +76,11 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         article_id = found.own_id(row) or ""
         answer = related(found, row, Query(explain=True), policy, now, wiring.search, wiring.popular)
         store = wiring.catalogue.live.store
-        held = None if store is None else store.signals_of(article_id)
+        try:
+            held = None if store is None else store.signals_of(article_id)
+            past = [] if store is None else history(store, article_id)
+        except LiveStoreUnavailable:  # the list stands without it
+            store, held, past = None, None, []
         return page(
             wiring,
             "article.html",
@@ -85,7 +89,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
             policies=list(wiring.policies.by_name.values()),
             signals=told(found, held, now),
             version=held.version if held else "",
-            history=[] if store is None else history(store, article_id),
+            history=past,
             until=UNTIL,
             wishes=WISHES,
             writable=store is not None,

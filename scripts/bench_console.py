@@ -19,23 +19,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench_events import GRANIAN, prepare
 from bench_live_lookup import machine
-from bench_lookup import write_synthetic
 from bench_server import free_port, running
+from bench_widget import launch
 from playwright.sync_api import Page, sync_playwright
 
-from index.store import Store
-from service.live.migrate import migrate
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
-GRANIAN = (
-    "granian --interface wsgi --workers 2 --blocking-threads 2 --no-ws --http 1 --log-level error "
-    "--host 127.0.0.1 --port {port} service.wsgi:app"
-)
 KEY = "rs_editor"
 ARTICLE = "section7/article-number-77"
 PAGES = {
@@ -60,7 +49,7 @@ def main() -> None:
     print(f"{machine()}; {options.rows:,} articles", flush=True)
     times: dict[str, list[list[float]]] = defaultdict(list)
     with served(options.rows) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = launch(playwright)
         page = browser.new_page()
         sign_in(page, url)
         for _ in range(options.loads + 1):
@@ -80,11 +69,7 @@ def served(rows: int) -> Iterator[str]:
     """A synthetic archive, served with a key for the console until the block ends; gives the address."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        store = Store(folder / "store")
-        store.begin("synthetic").rmdir()
-        write_synthetic(store.snapshots / "synthetic", rows)
-        store.activate("synthetic", "default")
-        migrate(f"sqlite:///{store.root / 'live.db'}")
+        prepare(folder, rows)
         keys = folder / "keys.toml"
         keys.write_text(f'[editor]\nsha256 = "{hashlib.sha256(KEY.encode()).hexdigest()}"\nscopes = ["editor"]\n')
         keys.chmod(0o600)
@@ -92,7 +77,7 @@ def served(rows: int) -> Iterator[str]:
         os.environ |= {
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
-            "RELATED_STORE": str(store.root),
+            "RELATED_STORE": str(folder / "store"),
             "RELATED_KEYS": str(keys),
         }
         with running(GRANIAN.format(port=port).split(), port, folder):

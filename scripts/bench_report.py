@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -26,8 +26,9 @@ import duckdb
 import numpy as np
 
 from service.experiments.assignment import assign
-from service.experiments.definitions import Experiment, Variant
+from service.experiments.definitions import Experiment, read_experiment
 from service.experiments.records import Click, Exposure, LoggedItem, View, line
+from service.policy import read_policies
 
 DAY = 86_400
 DAYS = 14  # before the test, and of it
@@ -35,19 +36,7 @@ LISTS_A_READER = 4
 STORIES = 6
 ARTICLES = 20_000
 SEEN, CLICKED = 0.7, 0.1  # of lists; of seen ones
-EXPERIMENT = Experiment(
-    key="newest",
-    description="Newer stories first",
-    owner="Data desk",
-    starts_on=date(2026, 11, 1),
-    ends_on=date(2026, 11, 15),
-    salt="newest",
-    minimum_effect=0.05,
-    variants=(
-        Variant(key="control", policy="related", weight=0.5),
-        Variant(key="fresh", policy="latest", weight=0.5),
-    ),
-)
+KEY = "newest"
 DEFINITION = """\
 [newest]
 description = "Newer stories first"
@@ -82,10 +71,12 @@ def main() -> None:
 
 def write_log(folder: Path, events: int) -> int:
     """A log of so many events and the definition beside it; returns the log's size in bytes."""
-    (folder / "experiments.toml").write_text(DEFINITION)
+    definition = folder / "experiments.toml"
+    definition.write_text(DEFINITION)
+    experiment = read_experiment(definition, KEY, read_policies())
     log = folder / "log"
     log.mkdir()
-    written, lines = 0, islice(log_lines(events), events)
+    written, lines = 0, islice(log_lines(experiment, events), events)
     for number in range(10**6):
         content = b"".join(islice(lines, 100_000))
         if not content:
@@ -95,7 +86,7 @@ def write_log(folder: Path, events: int) -> int:
     return written
 
 
-def log_lines(events: int) -> Iterator[bytes]:
+def log_lines(experiment: Experiment, events: int) -> Iterator[bytes]:
     """Lines in the order of time, as many as asked for and some more."""
     draw = np.random.default_rng(7)
     lists = int(events / (1 + SEEN + SEEN * CLICKED)) + 1_000
@@ -104,12 +95,14 @@ def log_lines(events: int) -> Iterator[bytes]:
     for number in range(lists):
         at = begin + 2 * DAYS * DAY * number / lists
         unit = f"reader-{int(draw.integers(readers))}"
-        yield from _list(draw, number, unit, at, draw.integers(0, ARTICLES, STORIES + 1).tolist())
+        yield from _list(draw, experiment, number, unit, at, draw.integers(0, ARTICLES, STORIES + 1).tolist())
 
 
-def _list(draw: np.random.Generator, number: int, unit: str, at: float, articles: list[int]) -> Iterator[bytes]:
+def _list(
+    draw: np.random.Generator, experiment: Experiment, number: int, unit: str, at: float, articles: list[int]
+) -> Iterator[bytes]:
     during = at >= datetime(2026, 11, 1, tzinfo=UTC).timestamp()
-    assigned = assign(EXPERIMENT, unit) if during else None
+    assigned = assign(experiment, unit) if during else None
     variant = assigned.variant if assigned else None
     article, *stories = (f"section{each % 20}/article-number-{each}" for each in articles)
     told = {
@@ -117,7 +110,7 @@ def _list(draw: np.random.Generator, number: int, unit: str, at: float, articles
         "article_id": article,
         "block": "default",
         "policy": variant.policy if variant else "related",
-        "experiment": EXPERIMENT.key if variant else None,
+        "experiment": KEY if variant else None,
         "variant": variant.key if variant else None,
     }
     lot, items = draw.random(4).tolist(), [_item(each) for each in stories]
@@ -156,7 +149,7 @@ def report(folder: Path) -> tuple[float, float]:
     """Seconds and peak resident MiB of one report, with its page and JSON."""
     command = [sys.executable, str(Path(__file__).with_name("ab_report.py")), "--quiet"]
     command += ["--events", str(folder / "log"), "--experiments", str(folder / "experiments.toml")]
-    command += ["--experiment", EXPERIMENT.key, "--out", str(folder / "r.html"), "--json", str(folder / "r.json")]
+    command += ["--experiment", KEY, "--out", str(folder / "r.html"), "--json", str(folder / "r.json")]
     begin = time.monotonic()
     quiet = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
     pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=[quiet])

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -35,6 +35,9 @@ from index.store import Store
 from service.app import create_app
 from service.config import Settings
 from service.embed.script import widget
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
@@ -85,7 +88,7 @@ class Views(NamedTuple):
 
 
 @contextmanager
-def running(app: Flask) -> Iterator[str]:
+def running(app: WSGIApplication) -> Iterator[str]:
     """The application on a free loopback port until the block ends; gives its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

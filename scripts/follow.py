@@ -25,8 +25,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
-from publish_articles import KEY, Service, Sleep, TurnedAway, Unreachable, Unusable
-from publish_articles import _key as key_from
+from publish_articles import KEY, Service, Sleep, TurnedAway, Unreachable, Unusable, key_from
 
 from index.article import Article, article_version
 from index.fetching.target import NotFetched

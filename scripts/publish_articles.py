@@ -187,7 +187,7 @@ def main(
         position.write()
         begun = position.done
         with tqdm(desc="publishing", unit=" articles", initial=begun, disable=options.quiet) as bar:
-            service = Service(options.service, _key(options.key_file, environment), sleep, _tell)
+            service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
             refused = _publish_all(_rest(options.source, begun), service, position, bar)
     except (Unusable, UnreadableSource, TurnedAway) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -243,7 +243,7 @@ def _rest(source: Path, done: int) -> Iterator[Article | Rejection]:
     return records
 
 
-def _key(path: Path | None, environment: Mapping[str, str]) -> str:
+def key_from(path: Path | None, environment: Mapping[str, str]) -> str:
     try:
         key = (path.read_text("utf-8", errors="replace") if path else environment.get(KEY, "")).strip()
     except OSError as error:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from array import array
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -69,6 +69,12 @@ def age_label(published_at: int, now: int) -> str:
             count = int(seconds // size)
             return f"{count} {unit} {ending}" if count == 1 else f"{count} {unit}s {ending}"
     raise AssertionError("two minutes are more than the smallest age")
+
+
+def aged_teaser(archive: Archive, row: int, now: int) -> dict[str, Any]:
+    """A row's teaser with its `age_label`, for a page."""
+    teaser: dict[str, Any] = msgspec.json.decode(archive.teaser(row))
+    return {**teaser, "age_label": age_label(archive.fact(row).published_at, now)}
 
 
 def item(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bench_widget import running
 from flask import Flask
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 
 class Counted:
@@ -38,19 +37,5 @@ class Counted:
 def served_app(app: Flask) -> Iterator[Counted]:
     """The application until the block ends."""
     counted = Counted(app)
-    server = make_server("127.0.0.1", 0, counted, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    counted.url = f"http://127.0.0.1:{server.port}"
-    try:
+    with running(counted) as counted.url:
         yield counted
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class _Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: Any) -> None: ...

@@ -11,10 +11,11 @@ from flask import Flask, Response, render_template, request, send_from_directory
 
 from service.api.openapi import document
 from service.api.parameters import ID, policy_parameter, read_parameters
+from service.api.responses import html_response
 from service.api.routes import operations
 from service.api.wiring import Wiring
 from service.archive import Archive
-from service.listing import age_label
+from service.listing import aged_teaser
 from service.query import Query
 from service.related import ArticleNotFound, related, visible_row
 
@@ -32,7 +33,7 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
     def front() -> Response:
         wiring.access.check_read()
         archive, now = wiring.current(), clock()
-        stories = [_story(archive, row, now) for row in _newest(archive, now)]
+        stories = [aged_teaser(archive, row, now) for row in _newest(archive, now)]
         reports = sorted(path.name for path in settings.reports.glob("*.html")) if settings.reports else []
         return _page("front.html", title=settings.title, stories=stories, snapshot=archive.snapshot, reports=reports)
 
@@ -48,7 +49,7 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
         return _page(
             "article.html",
             title=settings.title,
-            story=_story(archive, row, now),
+            story=aged_teaser(archive, row, now),
             answer=msgspec.json.decode(found.body),
             policies=list(policies.by_name.values()),
         )
@@ -108,14 +109,5 @@ def _newest(archive: Archive, now: int) -> Iterator[int]:
                 return
 
 
-def _story(archive: Archive, row: int, now: int) -> dict[str, Any]:
-    teaser: dict[str, Any] = msgspec.json.decode(archive.teaser(row))
-    return {**teaser, "age_label": age_label(archive.fact(row).published_at, now)}
-
-
 def _page(template: str, **content: Any) -> Response:
-    response = Response(render_template(template, **content), content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return html_response(render_template(template, **content), CONTENT_SECURITY_POLICY, "no-cache")

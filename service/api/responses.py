@@ -1,4 +1,4 @@
-"""Owns how answers are made: JSON that nobody may keep, lists that may be kept if asked about, origins."""
+"""Owns how answers are made: JSON that nobody may keep, pages, lists that may be kept if asked about, origins."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ def json_response(content: object, status: int = 200) -> Response:
     """Anything as JSON that no cache keeps."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return Response(msgspec.json.encode(content), status, headers, content_type="application/json")
+
+
+def html_response(html: str, security_policy: str, cache_control: str) -> Response:
+    """A page for people, under a content security policy."""
+    response = Response(html, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = security_policy
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = cache_control
+    return response
 
 
 def list_response(found: RelatedList, origins: frozenset[str]) -> Response:

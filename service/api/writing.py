@@ -311,12 +311,16 @@ def _written(written: Written) -> Response:
     return response
 
 
+def history_of(store: LiveStore, article_id: str, most: int = 50) -> list[dict[str, Any]]:
+    """What was done to an article, by whom, newest first."""
+    return [
+        {"at": iso_time(entry.at), "by": entry.by, "action": entry.action, "note": entry.note}
+        for entry in store.audit_of(article_id, most)
+    ]
+
+
 def _signals_response(store: LiveStore, article_id: str) -> Response:
     held = store.signals_of(article_id) or SignalSet(article_id, 0, (), "")
-    history = [
-        {"at": iso_time(entry.at), "by": entry.by, "action": entry.action, "note": entry.note}
-        for entry in store.audit_of(article_id)
-    ]
     signals = [
         {
             **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
@@ -324,7 +328,7 @@ def _signals_response(store: LiveStore, article_id: str) -> Response:
         }
         for signal in held.signals
     ]
-    response = json_response({"article_id": article_id, "signals": signals, "history": history})
+    response = json_response({"article_id": article_id, "signals": signals, "history": history_of(store, article_id)})
     if held.version:
         response.set_etag(held.version)
     return response

@@ -12,7 +12,7 @@ from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN
 from service.archive import Archive
 from service.drafts import related_to_draft
 from service.embed.stories import safe
-from service.listing import age_label
+from service.listing import aged_teaser
 from service.policy import Policy
 from service.query import Query
 from service.search_client import Draft, SearchClient
@@ -35,12 +35,10 @@ _words = msgspec.json.Decoder(_Words).decode
 
 def story(archive: Archive, row: int, now: int) -> dict[str, Any]:
     """A teaser for a page, with its age and where it stands."""
-    facts = archive.fact(row)
-    teaser: dict[str, Any] = msgspec.json.decode(archive.teaser(row))
+    facts, teaser = archive.fact(row), aged_teaser(archive, row, now)
     return {
         **teaser,
         "url": safe(teaser.get("url", "")),
-        "age_label": age_label(facts.published_at, now),
         "live": row in archive.overlay.facts,
         "withdrawn": bool(facts.flags & FLAG_WITHDRAWN),
         "embargoed": facts.visible_from > now and not facts.flags & FLAG_WITHDRAWN,

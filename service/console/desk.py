@@ -11,7 +11,6 @@ from index.article import iso_time
 from service.archive import Archive
 from service.console.browsing import story
 from service.live.changes import MAX_SIGNALS, InvalidSignals, Signal, SignalSet, read_signals
-from service.live.store import LiveStore
 
 HOUR = 3_600
 UNTIL = {
@@ -75,14 +74,6 @@ def with_wish(held: Sequence[Signal], signal: Signal, now: int) -> tuple[Signal,
 def told(archive: Archive, held: SignalSet | None, now: int) -> list[dict[str, Any]]:
     """The signals of one article for a page: what each does, to what, until when; `at` is its place in the set."""
     return [_told(archive, signal, at, now) for at, signal in enumerate(held.signals if held else ())]
-
-
-def history(store: LiveStore, article_id: str, most: int = 10) -> list[dict[str, Any]]:
-    """What was done to an article, newest first."""
-    return [
-        {"at": iso_time(entry.at), "by": entry.by, "action": entry.action, "note": entry.note}
-        for entry in store.audit_of(article_id, most)
-    ]
 
 
 def _number(name: str, text: str, kind: type[int] | type[float] = float) -> float:

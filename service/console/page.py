@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, g, render_template
 
+from service.api.responses import html_response
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.console.session import Session
@@ -22,11 +23,8 @@ def page(wiring: Wiring, template: str, **content: Any) -> Response:
     """A page of `templates/console`, for nobody to keep."""
     session: Session | None = g.get("session")
     told = render_template(f"console/{template}", title=wiring.settings.title, session=session, **content)
-    response = Response(told, content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response = html_response(told, CONTENT_SECURITY_POLICY, "private, no-store")
     response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

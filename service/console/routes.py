@@ -13,11 +13,11 @@ from index.snapshot import DamagedSnapshot, read_manifest
 from index.store import StoreLocked, UnknownSnapshot
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
-from service.api.writing import Newsroom
+from service.api.writing import Newsroom, history_of
 from service.catalogue import NoSnapshot
-from service.console.browsing import LOOKED_THROUGH, by_meaning, by_words, newest, story
+from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
-from service.console.desk import UNTIL, WISHES, history, told, wish, with_wish
+from service.console.desk import UNTIL, WISHES, told, wish, with_wish
 from service.console.guard import guard
 from service.console.overview import experiments, lists_of_newest, signs, snapshots
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
@@ -29,7 +29,7 @@ from service.query import Query
 from service.related import ArticleNotFound, related
 from service.search_client import SearchUnavailable
 
-PAGE = 40
+HISTORY = 10  # entries that an article's page shows
 
 
 def register_console(app: Flask, wiring: Wiring) -> None:
@@ -62,11 +62,11 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
             except SearchUnavailable:
                 content["search_away"] = True
         else:
-            content["stories"] = newest(found, now, section, skip, PAGE)
+            content["stories"] = newest(found, now, section, skip)
         under = request.args.get("for")
         source = None if under is None else story(found, row_of(found, under), now)
         sections = sorted(name for name in found.names["section"] if name)
-        return page(wiring, "archive.html", sections=sections, page=PAGE, source=source, **content)
+        return page(wiring, "archive.html", sections=sections, page=FOUND, source=source, **content)
 
     @console.get("/article")
     def article() -> Response:
@@ -78,7 +78,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         store = wiring.catalogue.live.store
         try:
             held = None if store is None else store.signals_of(article_id)
-            past = [] if store is None else history(store, article_id)
+            past = [] if store is None else history_of(store, article_id, HISTORY)
         except LiveStoreUnavailable:  # the list stands without it
             store, held, past = None, None, []
         return page(
@@ -124,9 +124,7 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         held = newsroom.store.signals_of(owner)
         at = request.form.get("at", -1, int)
         if held is None or held.version != request.form.get("version") or not 0 <= at < len(held.signals):
-            raise ProblemFound(
-                409, "changed_meanwhile", "Somebody changed these signals meanwhile: look again, then remove."
-            )
+            raise _changed_meanwhile("remove")
         _set(owner, (*held.signals[:at], *held.signals[at + 1 :]), held.version)
         return _back(owner, "removed:")
 
@@ -135,7 +133,7 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         try:
             newsroom.store.set_signals(owner, signals, by=by, at=at, expected=expected)
         except VersionConflict:
-            raise _changed_meanwhile() from None
+            raise _changed_meanwhile("try again") from None
         wiring.catalogue.catch_up()
 
     def _back(article_id: str, done: str) -> ResponseReturnValue:
@@ -143,9 +141,9 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         return redirect(url_for("console.article", id=article_id, policy=policy, done=done), 303)
 
 
-def _changed_meanwhile() -> ProblemFound:
+def _changed_meanwhile(then: str) -> ProblemFound:
     return ProblemFound(
-        409, "changed_meanwhile", "Somebody changed these signals meanwhile: look again, then try again."
+        409, "changed_meanwhile", f"Somebody changed these signals meanwhile: look again, then {then}."
     )
 
 

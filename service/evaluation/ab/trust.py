@@ -105,7 +105,8 @@ def _left_out_faults(found: ExperimentEvents, arms: Sequence[Arm]) -> list[str]:
 def _views_lost(found: ExperimentEvents) -> list[str]:
     """The block stands in the same place for all, so that its lists, whatever is in them, are seen as often."""
     control, *variants = (variant.key for variant in found.experiment.variants)
-    effects = {variant: _view_rate_effect(found.view_rate(), control, variant) for variant in variants}
+    rates = found.view_rate()
+    effects = {variant: _view_rate_effect(rates, control, variant) for variant in variants}
     return [
         f"Of the lists of “{variant}” {effect.treatment:.1%} were seen, of “{control}” {effect.control:.1%}: "
         "views were lost, or lists came too late or empty."

@@ -1,7 +1,7 @@
 -- Everyday figures (views of read.sql): the lists of the days from `first_day` to `last_day` that readers got.
 CREATE OR REPLACE TABLE everyday AS
 SELECT
-    exposures.day, block, policy, article_id, story_ids, exposures.list_id, unit, clicked.story_ids_clicked,
+    exposures.day, block, policy, article_id, story_ids, unit, clicked.story_ids_clicked,
     views.list_id IS NOT NULL AS viewed,
     coalesce(len(clicked.story_ids_clicked), 0) AS clicks,
     unit IN (SELECT unit FROM bots(
@@ -15,16 +15,12 @@ WHERE exposures.day BETWEEN
 
 CREATE OR REPLACE MACRO everyday_by(name) AS TABLE
     SELECT
-        CASE name WHEN 'block' THEN block WHEN 'policy' THEN policy WHEN 'article' THEN article_id ELSE '' END AS value,
+        CASE name
+            WHEN 'day' THEN (DATE '1970-01-01' + day)::VARCHAR WHEN 'block' THEN block WHEN 'policy' THEN policy ELSE article_id
+        END AS value,
         count(*) AS lists, count(*) FILTER (viewed) AS views, sum(clicks)::BIGINT AS clicks,
         count(DISTINCT unit) AS readers
     FROM everyday WHERE NOT bot GROUP BY value;
-
-CREATE OR REPLACE MACRO everyday_days() AS TABLE
-    SELECT
-        day, count(*) AS lists, count(*) FILTER (viewed) AS views, sum(clicks)::BIGINT AS clicks,
-        count(DISTINCT unit) AS readers
-    FROM everyday WHERE NOT bot GROUP BY day ORDER BY day;
 
 -- A story, wherever it was a teaser.
 CREATE OR REPLACE MACRO everyday_stories() AS TABLE

@@ -1,5 +1,7 @@
 """Owns comparing articles that came or changed after a snapshot with all there is: the snapshot and each other.
 
+As the build does, it leaves out what the snapshot's build found to repeat on its publisher's pages.
+
 Only the search process imports this module: it needs a model, faiss and scikit-learn.
 """
 
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clean import full_text
+from index.clean import Boilerplate, full_text
 from index.comparison import Comparison
 from index.embed.lexical import unit_rows
 from index.events import above_background
@@ -73,6 +75,7 @@ class Arrivals:
         self._replaced: dict[int, frozenset[int]] = {}  # by row of a live article: the snapshot's rows it stands for
         self._gone: set[int] = set()
         self._one_at_a_time = threading.Lock()
+        self._boilerplate = Boilerplate.read(searcher.snapshot.directory)
         self._stories = default_stories()
         self._state = _State(self._growing.segment(), searcher.published)
 
@@ -81,6 +84,7 @@ class Arrivals:
 
         `number`: its number in the live store. Raises `BadVectors`, OSError.
         """
+        article = self._boilerplate.left_out(article)
         new = self._prepared(article)
         with self._one_at_a_time:
             row, replaced = self._rows_of(article, number)
@@ -91,6 +95,7 @@ class Arrivals:
 
     def hold(self, article: Article, number: int, known: Comparison) -> None:
         """Keep an article whose comparison with this snapshot is `known`. Raises as `compare`."""
+        article = self._boilerplate.left_out(article)
         new = self._prepared(article)
         with self._one_at_a_time:
             row, replaced = self._rows_of(article, number)
@@ -114,6 +119,7 @@ class Arrivals:
         Features as in the candidate table, best relevance first. `allowed` (n,) bool: which rows of the snapshot
         may be found; `admits`: whether a live article may, asked with its canonical row.
         """
+        draft = self._boilerplate.left_out(draft)
         new = prepared(draft, self._embedder.draft(draft), self._searcher.lexical, now)
         state = self._state
         baseline = self._baseline(new, state.present, state.live.present)
@@ -199,7 +205,7 @@ class Arrivals:
 
     def _article_of(self, row: int, live: Segment) -> Article:
         place = live.place_of(row)
-        return self._searcher.records[row] if place is None else live.articles[place]
+        return self._boilerplate.left_out(self._searcher.records[row]) if place is None else live.articles[place]
 
     def _keep(
         self,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import logging
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -14,18 +16,21 @@ import numpy.typing as npt
 
 from index.article import UNDATED, Article, iso_time
 from index.cache import MANY_SMALL, VectorCache, cached_embed
+from index.candidates import candidate_table
+from index.carry import earlier, hand_on, row_digests
 from index.checks import Refusal, mass_withdrawal, refusals, regressions, still_shown
-from index.clean import RECIPE, full_text, head_text, passages, without_boilerplate
+from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text, head_text, passages
 from index.cluster_ids import stable_ids
 from index.embed import Embedder
 from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
-from index.events import above_background
+from index.engine import Engine, Local
+from index.events import background_of
 from index.gather import Gathered, Progress, gather, silent
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
 from index.live_rows import LiveRows
 from index.nearest import Nearest
-from index.neighbours import RECENT, RECENT_DAYS, Pairs, PairScorer, by_way_of_others, candidate_table, find_pairs
+from index.neighbours import RECENT_DAYS
 from index.previous import Previous, live_snapshot
 from index.quality import Quality, Table, overlap, quality
 from index.records import FRAMES, RECORDS, record_files
@@ -36,8 +41,11 @@ from index.store import Store
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.words import Lexical, brief_articles, characteristic_terms, lexical_rows, text_digest
+from index.workbench import DEPTHS, Inputs, candidate_recall, compare_all, found_files, lay_out
 
 FloatArray = npt.NDArray[np.float32]
+
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -78,6 +86,26 @@ class BuildReport(msgspec.Struct, frozen=True):
     pruned: tuple[str, ...]
 
 
+class Handover(NamedTuple):
+    """What the next build of the channel carries over of this one: see `index.carry`."""
+
+    work: Path
+    folder: Path
+    compared_by: str
+    digests: npt.NDArray[np.uint8]
+    columns: Mapping[str, npt.NDArray[np.int64]]
+
+    def to_next_build(self) -> None:
+        """Hand it on, and clear the workbench. Where the disk fails, the next build is slower, and no worse."""
+        columns = {f"{kind}.columns": columns for kind, columns in self.columns.items()}
+        files: dict[str, Path | npt.NDArray[Any]] = {"rows": self.digests, **columns, **found_files(self.folder)}
+        try:
+            hand_on(self.work / "found", self.compared_by, files)
+            shutil.rmtree(self.folder)
+        except OSError as error:
+            log.warning("the next build of %s carries nothing over: %s", self.work.name, error)
+
+
 def rebuild(
     records: Iterable[Article | Rejection],
     store: Store,
@@ -92,6 +120,7 @@ def rebuild(
     relevance: Path | None = None,
     live: LiveRows | None = None,
     refit: bool = False,
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
@@ -102,6 +131,7 @@ def rebuild(
     `links`: editors' links, on which the gate compares the new lists with the live ones. `relevance`: weights that
     the newsroom learned, instead of those that ship; learned with links, they rank by these too. The gate's figure
     stays honest: what counts for an article are links of articles older than it, never its own.
+    `engine`: where the rows are compared; by default in as many processes as there are cores.
     Raises `StoreLocked`, `NothingToBuildOnto`, `UnusableLinks`, `UnusableRelevance`, `Refused` (nothing
     published), `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
@@ -115,8 +145,8 @@ def rebuild(
         gathered = gather(base.articles if base else [], records, progress, live, mark)
         truth = _truth(links, [article.id for article in gathered.articles])
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
-        contents, embedded, lexical = _contents(
-            gathered, store, previous, embedder, now, channel, model, truth, refit, progress
+        contents, embedded, lexical, handover = _contents(
+            gathered, store, previous, embedder, now, channel, model, truth, refit, engine or Local(), progress
         )
         contents.live = live.mark if live else mark
         table = _table(contents)
@@ -140,6 +170,7 @@ def rebuild(
         Snapshot.open(partial)
         progress("write", 1, 1)
         store.publish(partial, channel)
+        handover.to_next_build()
         return BuildReport(
             snapshot_id=name,
             articles=len(contents.articles),
@@ -192,32 +223,53 @@ def _contents(
     relevance: Relevance,
     truth: Truth | None,
     refit: bool,
+    engine: Engine,
     progress: Progress,
-) -> tuple[Contents, int, Lexical]:
-    articles, compared = gathered.articles, without_boilerplate(gathered.articles)
+) -> tuple[Contents, int, Lexical, Handover]:
+    articles, boilerplate = gathered.articles, Boilerplate.of(gathered.articles)
+    compared = [boilerplate.left_out(article) for article in articles]
     dense, embedded, left_out = _dense(compared, store, embedder, progress)
     progress("lexical", 0, 1)
     lexical = lexical_rows(compared, previous.directory if previous and not refit else None)
     progress("lexical", 1, 1)
-    vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16).astype(np.float32)
+    vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16)
+    progress("index", 0, 1)
     nearest = Nearest.build(vectors)
+    progress("index", 1, 1)
     brief = brief_articles(compared)
     published_at = np.array([UNDATED if a.published_at is None else a.published_at for a in articles], np.int64)
-    links = LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None
-    scorer = PairScorer(
-        vectors, dense.shape[1], lexical.tfidf, lexical.headlines, published_at, brief, relevance, links
-    )
     eligible = np.array([article.status == "published" for article in articles], bool)
     lately = published_at >= now - RECENT_DAYS * 86_400
-    overall, recent = _pairs(vectors, nearest, scorer, eligible, lately, brief, progress)
+    columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & lately)}
+    digests = row_digests(articles, [text_digest(article) for article in compared], vectors, brief)
+    work = store.root / "work" / channel
+    compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS}"
+    inputs = Inputs(
+        vectors,
+        dense.shape[1],
+        lexical.tfidf,
+        lexical.headlines,
+        published_at,
+        brief,
+        columns,
+        relevance,
+        LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None,
+        nearest.cells(len(vectors)),
+        None if refit else earlier(work / "found", compared_by, digests, columns),
+    )
+    folder = lay_out(work / "build", inputs)
+    overall, recent = compare_all(folder, len(articles), engine, progress)
     progress("stories", 0, 1)
-    alike = above_background(overall.features[:, :, 1], dense)
-    stories = find_stories(compared, overall.rows, alike, overall.features[:, :, 2], default_stories())
+    alike, lexically = overall.features[:, :, 1], overall.features[:, :, 2]
+    stories = find_stories(compared, overall.rows, alike, lexically, default_stories(), background_of(dense))
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical)
     terms, term_texts = characteristic_terms(lexical)
-    arrays, texts = _extra_files(articles, compared, gathered.rejections, lexical, nearest, brief, relevance, links)
-    arrays["baselines.npy"] = overall.baselines.astype("<f4")
+    arrays, texts = _extra_files(
+        articles, compared, gathered.rejections, lexical, nearest, brief, relevance, inputs.links
+    )
+    arrays["baselines.npy"] = overall.baselines
+    arrays[BOILERPLATE] = boilerplate.array()
     contents = Contents(
         articles=articles,
         vectors=vectors,
@@ -239,7 +291,8 @@ def _contents(
             "dense_weight": DENSE_WEIGHT,
             "head_weight": HEAD_WEIGHT,
             "index": nearest.kind,
-            "recall_at_10": round(nearest.recall(vectors), 4) if len(articles) else 1.0,
+            "recall_at_10": round(nearest.recall(vectors), 4),
+            "candidate_recall_at_10": round(candidate_recall(folder), 4),
         },
         counts={
             "withdrawn": int((~eligible).sum()),
@@ -253,29 +306,7 @@ def _contents(
         extra_arrays=arrays,
         extra_bytes=texts,
     )
-    return contents, embedded, lexical
-
-
-def _pairs(
-    vectors: FloatArray,
-    nearest: Nearest,
-    scorer: PairScorer,
-    eligible: npt.NDArray[np.bool_],
-    lately: npt.NDArray[np.bool_],
-    brief: npt.NDArray[np.bool_],
-    progress: Progress,
-) -> tuple[Pairs, Pairs]:
-    """The candidates of every row, and those of the recent window, judged against the same baselines."""
-
-    def part(stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(stage, done, total)
-
-    overall = find_pairs(vectors, nearest, scorer, eligible, progress=part("neighbours"))
-    overall = by_way_of_others(overall, scorer, brief)
-    recent = find_pairs(
-        vectors, nearest, scorer, eligible & lately, 2 * RECENT, overall.baselines, progress=part("recent neighbours")
-    )
-    return overall, recent
+    return contents, embedded, lexical, Handover(work, folder, compared_by, digests, columns)
 
 
 def _cluster_ids(

@@ -49,6 +49,9 @@ def refusals(contents: Contents, whole: int, rejected: int, previous_articles: i
     recall = contents.models.get("recall_at_10", 1.0)
     if recall < LEAST_RECALL:
         found.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
+    recall = contents.models.get("candidate_recall_at_10", 1.0)
+    if recall < LEAST_RECALL:
+        found.append(Refusal(f"the candidates hold {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
     return found
 
 

@@ -11,10 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from index.article import Article
 
@@ -29,6 +32,7 @@ REPEATED_IN = (
 )
 REPEATED_SHARE = 0.01  # without it digital.gov lost .006 nDCG@10: such notes tell which articles belong to one series
 MOST_BOILERPLATE = 0.5  # of an article's characters: one that consists of repeated text is a copy, and stays whole
+BOILERPLATE = "boilerplate.npy"
 SKETCH = 1 << 24  # bytes; of thirty million paragraphs one in thirty is counted exactly for nothing
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])")
@@ -65,56 +69,77 @@ def passages(article: Article) -> Passages:
     return Passages(chosen, total - MAX_PASSAGES)
 
 
-def without_boilerplate(articles: Sequence[Article]) -> list[Article]:
-    """The articles without paragraphs of 40 characters or more that a hundredth of their publisher's articles have.
+class Boilerplate(NamedTuple):
+    """Digests of what repeats on a publisher's pages: paragraphs of 40 characters in a hundredth of its articles.
 
-    For what is embedded and indexed, never for what is stored or shown. The same objects where nothing repeats.
-    Memory: the sketch, and one entry for each paragraph that repeats.
+    What is embedded and indexed goes without them, never what is stored or shown. An article goes without those of
+    its brand and of its site; one that names neither, such as a draft, without those of all.
     """
-    repeated = _repeated(articles)
-    return [_cut(article, repeated) for article in articles] if repeated else list(articles)
+
+    digests: frozenset[int]
+
+    @classmethod
+    def of(cls, articles: Sequence[Article]) -> Boilerplate:
+        """What repeats among the articles. Memory: the sketch, and one entry for each paragraph that repeats."""
+        return cls(frozenset(_repeated(articles)))
+
+    @classmethod
+    def read(cls, directory: Path) -> Boilerplate:
+        """What a snapshot's build found; nothing for snapshots of before that was kept."""
+        path = directory / BOILERPLATE
+        return cls(frozenset(np.load(path, allow_pickle=False).tolist() if path.exists() else ()))
+
+    def array(self) -> npt.NDArray[np.uint64]:
+        """(m,) u64, rising: what `read` reads."""
+        return np.array(sorted(self.digests), "<u8")
+
+    def left_out(self, article: Article) -> Article:
+        """The article without them: the same object where it has none, or consists of them."""
+        if not self.digests:
+            return article
+        publishers, paragraphs = _publishers(article), _paragraphs(article.body)
+        kept = [text for text in paragraphs if not any(_digest(each, text) in self.digests for each in publishers)]
+        if len(kept) == len(paragraphs) or sum(map(len, kept)) < (1 - MOST_BOILERPLATE) * sum(map(len, paragraphs)):
+            return article
+        return msgspec.structs.replace(article, body="\n\n".join(kept))
 
 
-def _repeated(articles: Sequence[Article]) -> set[bytes]:
+def _repeated(articles: Sequence[Article]) -> set[int]:
     """Digests of the paragraphs that repeat: a sketch finds candidates, a second pass counts them exactly."""
-    sizes = Counter(map(_publisher, articles))
+    sizes = Counter(_publishers(article)[0] for article in articles)
     least = {publisher: max(REPEATED_IN, math.ceil(size * REPEATED_SHARE)) for publisher, size in sizes.items()}
     sketch = bytearray(SKETCH)
-    for _, digest in _digests(articles):
-        sketch[_place(digest)] = min(255, sketch[_place(digest)] + 1)
-    candidates = (each for each in _digests(articles) if sketch[_place(each[1])] >= min(255, least[each[0]]))
-    return {digest for (publisher, digest), count in Counter(candidates).items() if count >= least[publisher]}
+    for _, _, digest in _long_paragraphs(articles):
+        sketch[digest % SKETCH] = min(255, sketch[digest % SKETCH] + 1)
+    counts: Counter[tuple[str, int]] = Counter()
+    anonymous: dict[int, int] = {}
+    for publisher, paragraph, digest in _long_paragraphs(articles):
+        if sketch[digest % SKETCH] >= min(255, least[publisher]):
+            counts[publisher, digest] += 1
+            anonymous[digest] = _digest("", paragraph)
+    found = {digest for (publisher, digest), count in counts.items() if count >= least[publisher]}
+    return found | {anonymous[digest] for digest in found}
 
 
-def _digests(articles: Iterable[Article]) -> Iterator[tuple[str, bytes]]:
-    """Publisher and digest of each long paragraph of each article, once an article."""
+def _long_paragraphs(articles: Iterable[Article]) -> Iterator[tuple[str, str, int]]:
+    """Publisher, text and digest of each long paragraph of each article, once an article."""
     for article in articles:
-        publisher = _publisher(article)
+        publisher = _publishers(article)[0]
         long = {each for each in _paragraphs(article.body) if len(each) >= MIN_REPEATED_CHARS}
-        yield from ((publisher, _digest(publisher, each)) for each in long)
+        yield from ((publisher, each, _digest(publisher, each)) for each in long)
 
 
-def _place(digest: bytes) -> int:
-    return int.from_bytes(digest[:4], "little") % SKETCH
+def _digest(publisher: str, paragraph: str) -> int:
+    return int.from_bytes(blake2b(f"{publisher}\0{paragraph}".encode(), digest_size=8).digest(), "little")
 
 
-def _digest(publisher: str, paragraph: str) -> bytes:
-    return blake2b(f"{publisher}\0{paragraph}".encode(), digest_size=8).digest()
-
-
-def _publisher(article: Article) -> str:
+def _publishers(article: Article) -> tuple[str, ...]:
+    """Its brand and its site, or "" where it names neither: an archive may lack the brand that live articles have."""
     try:
-        return article.brand or urlsplit(article.url).netloc
+        site = urlsplit(article.url).netloc
     except ValueError:
-        return ""
-
-
-def _cut(article: Article, repeated: set[bytes]) -> Article:
-    publisher, paragraphs = _publisher(article), _paragraphs(article.body)
-    kept = [each for each in paragraphs if _digest(publisher, each) not in repeated]
-    if len(kept) == len(paragraphs) or sum(map(len, kept)) < (1 - MOST_BOILERPLATE) * sum(map(len, paragraphs)):
-        return article
-    return msgspec.structs.replace(article, body="\n\n".join(kept))
+        site = ""
+    return tuple(filter(None, (article.brand, site))) or ("",)
 
 
 def _joined(parts: Iterable[str]) -> str:

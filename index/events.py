@@ -39,9 +39,18 @@ def above_background(cosines: Floats, vectors: Floats) -> Floats:
     """Cosines of any shape, stretched so that 0 is what two random rows of `vectors` (n, d, unit) have, and 1 is 1.
 
     What a cosine means depends on the model and on how narrow the archive is: two unrelated articles have .05
-    with one and .7 with another. The mean over all pairs of rows is the squared length of their mean.
+    with one and .7 with another.
     """
-    background = float(np.square(vectors.mean(axis=0, dtype=np.float64)).sum()) if len(vectors) else 0.0
+    return above(cosines, background_of(vectors))
+
+
+def background_of(vectors: Floats) -> float:
+    """The mean cosine over all pairs of rows (n, d, unit): the squared length of their mean."""
+    return float(np.square(vectors.mean(axis=0, dtype=np.float64)).sum()) if len(vectors) else 0.0
+
+
+def above(cosines: Floats, background: float) -> Floats:
+    """Cosines of any shape, stretched so that 0 is the background and 1 is 1."""
     return np.asarray((cosines - background) / max(1 - background, 1e-6))
 
 

@@ -38,14 +38,20 @@ class Baseline(NamedTuple):
 
 def baseline_of(features: FloatArray) -> Baseline:
     """The baseline of a source from the (k, 5 or 6) pair features of its nearest candidates; zeros for none."""
-    if not len(features):
-        return Baseline(0.0, 0.0, 0.0)
-    weeks = features[:, 4][~np.isnan(features[:, 4])]
-    return Baseline(
-        float(features[:, 0].mean()),
-        float(_log(features[:, 1], LEAST_LEXICAL).mean()),
-        float(weeks.mean()) if len(weeks) else 0.0,
+    return Baseline(*baselines_of(features, np.zeros(len(features), np.int64), 1)[0].tolist())
+
+
+def baselines_of(features: FloatArray, sources: npt.NDArray[np.int64], n: int) -> FloatArray:
+    """(n, 3) float32: the baseline of each of n sources, of the features (p, 5 or 6) of pairs of `sources` (p,)."""
+    dated = ~np.isnan(features[:, 4])
+    columns = (
+        (features[:, 0], sources),
+        (_log(features[:, 1], LEAST_LEXICAL), sources),
+        (features[dated, 4], sources[dated]),
     )
+    sums = np.stack([np.bincount(owners, values, n) for values, owners in columns], axis=1)
+    counts = np.stack([np.bincount(owners, minlength=n) for _, owners in columns], axis=1)
+    return np.asarray(sums / np.maximum(counts, 1), np.float32)
 
 
 def model_inputs(features: FloatArray, baseline: Baseline) -> FloatArray:

@@ -12,8 +12,9 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,6 +30,7 @@ NEVER = 2**62  # visible_from of a withdrawn article
 FLAG_EVERGREEN = 1
 FLAG_WITHDRAWN = 2
 BLOCK_BYTES = 4 << 20  # 4 MiB: about 3 ms to hash when first touched
+WRITTEN_AT_ONCE = 64 << 20
 EAGER_BYTES = 32 << 20  # files up to this size are verified whole when a snapshot opens
 _SKETCH_BYTES = BITS // 8
 CLUSTERS = ("events", "storylines")
@@ -73,9 +75,10 @@ _unpack_record = struct.Struct("<qqHHHHIIII").unpack_from  # `ATTRIBUTES`, read 
 _RECORD_BYTES = ATTRIBUTES.itemsize
 
 # Large files that a lookup reads a few bytes of: their blocks are verified when first touched.
-_BY_BLOCK = ("teasers.jsonl", "neighbours.rows.npy", "neighbours.features.npy", "sketches.npy")
-_NEEDED = (*_BY_BLOCK, "teasers.offsets.npy", "ids.npy", "urls.npy", "versions.npy", "attributes.npy", "terms.npy",
-           "terms.txt", "terms.offsets.npy")  # fmt: skip
+_BY_BLOCK = ("teasers.jsonl", "neighbours.rows.npy", "neighbours.features.npy", "sketches.npy", "terms.npy",
+             "versions.npy")  # fmt: skip
+_NEEDED = (*_BY_BLOCK, "teasers.offsets.npy", "ids.npy", "urls.npy", "attributes.npy", "terms.txt",
+           "terms.offsets.npy", "events.ids.npy", "storylines.ids.npy")  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -162,14 +165,18 @@ class Snapshot:
         self._feature_file = files["neighbours.features.npy"]
         self._neighbour_features = self._feature_file.array()
         self._ids = files["ids.npy"].array()
-        self._versions = files["versions.npy"].array()
+        self._version_file = files["versions.npy"]
+        self._versions = self._version_file.array()
         self._urls = files["urls.npy"].array()
-        self._terms = files["terms.npy"].array()
+        self._term_file = files["terms.npy"]
+        self._terms = self._term_file.array()
         self._term_bytes = files["terms.txt"].view
         self._term_offsets = files["terms.offsets.npy"].array()
         self._sketch_file = files["sketches.npy"]
         self._sketch_count = len(self._sketch_file.array())
         self._sketch_bytes, self._sketches_begin = self._sketch_file.view, self._sketch_file.header_bytes
+        # By kind: (n,) uint64, IDs that clusters keep from snapshot to snapshot.
+        self.cluster_ids = {kind: files[f"{kind}.ids.npy"].array() for kind in CLUSTERS}
         self.attributes: Array = files["attributes.npy"].array()
         self.rows = len(self.attributes)
         self._attribute_bytes = _as_bytes(self.attributes)
@@ -213,6 +220,7 @@ class Snapshot:
 
     def version(self, row: int) -> str:
         """What changes with any change of a row's article: see `index.article.article_version`."""
+        self._version_file.touch_row(row)
         return f"{int(self._versions[row]):016x}"
 
     def id_of(self, row: int) -> str:
@@ -256,13 +264,6 @@ class Snapshot:
         return int.from_bytes(self._sketch_bytes[start : start + _SKETCH_BYTES], "little")
 
     @cached_property
-    def cluster_ids(self) -> dict[str, Array]:
-        """By kind, "events" and "storylines": (n,) uint64, IDs that clusters keep from snapshot to snapshot."""
-        return {
-            kind: np.load(self.directory / f"{kind}.ids.npy", mmap_mode="r", allow_pickle=False) for kind in CLUSTERS
-        }
-
-    @cached_property
     def vectors(self) -> Array:
         """All vectors, (rows, d) float16 unit rows; not verified by block: see `verify_all`. No lookup reads them."""
         vectors: Array = np.load(self.directory / "vectors.npy", mmap_mode="r", allow_pickle=False)
@@ -270,6 +271,7 @@ class Snapshot:
 
     def terms(self, row: int) -> list[str]:
         """The characteristic terms of a row, most characteristic first."""
+        self._term_file.touch_row(row)
         return [self._term(code) for code in self._terms[row].tolist() if code != NO_ROW]
 
     def _term(self, code: int) -> str:
@@ -284,6 +286,8 @@ class Snapshot:
             "terms.npy": len(self._terms),
             "sketches.npy": self._sketch_count,
             "versions.npy": len(self._versions),
+            "events.ids.npy": len(self.cluster_ids["events"]),
+            "storylines.ids.npy": len(self.cluster_ids["storylines"]),
             "manifest.json (counts.articles)": self.manifest.counts["articles"],
         }
         for name, length in lengths.items():
@@ -305,7 +309,7 @@ def id_in(teaser: bytes) -> str:
 
 def _as_bytes(array: Array) -> memoryview:
     """The array's bytes, not copied: `struct` reads one number of them in a third of numpy's time."""
-    return memoryview(array.view(np.uint8).reshape(-1))  # type: ignore[arg-type]
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 class _MappedFile:
@@ -473,15 +477,15 @@ def write_snapshot(
     encode = msgspec.json.Encoder().encode
     save.lines("teasers", (encode(article.teaser()) for article in contents.articles))
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
-    save.array("terms.npy", contents.terms.astype("<u4"))
-    save.array("vectors.npy", contents.vectors.astype("<f2"))
+    save.array("terms.npy", contents.terms, "<u4")
+    save.array("vectors.npy", contents.vectors, "<f2")
     save.array("sketches.npy", sketch_rows(contents.vectors))
-    save.array("neighbours.rows.npy", contents.neighbour_rows.astype("<u4"))
-    save.array("neighbours.features.npy", contents.neighbour_features.astype("<f2"))
+    save.array("neighbours.rows.npy", contents.neighbour_rows, "<u4")
+    save.array("neighbours.features.npy", contents.neighbour_features, "<f2")
     save.array("ids.npy", _id_table(contents.articles))
     save.array("urls.npy", _url_table(contents.articles))
-    versions = [int(article_version(article), 16) for article in contents.articles]
-    save.array("versions.npy", np.array(versions, "<u8"))
+    versions = (int(article_version(article), 16) for article in contents.articles)
+    save.array("versions.npy", np.fromiter(versions, "<u8", len(contents.articles)))
     for kind in CLUSTERS:
         ids = contents.cluster_ids.get(kind, np.zeros(len(contents.articles)))
         save.array(f"{kind}.ids.npy", np.asarray(ids).astype("<u8"))
@@ -525,9 +529,9 @@ class _Saver:
             file.flush()
             os.fsync(file.fileno())
 
-    def array(self, name: str, array: Array) -> None:
+    def array(self, name: str, array: Array, dtype: str | None = None) -> None:
         with (self._directory / name).open("xb") as file:
-            np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            write_array(file, array, dtype)
             file.flush()
             os.fsync(file.fileno())
 
@@ -540,6 +544,29 @@ class _Saver:
             file.flush()
             os.fsync(file.fileno())
         self.array(f"{stem}.offsets.npy", np.array(offsets, "<u8"))
+
+
+def write_array(file: BinaryIO, array: Array, dtype: str | None = None) -> None:
+    """Write an npy file of version 1.0, as another type if one is given. Raises OSError; ValueError for objects.
+
+    As numpy's own, which says nothing where a full disk takes the beginning and not the last 4 kB (numpy 2.4). So
+    many rows at a time that they take 64 MB: the array may be memory-mapped, and larger than memory.
+    """
+    first = np.ascontiguousarray(array[:0], dtype)
+    if first.dtype.hasobject:
+        raise ValueError("an array of objects would have to be pickled")
+    header = np.lib.format.header_data_from_array_1_0(first)
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": array.shape})
+    row_bytes = first.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
+    step = max(1, WRITTEN_AT_ONCE // max(row_bytes, 1))
+    for start in range(0, len(array), step):
+        file.write(_as_bytes(np.ascontiguousarray(array[start : start + step], dtype)))
+
+
+def save_array(path: Path, array: Array) -> None:
+    """Write an npy file, to where one may be. Raises as `write_array`."""
+    with path.open("wb") as file:
+        write_array(file, array)
 
 
 def fsync_directory(directory: Path) -> None:
@@ -572,25 +599,28 @@ def _attributes(contents: Contents, codes: Mapping[str, Codes]) -> Array:
 
 def _id_table(articles: Sequence[Article]) -> Array:
     """IDs win over aliases; of two articles with one alias the newer (later row) wins."""
-    rows: dict[str, int] = {}
-    for row, article in enumerate(articles):
-        rows.update(dict.fromkeys(article.aliases, row))
-    rows.update({article.id: row for row, article in enumerate(articles)})
-    return _key_table(rows)
+    aliases = ((alias, row) for row, article in enumerate(articles) for alias in article.aliases)
+    return _key_table(chain(aliases, ((article.id, row) for row, article in enumerate(articles))))
 
 
 def _url_table(articles: Sequence[Article]) -> Array:
-    rows: dict[str, int] = {}
-    for row, article in enumerate(articles):
-        rows.update({canonical_url(alias): row for alias in article.aliases if "/" in alias})
-    rows.update({canonical_url(article.url): row for row, article in enumerate(articles) if article.url})
-    return _key_table(rows)
+    aliases = ((alias, row) for row, article in enumerate(articles) for alias in article.aliases if "/" in alias)
+    urls = ((article.url, row) for row, article in enumerate(articles) if article.url)
+    return _key_table((canonical_url(url), row) for url, row in chain(aliases, urls))
 
 
-def _key_table(rows: Mapping[str, int]) -> Array:
-    """(3, n) uint64: the first and second half of each key's 128-bit digest, sorted by the first; its row."""
-    table = np.array([(*_halves(id_digest(key)), row) for key, row in rows.items()], "<u8").reshape(-1, 3)
-    return np.ascontiguousarray(table[np.argsort(table[:, 0], kind="stable")].T)
+def _key_table(rows: Iterable[tuple[str, int]]) -> Array:
+    """(3, n) uint64: the first and second half of each key's 128-bit digest, sorted by the first; its row.
+
+    Of a key given twice the later row counts.
+    """
+    packed = bytearray()
+    for key, row in rows:
+        packed += id_digest(key) + row.to_bytes(8, "little")
+    table = np.frombuffer(packed, "<u8").reshape(-1, 3)
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]  # stable: of equal keys the last one given comes last
+    last = np.append((table[1:, :2] != table[:-1, :2]).any(axis=1), True)[: len(table)]
+    return np.ascontiguousarray(table[last].T)
 
 
 def id_digest(key: str) -> bytes:

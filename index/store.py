@@ -63,7 +63,7 @@ class Store:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the store for writing. Raises `StoreLocked` at once when another holds it."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        _make_durably(self.root)
         with (self.root / "lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,8 +73,8 @@ class Store:
 
     def begin(self, snapshot_id: str) -> Path:
         """A new empty directory to build in; leftovers of crashed builds are removed first."""
-        self.snapshots.mkdir(parents=True, exist_ok=True)
-        self.channels.mkdir(parents=True, exist_ok=True)
+        _make_durably(self.snapshots)
+        _make_durably(self.channels)
         for leftover in self.snapshots.glob(".*.partial"):
             shutil.rmtree(leftover)
         for leftover in self.channels.glob(".*"):
@@ -124,10 +124,11 @@ class Store:
         """Remove a snapshot; a crash half-way leaves a leftover, which no reader takes for one."""
         doomed = self.snapshots / f".{_checked_name(snapshot_id)}.partial"
         self.directory(snapshot_id).rename(doomed)
+        fsync_directory(self.snapshots)  # a loss of power must not bring it back with files missing
         shutil.rmtree(doomed)
 
     def _point(self, channel: str, snapshot_id: str) -> None:
-        self.channels.mkdir(parents=True, exist_ok=True)
+        _make_durably(self.channels)
         temporary = self.channels / f".{_checked_name(channel)}.new"
         with temporary.open("w", encoding="utf-8") as file:
             file.write(snapshot_id + "\n")
@@ -135,6 +136,14 @@ class Store:
             os.fsync(file.fileno())
         temporary.replace(self.channels / channel)
         fsync_directory(self.channels)
+
+
+def _make_durably(directory: Path) -> None:
+    """Make a directory and its parents, where they are not there, so that they outlive a loss of power."""
+    if not directory.is_dir():
+        _make_durably(directory.parent)
+        directory.mkdir(exist_ok=True)
+        fsync_directory(directory.parent)
 
 
 def _checked_name(name: str) -> str:

@@ -17,12 +17,13 @@ import numpy.typing as npt
 from index.article import UNDATED, Article
 from index.clusters import average_linkage
 from index.duplicates import CopyModel, copy_probabilities
-from index.events import EVENT_DAYS, NEGLIGIBLE, EventModel, near_in_time
+from index.events import EVENT_DAYS, NEGLIGIBLE, EventModel, above, near_in_time
 
 COPY_CUT = 0.5  # of calibrated probabilities: rather a copy than not
 # A season later a changed text is rather this year's edition of an annual one: digital.gov has calls and reports
 # of two years with probabilities of .7 to .9. What is published again unchanged has .99.
 LATER_DAYS, LATER_LEAST = 90, 0.95
+BLOCK = 4_096  # rows whose candidates are looked at together
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
@@ -60,14 +61,19 @@ class _Pairs(NamedTuple):
 
 
 def find_stories(
-    articles: Sequence[Article], rows: Rows, dense: Floats, lexical: Floats, model: StoryModel
+    articles: Sequence[Article],
+    rows: Rows,
+    dense: Floats,
+    lexical: Floats,
+    model: StoryModel,
+    background: float = 0.0,
 ) -> Stories:
     """The clusters of `articles` (by date, so that a higher row is newer); an article alone has its own row.
 
-    `rows` (n, k): candidates of each row, -1 as padding; `dense`, `lexical` (n, k): their cosines, the dense ones
-    above their background (`index.events.above_background`).
+    `rows` (n, k): candidates of each row, -1 as padding; `dense`, `lexical` (n, k): their cosines; `background`: what
+    the dense cosine of unrelated articles is (`index.events.background_of`). The arrays may be memory-mapped.
     """
-    pairs = _distinct(rows, dense, lexical)
+    pairs = _distinct(rows, dense, lexical, model, background)
     published = np.array([UNDATED if each.published_at is None else each.published_at for each in articles], np.int64)
     canonical = _copies(articles, published, pairs, model.copies)
     event = _events(published, pairs.among(canonical), model.events)[canonical]
@@ -81,13 +87,27 @@ def default_stories() -> StoryModel:
     return StoryModel(msgspec.json.decode(copies, type=CopyModel), msgspec.json.decode(events, type=EventModel))
 
 
-def _distinct(rows: Rows, dense: Floats, lexical: Floats) -> _Pairs:
-    """Each pair once, though either row may list the other."""
-    row, place = np.nonzero(rows >= 0)
-    other = rows[row, place]
-    left, right = np.minimum(row, other), np.maximum(row, other)
-    _, first = np.unique(left * len(rows) + right, return_index=True)
-    return _Pairs(left, right, dense[row, place], lexical[row, place]).where(first)
+def _distinct(rows: Rows, dense: Floats, lexical: Floats, model: StoryModel, background: float) -> _Pairs:
+    """Each pair that can matter once, though either row may list the other; dense cosines above the background."""
+    blocks = [(start, slice(start, start + BLOCK)) for start in range(0, max(len(rows), 1), BLOCK)]
+    parts = [
+        _that_matter(start, rows[block], dense[block], lexical[block], model, background) for start, block in blocks
+    ]
+    pairs = _Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    _, first = np.unique(pairs.left * len(rows) + pairs.right, return_index=True)
+    return pairs.where(first)
+
+
+def _that_matter(
+    start: int, rows: Rows, dense: Floats, lexical: Floats, model: StoryModel, background: float
+) -> _Pairs:
+    """Of a block of rows that begins with `start`, without what is neither a suspect copy nor likely one story."""
+    dense = above(np.asarray(dense, np.float32), background)
+    lexical = np.asarray(lexical, np.float32)
+    probable = model.events.probability(dense.ravel(), lexical.ravel()).reshape(rows.shape)
+    row, place = np.nonzero((rows >= 0) & ((lexical >= model.copies.suspect) | (probable >= NEGLIGIBLE)))
+    own, other = row + start, np.asarray(rows[row, place], np.int64)
+    return _Pairs(np.minimum(own, other), np.maximum(own, other), dense[row, place], lexical[row, place])
 
 
 def _copies(articles: Sequence[Article], published: Rows, pairs: _Pairs, model: CopyModel) -> Rows:

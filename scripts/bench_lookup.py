@@ -16,9 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from index.article import Article, Image
 
 NOW = 1_795_510_800
 LOOKUPS = 10_000
@@ -30,6 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, action="append", metavar="N")
     parser.add_argument("--store", type=Path, help="keep the synthetic snapshots here (default: a temporary folder)")
+    parser.add_argument(
+        "--dimension", type=int, default=DIMENSION, help="of vectors, which no lookup reads (default: %(default)s)"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
@@ -45,7 +51,7 @@ def main() -> int:
             directory = folder / f"synthetic-{rows}"
             if not (directory / "manifest.json").exists():
                 print(f"writing {rows:,} synthetic rows ...", flush=True)
-                write_synthetic(directory, rows)
+                write_synthetic(directory, rows, dimension=options.dimension)
             found[str(rows)] = _child("--measure", str(directory))
     _print(found)
     if options.json:
@@ -53,16 +59,44 @@ def main() -> int:
     return 0
 
 
-def write_synthetic(directory: Path, rows: int, flat: bool = False) -> None:
-    """A snapshot of `rows` made-up articles. Peak memory about 5 KB a row."""
-    from index.article import Article, Image
+def write_synthetic(directory: Path, rows: int, flat: bool = False, dimension: int = DIMENSION) -> None:
+    """A snapshot of `rows` made-up articles, which are made as they are written."""
     from index.snapshot import Contents, write_snapshot
 
     directory.mkdir(parents=True)
-    draw = np.random.default_rng(rows)
-    published = np.sort(NOW - draw.integers(0, 20 * 365 * 86_400, rows))
-    articles = [
-        Article(
+    published = np.sort(NOW - np.random.default_rng(rows).integers(0, 20 * 365 * 86_400, rows))
+    relevance = np.linspace(0.9, 0.02, 100) if flat else 0.36 * np.arange(1, 101) ** -0.95
+    features = np.repeat(relevance[:, None], 3, axis=1).astype(np.float16)
+    own = np.arange(rows, dtype=np.uint32)
+    contents = Contents(
+        articles=_Articles(published),
+        vectors=_Drawn((rows, dimension), np.float16, lambda n, _: _unit_rows(n, dimension)),
+        neighbour_rows=_Drawn((rows, 100), np.uint32, _others),
+        neighbour_features=_Drawn((rows, 100, 3), np.float16, lambda n, _: np.tile(features, (n, 1, 1))),
+        terms=_Drawn((rows, 24), np.uint32, lambda n, _: np.zeros((n, 24), np.uint32)),
+        term_texts=["bus"],
+        canonical=own,
+        event=own,
+        storyline=own,
+        models={},
+        counts={"rejected": 0},
+    )
+    write_snapshot(directory, contents, directory.name, NOW, "bench")
+
+
+class _Articles(Sequence):  # type: ignore[type-arg]
+    """Articles made when they are asked for."""
+
+    def __init__(self, published: np.ndarray) -> None:
+        self._published = published
+
+    def __len__(self) -> int:
+        return len(self._published)
+
+    def __getitem__(self, at: int) -> Article:  # type: ignore[override]
+        if at >= len(self):
+            raise IndexError(at)
+        return Article(
             id=f"section{at % 20}/article-number-{at}",
             url=f"https://paper.example/section{at % 20}/article-number-{at}",
             headline=f"Council votes to keep the number {at} bus after a long evening of argument",
@@ -72,34 +106,34 @@ def write_synthetic(directory: Path, rows: int, flat: bool = False) -> None:
             authors=("A. Reporter",),
             language="en",
             image=Image(f"https://paper.example/images/{at}.jpg", "A bus at a stop"),
-            published_at=int(published[at]),
+            published_at=int(self._published[at]),
         )
-        for at in range(rows)
-    ]
-    vectors = np.empty((rows, DIMENSION), np.float16)
-    for start in range(0, rows, 50_000):
-        block = draw.normal(size=(min(50_000, rows - start), DIMENSION)).astype(np.float32)
-        vectors[start : start + len(block)] = block / np.linalg.norm(block, axis=1, keepdims=True)
-    neighbours = draw.integers(0, rows, (rows, 100), dtype=np.uint32)
-    neighbours[neighbours == np.arange(rows)[:, None]] = 0
-    features = np.empty((rows, 100, 3), np.float16)
-    features[:, :, 0] = np.linspace(0.9, 0.02, 100) if flat else 0.36 * np.arange(1, 101) ** -0.95
-    features[:, :, 1:] = features[:, :, :1]
-    own = np.arange(rows, dtype=np.uint32)
-    contents = Contents(
-        articles=articles,
-        vectors=vectors,
-        neighbour_rows=neighbours,
-        neighbour_features=features,
-        terms=np.zeros((rows, 24), np.uint32),
-        term_texts=["bus"],
-        canonical=own,
-        event=own,
-        storyline=own,
-        models={},
-        counts={"rejected": 0},
-    )
-    write_snapshot(directory, contents, directory.name, NOW, "bench")
+
+
+class _Drawn:
+    """As much of an array as `write_snapshot` asks of one: rows that are drawn when they are read."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: type, draw: Callable[[int, int], np.ndarray]) -> None:
+        self.shape, self.dtype, self._draw = shape, np.dtype(dtype), draw
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(self.shape[0])
+        return self._draw(stop - start, self.shape[0]) if stop > start else np.empty((0, *self.shape[1:]), self.dtype)
+
+
+_random = np.random.default_rng(0)
+
+
+def _unit_rows(n: int, dimension: int) -> np.ndarray:
+    drawn = _random.standard_normal((n, dimension), np.float32)
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16)
+
+
+def _others(n: int, rows: int) -> np.ndarray:
+    return _random.integers(0, rows, (n, 100), dtype=np.uint32)
 
 
 def _measured(directory: Path) -> dict[str, float]:
@@ -117,8 +151,11 @@ def _measured(directory: Path) -> dict[str, float]:
     opened = time.perf_counter() - opened
     archive = Archive(snapshot)
     rows = np.random.default_rng(1).integers(0, snapshot.rows, LOOKUPS).tolist()
-    found = {"open_seconds": opened}
-    for name, policy in shipped_policies().by_name.items():
+    first = time.perf_counter()
+    policies = shipped_policies().by_name
+    related(Archive(snapshot), rows[0], Query(), policies["related"], NOW)
+    found = {"open_seconds": opened, "first_answer_seconds": opened + time.perf_counter() - first}
+    for name, policy in policies.items():
         times = []
         for row in rows:
             start = time.perf_counter()
@@ -162,7 +199,7 @@ def _report(found: dict[str, float]) -> int:
 
 
 def _print(found: dict[str, dict[str, float]]) -> None:
-    print(f"python {sys.version.split()[0]}, numpy {np.__version__}, BLAS {_kernel()}; {LOOKUPS:,} lookups each")
+    print(f"python {sys.version.split()[0]}, numpy {np.__version__}, BLAS {kernel()}; {LOOKUPS:,} lookups each")
     for name, figures in found.items():
         print(f"{name:>10}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
     sizes = [name for name in found if name != "bare"]
@@ -174,7 +211,7 @@ def _print(found: dict[str, dict[str, float]]) -> None:
         print(f"private memory at {size} rows is {ratio:.2f} x a bare Flask process with numpy")
 
 
-def _kernel() -> str:
+def kernel() -> str:
     from threadpoolctl import threadpool_info
 
     return ", ".join(f"{each['internal_api']} {each.get('architecture', '?')}" for each in threadpool_info())

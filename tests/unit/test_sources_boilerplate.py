@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import pytest
 from conftest import NOW, HashingEmbedder
+from newsroom import Newsroom, record
 
-from index.article import Article
+from index.article import Article, article_from_record
 from index.build import rebuild
-from index.clean import REPEATED_IN, embedded_texts, without_boilerplate
+from index.clean import BOILERPLATE, REPEATED_IN, Boilerplate, embedded_texts
 from index.records import read_articles
 from index.sources import read_source
 from index.store import Store
+from service.search import Searchers, answer
+from service.search_client import Draft, SearchAnswer, SearchRequest
 
 BOX = "Sign up to our newsletter and get the news of the river every morning."
 NOTE = "Ada Quill is the political editor of the Courier; she lives by the river."
+
+
+def without_boilerplate(articles: list[Article]) -> list[Article]:
+    found = Boilerplate.of(articles)
+    return [found.left_out(each) for each in articles]
 
 
 def article(number: int, *paragraphs: str, host: str = "courier.example") -> Article:
@@ -89,3 +100,87 @@ def test_where_nothing_repeats_the_texts_are_what_they_were(
     archive = read_source(data_dir / "articles" / "digitalgov" / "articles.jsonl.gz")
     real = [each for each in archive if isinstance(each, Article)]
     assert without_boilerplate(real) == real
+
+
+def test_a_text_that_names_no_publisher_goes_without_what_repeats_on_any() -> None:
+    found = Boilerplate.of([article(number, BOX) for number in range(5)])
+    draft = msgspec.structs.replace(article(7, BOX), url="")
+    assert found.left_out(draft) == msgspec.structs.replace(article(7), url="")
+    branded = msgspec.structs.replace(
+        article(7, BOX), brand="The Courier"
+    )  # as a key that is bound to a brand says it
+    assert found.left_out(branded).body == article(7).body
+    other = article(7, BOX, host="two.example")
+    assert found.left_out(other) is other
+
+
+WORDS = "ferry river crossing timetable captain jetty repairs engine harbour office passengers quay"
+
+
+@pytest.fixture
+def boxed(tmp_path: Path) -> Iterator[Newsroom]:
+    """A newsroom whose every page carries the box: stories of the ferry, and of the box's own words."""
+    newsroom = Newsroom(tmp_path)
+    ferry = [f"ferry/{n}" for n in range(6)]
+    about = [(each, WORDS) for each in ferry] + [(f"box/{n}", "newsletter sign morning every news") for n in range(6)]
+    newsroom.rebuild([read_boxed(record(each, words, 2)) for each, words in about])
+    newsroom.client = newsroom.worker()
+    yield newsroom
+    newsroom.close()
+
+
+def read_boxed(given: dict[str, object]) -> Article:
+    return article_from_record(boxed_record(given))
+
+
+def boxed_record(given: dict[str, object]) -> dict[str, object]:
+    return {**given, "url": f"https://courier.example/{given['id']}", "body": f"{given['body']}\n\n{BOX}"}
+
+
+def test_a_snapshot_keeps_what_its_build_found_and_one_of_before_has_nothing(boxed: Newsroom, tmp_path: Path) -> None:
+    directory = boxed.store.directory(boxed.store.active_id("default") or "")
+    found = Boilerplate.read(directory)
+    assert len(found.digests) == 2  # of this publisher's, and of whoever names none
+    assert found.left_out(article(7, BOX)) == article(7)
+    assert np.load(directory / BOILERPLATE).dtype == np.dtype("<u8")
+    boxed_article = article(7, BOX)
+    assert Boilerplate.read(tmp_path).left_out(boxed_article) is boxed_article
+
+
+def test_a_live_article_and_its_update_are_compared_without_boilerplate(boxed: Newsroom) -> None:
+    boxed.embedder.embedded.clear()
+    assert boxed.put(boxed_record(record("ferry/new", WORDS, 1))).status_code == 201
+    assert boxed.put(boxed_record(record("ferry/0", f"{WORDS} again", 2))).status_code == 200
+    assert boxed.compare() == 2
+    texts = "\n".join(boxed.embedder.embedded)
+    assert WORDS in texts
+    assert BOX not in texts
+    boxed.restart_search()  # which holds what was compared before
+    boxed.compare()
+    assert BOX not in "\n".join(boxed.embedder.embedded)
+    stored = {state.id: each.body for state, each in boxed.live.records(0)[1]}
+    assert all(BOX in body for body in stored.values())
+
+
+def test_a_live_article_has_the_list_that_it_has_once_it_is_built_in(boxed: Newsroom) -> None:
+    given = boxed_record(record("ferry/new", WORDS, 1))
+    boxed.put(dict(given))
+    boxed.compare()
+    boxed.client = boxed.worker()
+    live = boxed.list_of("ferry/new")["items"]
+    boxed.rebuild([], live=boxed.live.all_rows())
+    boxed.client = boxed.worker()
+    built = boxed.list_of("ferry/new")["items"]
+    assert [each["teaser"]["id"] for each in live] == [each["teaser"]["id"] for each in built]
+    assert [each["score"] for each in live] == pytest.approx([each["score"] for each in built], abs=0.02)
+
+
+def test_a_draft_is_compared_without_boilerplate(boxed: Newsroom) -> None:
+    def similar(body: str) -> SearchAnswer:
+        draft = Draft(headline="Ferry", standfirst="", body=body)
+        request = SearchRequest(snapshot_id=boxed.store.active_id("default") or "", draft=draft, k=5, now=NOW)
+        return answer(Searchers(boxed.store, boxed.embedder), request)
+
+    plain = similar(WORDS)
+    assert len(plain.rows) == 5
+    assert similar(f"{WORDS}\n\n{BOX}") == plain

@@ -1,0 +1,69 @@
+"""Owns the rows nearest to each of many rows, with each pair kept as one number that sorts.
+
+A pair's key holds its cosine in the upper half and the other row in the lower one, so that the greater key is the
+nearer row and, of equally near ones, the newer: whoever finds the same cosines finds the same rows, in one order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+NONE = np.iinfo(np.int64).min  # the key of no pair
+
+FloatArray = npt.NDArray[np.float32]
+Keys = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
+
+_LOWER = np.int64(0xFFFFFFFF)
+
+
+def pair_keys(cosines: FloatArray, rows: Rows) -> Keys:
+    """The keys of pairs, from float32 cosines and row numbers below 2^32 of one shape."""
+    bits = np.ascontiguousarray(cosines, np.float32).view(np.int32).astype(np.int64)
+    rising = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # the bits of a negative float fall as it rises
+    keys: Keys = (rising << 32) | rows.astype(np.int64)
+    return keys
+
+
+def rows_of(keys: Keys) -> Rows:
+    """The other row of each pair; -1 for `NONE`."""
+    return np.where(keys == NONE, -1, keys & _LOWER)
+
+
+def cosines_of(keys: Keys) -> FloatArray:
+    """The float32 cosine of each pair; -inf for `NONE`."""
+    rising = (keys >> 32).astype(np.int32)
+    cosines = np.where(rising < 0, rising ^ 0x7FFFFFFF, rising).astype(np.int32).view(np.float32)
+    return np.where(keys == NONE, np.float32(-np.inf), cosines)
+
+
+def absorbed(best: Keys, floor: FloatArray, cosines: FloatArray, columns: Rows) -> Keys:
+    """`best` (b, k) with what is better among new pairs, in any order.
+
+    `cosines` (b, c) of each of the b rows with the rows `columns` (c,), -inf for none; those under `floor` (b,)
+    are passed over.
+    """
+    if not len(columns):
+        return best
+    row, column = np.nonzero(cosines >= np.maximum(floor, np.float32(-2))[:, None])
+    counts = np.bincount(row, minlength=len(best))
+    width = int(counts.max(initial=0))
+    if not width:
+        return best
+    entering = np.full((len(best), width), NONE, np.int64)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    entering[row, place] = pair_keys(cosines[row, column], columns[column])
+    both = np.hstack([best, entering])
+    return np.partition(both, width, axis=1)[:, width:]
+
+
+def lowest(best: Keys) -> FloatArray:
+    """(b,) the least cosine that would enter lists (b, k): -inf where one is not full."""
+    return cosines_of(best.min(axis=1))
+
+
+def falling(best: Keys) -> Keys:
+    """Each list (b, k) sorted, best first, `NONE` last."""
+    ordered: Keys = np.sort(best, axis=1)[:, ::-1]
+    return ordered

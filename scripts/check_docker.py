@@ -4,9 +4,10 @@
 
 The file is parsed and its rules are checked: what it copies exists and is not ignored, the user is
 not root, everything written goes to the volume. Then its steps run in a temporary directory laid
-out like the image: the build stage's RUN lines with a fresh environment, a start with the sample
-newsroom under the image's own variables, the health check, a lookup, a stop. As root, that start
-is made as the image's user, with the whole file system read-only but for the data directory.
+out like the image: the build stage's RUN lines with a fresh environment, a rebuild from the sample
+newsroom, a page and a feed under the image's own variables, a start, the health check, a lookup, a
+stop. As root, these run as the image's user, with the whole file system read-only but for the data
+directory.
 The last lines say what was not exercised.
 """
 
@@ -34,8 +35,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = (
     "python scripts/sample_newsroom.py --out /data/sample.jsonl",
-    "python scripts/rebuild_index.py --source /data/sample.jsonl --store /data/store --quiet",
+    "python scripts/rebuild_index.py --source /data/sample.jsonl --source /data/others --store /data/store --quiet",
 )
+TEXT = "The ferry stays at its jetty until the harbour office has looked at the engine. " * 5
+PAGE = "<html><head><title>Ferry</title></head><body><article><h1>Ferry stays ashore</h1><p>{}</p></article>"
+FEED = "<rss><channel><item><guid>f1</guid><title>Ferry</title><description>{}</description></item></channel></rss>"
+OTHERS = {"page.html": PAGE.format(TEXT), "feed.xml": FEED.format(TEXT)}  # formats that need the extra `sources`
 CONFINE = 'mount --make-rprivate / && mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
 
 
@@ -206,6 +211,10 @@ class Image:
             probe.bind(("127.0.0.1", 0))
             environment |= {"RELATED_HOST": "127.0.0.1", "RELATED_PORT": str(probe.getsockname()[1])}
         before = self.confined()
+        others = Path(self.here("/data/others"))
+        others.mkdir()
+        for name, content in OTHERS.items():
+            (others / name).write_text(content)
         for command in SAMPLE:
             print(f"run {command}", flush=True)
             subprocess.run([*before, *shlex.split(self.here(command))], cwd=folder, env=environment, check=True)
@@ -217,7 +226,9 @@ class Image:
             wait_for(lambda: subprocess.run(health, env=environment, capture_output=True).returncode == 0, "health")
             wait_for(Path(environment["RELATED_SEARCH_SOCKET"]).exists, "the search process")
             first = (Path(self.here("/data/sample.jsonl"))).read_text().partition("\n")[0]
-            check_list(f"http://127.0.0.1:{environment['RELATED_PORT']}", json.loads(first)["id"])
+            address = f"http://127.0.0.1:{environment['RELATED_PORT']}"
+            for article_id in (json.loads(first)["id"], "page", "f1"):
+                check_list(address, article_id)
         finally:
             server.send_signal(signal.SIGTERM)
             code = server.wait(30)

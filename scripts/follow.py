@@ -20,8 +20,9 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
@@ -30,6 +31,8 @@ from publish_articles import KEY, Service, Sleep, TurnedAway, Unreachable, Unusa
 from index.article import Article, article_version
 from index.fetching.target import NotFetched
 from index.sources import Rejection, Tally, UnreadableSource, Withdrawal, read_source
+from index.sources.mapping import Mapping as OurNames
+from index.sources.mapping import UnusableMapping, read_mapping
 
 WITHDRAWN = "withdrawn"  # in place of a version
 FRESH_SECONDS = 900  # a fetched page that the feed still lists is asked for again after this
@@ -75,12 +78,14 @@ def main(
             state = opened.enter_context(closing(Acknowledged(options.state)))
             service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
             opened.callback(service.close)
+            mapping = read_mapping(options.mapping) if options.mapping else None
+            records = partial(_records, options.source, fetch, mapping)
             while True:
-                code = _round(options.source, fetch, state, service, patient=not options.once)
+                code = _round(records, state, service, patient=not options.once)
                 if options.once:
                     return code
                 sleep(options.every)
-    except (Unusable, UnusableFetching, UnreadableSource, TurnedAway) as error:
+    except (Unusable, UnusableFetching, UnusableMapping, UnreadableSource, TurnedAway) as error:
         _tell(f"error: {error}")
         return 2
     except (OSError, sqlite3.Error) as error:
@@ -88,10 +93,10 @@ def main(
         return os.EX_IOERR
 
 
-def _round(source: str, fetch: Fetch, state: Acknowledged, service: Service, *, patient: bool) -> int:
+def _round(records: Callable[[], Iterator[Record]], state: Acknowledged, service: Service, *, patient: bool) -> int:
     """Publish what changed once; the exit code. `patient`: a service or feed that is away will be back."""
     try:
-        done, refused = publish_changes(_records(source, fetch), state, service)
+        done, refused = publish_changes(records(), state, service)
     except (Unreachable, NotFetched) as error:
         _tell(f"{'waiting' if patient else 'error'}: {error}")
         return os.EX_UNAVAILABLE if isinstance(error, Unreachable) else 2
@@ -142,8 +147,8 @@ def _article(record: Article | Withdrawal) -> Article:
     return record
 
 
-def _records(source: str, fetch: Fetch) -> Iterator[Record]:
-    return fetch(source, Tally()) if is_address(source) else read_source(Path(source))
+def _records(source: str, fetch: Fetch, mapping: OurNames | None) -> Iterator[Record]:
+    return fetch(source, Tally()) if is_address(source) else read_source(Path(source), mapping=mapping)
 
 
 def _tell(line: str) -> None:
@@ -154,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--source", required=True, metavar="PATH_OR_URL", help="a file or folder, or an address with --fetch")
+    add("--mapping", type=Path, metavar="TOML", help="which of their columns or fields is which of ours")
     add("--service", required=True, metavar="URL", help="where the service is")
     add("--key-file", type=Path, metavar="KEYFILE", help=f"a file with the key (default: {KEY} of the environment)")
     add("--state", type=Path, required=True, metavar="FILE", help="keeps what the service has acknowledged")

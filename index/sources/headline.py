@@ -1,15 +1,17 @@
 """Owns headline and kicker of a page that states them several times: in its data, its meta tags, its heading.
 
-The first statement counts, once the site's name is off. Where another one shows that a kicker stands before the
-headline, the two are told apart. No publisher is known by name.
+The first statement counts, once the site's name is off, unless it stands alone against others and the page's address.
+Where another one shows that a kicker stands before the headline, they are told apart. No publisher is known by name.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 MOST_KICKER_WORDS = 7
 SHORTEST_TAIL = 12  # characters that two statements must share to be one headline under two kickers
@@ -18,6 +20,9 @@ _SITE = re.compile(r"\s+[|·•*–—-]\s+|\s*[｜|]\s*")  # what divides a hea
 _LEAD = re.compile(r"\s*(?::|\s[|–—-])\s+")  # what divides a kicker from its headline
 _QUOTES = str.maketrans("‘’‚‛“”„‟«»‹›`´", "''''" + '""""""' + "''''")
 _WORDS = re.compile(r"\w+")
+_OPENING, _CLOSING = re.compile(r"(?<!\w)['\"](?=\w)"), re.compile(r"(?<=\w)['\"](?!\w)")
+_SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "o", "å": "a"})  # in addresses
+_ADDRESS_WORDS = re.compile(r"[^\W_]+")
 
 
 class Title(NamedTuple):
@@ -27,7 +32,7 @@ class Title(NamedTuple):
     kicker: str
 
 
-def headline_of(statements: Sequence[str], sites: Sequence[str] = ()) -> Title:
+def headline_of(statements: Sequence[str], sites: Sequence[str] = (), address: str = "") -> Title:
     """Headline and kicker of the first statement; both "" where there is none. `sites`: names of the site.
 
     What stands before a colon or dash is a kicker when another statement has the rest alone, or under another kicker.
@@ -35,12 +40,34 @@ def headline_of(statements: Sequence[str], sites: Sequence[str] = ()) -> Title:
     bare = [text for each in statements if (text := without_site(each, statements, sites))]
     if not bare:
         return Title("", "")
-    first, others = bare[0], bare[1:]
+    first = _first(bare, address)
+    others = [each for each in bare if folded(each) != folded(first)]
     parts = _parts(first)
     if parts and folded(parts.headline) in {folded(_parted(each).headline) for each in others}:
         return parts
     kickers = [_parted(each).kicker for each in others if folded(_parted(each).headline) == folded(first)]
     return Title(first, next(filter(None, kickers), ""))
+
+
+def _first(statements: Sequence[str], address: str) -> str:
+    """The first statement; where no other agrees with it, the one that others agree on and the address spells out."""
+    first = statements[0]
+    said = Counter(map(folded, statements))
+    if said[folded(first)] > 1 or _is_spelled_out(first, address):
+        return first
+    agreed = (each for each in statements if said[folded(each)] > 1 and _is_spelled_out(each, address))
+    return next(agreed, first)
+
+
+def _is_spelled_out(text: str, address: str) -> bool:
+    words = set(_spelled(text))
+    return bool(words) and words <= set(_spelled(unquote(address)))
+
+
+def _spelled(text: str) -> list[str]:
+    """The words as addresses spell them, in ASCII where the script allows it."""
+    plain = unicodedata.normalize("NFKD", text.casefold().translate(_SPELLED))
+    return _ADDRESS_WORDS.findall("".join(each for each in plain if not unicodedata.combining(each)))
 
 
 def folded(text: str) -> str:
@@ -76,4 +103,12 @@ def _parts(text: str) -> Title | None:
     if found is None or len(text) - found.end() < SHORTEST_TAIL:
         return None
     lead = text[: found.start()]
+    if _is_open(lead):
+        return None
     return Title(text[found.end() :], lead) if len(_WORDS.findall(lead)) <= MOST_KICKER_WORDS else None
+
+
+def _is_open(lead: str) -> bool:
+    """Whether a quotation begins in it that ends later."""
+    marks = lead.translate(_QUOTES)
+    return len(_OPENING.findall(marks)) > len(_CLOSING.findall(marks))

@@ -54,7 +54,7 @@ def page_node(tree: Tree) -> Node:
 
 def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
     """All but the text: each field as the first says it that says anything."""
-    title = headline_of(_headlines(head, node), _sites(head, node, url))
+    title = headline_of(_headlines(head, node), _sites(head, node, url), url)
     return {
         "headline": title.headline,
         "kicker": title.kicker,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -83,6 +85,25 @@ def _member(where: str, info: zipfile.ZipInfo, file: IO[bytes]) -> Input:
         return info.compress_size
 
     return Input(where, _bare(info.filename), plain(_buffered(_Unpacked(file, taken)), taken))
+
+
+@contextmanager
+def rewindable(source: Input) -> Iterator[tuple[io.BufferedReader, Exception | None]]:
+    """The bytes of a source in a file that can be read again, and what ended them early, if anything.
+
+    What is only a stream goes to a temporary file.
+    """
+    if source.file.seekable():
+        yield source.file, None
+        return
+    with tempfile.TemporaryFile() as file:
+        torn = None
+        try:
+            shutil.copyfileobj(source.file, file)
+        except (PackedTooTightly, *TORN) as error:
+            torn = error
+        file.seek(0)
+        yield cast(io.BufferedReader, file), torn
 
 
 def plain(raw: io.BufferedReader, taken: Callable[[], int]) -> io.BufferedReader:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
+from index.sources.opening import rewindable
 from index.sources.record import our_record, read_record
 
 MOST_CELL_CHARS = 8 << 20
@@ -66,7 +65,9 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     """One article or rejection a row; a rejection's line is the row's number. Raises `UnreadableSource`."""
     from pyarrow import ArrowException, parquet
 
-    with _seekable(source) as file:
+    with rewindable(source) as (file, torn):  # Parquet begins at the end
+        if torn is not None:
+            raise torn
         try:
             batches = parquet.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS)
             rows = (row for batch in batches for row in batch.to_pylist())
@@ -75,16 +76,6 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
                     yield found
         except (ArrowException, UnicodeDecodeError, OverflowError) as error:
             raise UnreadableSource(Path(source.where), f"is no readable Parquet file: {error}") from error
-
-
-def _seekable(source: Input) -> IO[bytes]:
-    """Parquet begins at the end: what is only a stream goes to a temporary file first."""
-    if source.file.seekable():
-        return source.file
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    shutil.copyfileobj(source.file, file)
-    file.seek(0)
-    return cast(IO[bytes], file)
 
 
 def _read(row: Row, source: Input, line: int, tally: Tally) -> Article | Rejection | None:

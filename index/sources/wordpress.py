@@ -8,6 +8,8 @@ from collections.abc import Mapping as Dict
 from html import unescape
 from typing import Any
 
+from index.sources.html_text import plain
+
 ARTICLE_TYPES = frozenset({"post", "article", "news", "story"})
 NO_DATE = "0000-00-00 00:00:00"
 
@@ -16,6 +18,7 @@ _OTHER_TYPES = frozenset({
     "wp_navigation", "wp_global_styles", "oembed_cache", "customize_changeset", "user_request", "acf-field",
     "acf-field-group", "elementor_library", "wp_font_family", "wp_font_face",
 })  # fmt: skip
+_CUT = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)$")  # with which WordPress and themes end what they cut
 _CAPTION = re.compile(r"\[caption\b[^\]]{0,2000}\].{0,5000}?\[/caption\]", re.DOTALL)
 _SHORTCODE = re.compile(
     r"\[/?(?:[a-z]+_[a-z_]+|gallery|embed|audio|video|playlist|caption|ads?|newsletter)\b[^\]]{0,2000}\]"
@@ -37,7 +40,7 @@ def post_record(raw: Dict[str, Any]) -> dict[str, Any]:
         "id": raw.get("id"),
         "url": raw.get("link"),
         "headline": unescape(_rendered(raw.get("title"))),
-        "standfirst": text_without_codes(_rendered(raw.get("excerpt"))),
+        "standfirst": _written(text_without_codes(_rendered(raw.get("excerpt"))), _rendered(raw.get("content"))),
         "body": text_without_codes(_rendered(raw.get("content"))),
         "section": next(iter(_term_names(terms, "category")), None),
         "tags": _term_names(terms, "post_tag"),
@@ -66,6 +69,17 @@ def utc(moment: object) -> object:
 def text_without_codes(text: str) -> str:
     """The text without captions and other shortcodes."""
     return _SHORTCODE.sub("", _CAPTION.sub("", text)) if "[" in text else text
+
+
+def _written(excerpt: str, content: str) -> str:
+    """The excerpt, unless nobody wrote it: then WordPress gives the beginning of the text; an export does not."""
+    beginning = _CUT.sub("", _words(excerpt))
+    return "" if beginning and _words(content).startswith(beginning) else excerpt
+
+
+def _words(html: str) -> str:
+    found = plain(html)
+    return " ".join((html if found is None else found.text).split())
 
 
 def _rendered(value: object) -> str:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping as Dict
+from typing import Any, NamedTuple
 
 from index.sources.wordpress import status, text_without_codes, utc
 
 ITEM = "item"
 AUTHOR = "{*}author"
 
+MEDIA = "{http://search.yahoo.com/mrss/}"
+
 Element = Any  # lxml's elements have no types
+
+
+class Attached(NamedTuple):
+    """A picture as others of the export's items name it."""
+
+    number: str
+    url: str
+    alt: str
 
 
 def add_author(element: Element, authors: dict[str, str]) -> None:
@@ -18,8 +29,19 @@ def add_author(element: Element, authors: dict[str, str]) -> None:
     authors[text.get("wp:author_login", "")] = text.get("wp:author_display_name", "")
 
 
-def export_record(element: Element, authors: dict[str, str]) -> dict[str, Any]:
-    """An item under our names."""
+def attached(element: Element) -> Attached | None:
+    """The picture that an item is; None for an item that is something else."""
+    text = _texts(element)
+    url = text.get("wp:attachment_url", "").strip()
+    if text.get("wp:post_type") != "attachment" or not url.startswith(("http://", "https://", "/")):
+        return None
+    return Attached(text.get("wp:post_id", ""), url, _meta(element).get("_wp_attachment_image_alt", ""))
+
+
+def export_record(
+    element: Element, authors: Dict[str, str], pictures: Dict[str, tuple[str, str]] | None = None
+) -> dict[str, Any]:
+    """An item under our names. `pictures`: address and description by the number of an attachment."""
     text = _texts(element)
     creator = text.get("dc:creator", "").strip()
     return {
@@ -31,10 +53,29 @@ def export_record(element: Element, authors: dict[str, str]) -> dict[str, Any]:
         "section": next(iter(_terms(element, "category")), None),
         "tags": _terms(element, "post_tag"),
         "authors": [authors.get(creator) or creator] if creator else [],
+        "image": _picture(element, pictures or {}),
         "published_at": utc(text.get("wp:post_date_gmt")) or text.get("pubDate"),
         "updated_at": utc(text.get("wp:post_modified_gmt")),
         "status": status(text.get("wp:post_type", "post"), text.get("wp:status", "publish")),
     }
+
+
+def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, str] | None:
+    """The featured picture, else the first of the media that stand beside the text."""
+    found = pictures.get(_meta(item).get("_thumbnail_id", "").strip())
+    if found is not None:
+        return {"url": found[0], "alt": found[1]}
+    media = [each for name in ("content", "thumbnail") for each in item.iter(f"{MEDIA}{name}")]
+    urls = [
+        each.get("url", "") for each in media if (each.get("medium") or each.get("type") or "image")[:5] == "image"
+    ]
+    return next(({"url": url, "alt": ""} for url in urls if url.startswith(("http://", "https://"))), None)
+
+
+def _meta(item: Element) -> dict[str, str]:
+    """What plugins and WordPress itself noted of an item, by key."""
+    found = (_texts(each) for each in item.iterchildren("{*}postmeta"))
+    return {each.get("wp:meta_key", ""): each.get("wp:meta_value", "") for each in found}
 
 
 def _texts(element: Element) -> dict[str, str]:

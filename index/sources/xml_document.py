@@ -15,10 +15,10 @@ from lxml import etree
 from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
 from index.sources.feeds import read_feed
-from index.sources.opening import TORN, PackedTooTightly
+from index.sources.opening import TORN, PackedTooTightly, rewindable
 from index.sources.record import read_record
 from index.sources.sitemaps import NEWS, news_record
-from index.sources.wordpress_export import AUTHOR, ITEM, add_author, export_record
+from index.sources.wordpress_export import AUTHOR, ITEM, add_author, attached, export_record
 
 Element = Any  # lxml's elements have no types
 
@@ -52,14 +52,28 @@ def _start(source: Input) -> bytes:
 
 
 def _read_export(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
-    authors: dict[str, str] = {}  # display names by login; they stand before the items
-    for number, element in _elements(source, (AUTHOR, ITEM)):
-        if isinstance(element, Rejection):
-            yield element
-        elif element.tag != ITEM:
-            add_author(element, authors)
-        elif found := read_record(export_record(element, authors), source, number, tally):
-            yield found
+    """Read twice: a post's picture is an item of its own, mostly after it. Held meanwhile: each picture's address."""
+    with rewindable(source) as (file, torn):
+        again = source._replace(file=file)
+        pictures = _pictures(again)
+        file.seek(0)
+        authors: dict[str, str] = {}  # display names by login; they stand before the items
+        for number, element in _elements(again, (AUTHOR, ITEM)):
+            if isinstance(element, Rejection):
+                yield element
+            elif element.tag != ITEM:
+                add_author(element, authors)
+            elif found := read_record(export_record(element, authors, pictures), source, number, tally):
+                yield found
+    if torn is not None:
+        raise torn
+
+
+def _pictures(source: Input) -> dict[str, tuple[str, str]]:
+    """Address and description of each picture by its number; a tear ends them, and is told as the posts are read."""
+    elements = (each for _, each in _elements(source, (ITEM,)) if not isinstance(each, Rejection))
+    found = (attached(each) for each in elements)
+    return {each.number: (each.url, each.alt) for each in found if each is not None}
 
 
 def _read_sitemap(source: Input, tally: Tally) -> Iterator[Article | Rejection]:

@@ -80,6 +80,17 @@ def test_what_is_marked_is_withdrawn_and_what_vanished_stays(
     assert _state(newsroom, "a") == "published"
 
 
+def test_a_mapping_names_the_columns_of_an_export(folder: Path, service: Counted, newsroom: Newsroom) -> None:
+    (folder / "a.csv").write_text("Nummer;Titel\n7;Fähre\n")
+    mapping = folder.parent / "ours.toml"
+    mapping.write_text('[columns]\nid = "Nummer"\nheadline = "Titel"\n')
+    assert main([*options(folder, service, folder), "--mapping", str(mapping)]) == 0
+    assert service.asked == [("PUT", "id=7")]
+    assert _headline(newsroom, "7") == "Fähre"
+    mapping.write_text("[columns]\nheading = 'Titel'\n")
+    assert main([*options(folder, service, folder), "--mapping", str(mapping)]) == 2
+
+
 def test_it_waits_as_long_as_the_service_asks(folder: Path, service: Counted, newsroom: Newsroom) -> None:
     write(folder, "a", {"id": "a", "headline": "A"})
     service.reply_first = [("429 Too Many Requests", "7"), ("503 Service Unavailable", "3")]

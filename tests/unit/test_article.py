@@ -18,7 +18,9 @@ from index.article import (
     canonical_url,
     epoch_seconds,
     iso_time,
+    language_code,
 )
+from index.language_codes import TWO_LETTERS
 
 
 def article_of(**fields: Any) -> Article:
@@ -255,3 +257,17 @@ def test_control_characters_become_spaces_and_text_is_composed() -> None:
     article = article_of(headline="Bridge\x00opens\u2028now", body="One\x07two\tthree\nCafe\u0301\x85end")
     assert article.headline == "Bridge opens now"
     assert article.body == "One two\tthree\nCafé end"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [("eng", "en"), ("GER", "de"), ("deu-AT", "de"), ("zho_Hant", "zh"), ("fil", "fil"), ("pcm", "pcm"), ("und", "")],
+)
+def test_a_language_of_three_letters_gets_its_code_of_two_where_there_is_one(given: str, code: str) -> None:
+    assert language_code(given) == code
+    assert article_from_record({"id": "a", "headline": "H", "language": given}).language == code
+
+
+def test_codes_of_three_letters_lead_to_codes_of_two() -> None:
+    assert len(TWO_LETTERS) == 205
+    assert {(len(three), len(two)) for three, two in TWO_LETTERS.items()} == {(3, 2)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,57 @@ def test_an_export_gives_posts_and_leaves_out_drafts_pages_and_pictures(tmp_path
     assert (tally.unpublished, tally.other) == (1, 2)
 
 
+PICTURE = """<item><title>f</title><wp:post_id>{id}</wp:post_id><wp:post_type>attachment</wp:post_type>
+<wp:status>inherit</wp:status><wp:attachment_url>{url}</wp:attachment_url><wp:postmeta>
+<wp:meta_key>_wp_attachment_image_alt</wp:meta_key><wp:meta_value>F</wp:meta_value></wp:postmeta></item>"""
+FEATURED = (
+    "<wp:postmeta><wp:meta_key>_thumbnail_id</wp:meta_key><wp:meta_value>{}</wp:meta_value></wp:postmeta></item>"
+)
+MEDIA = '<media:{} xmlns:media="http://search.yahoo.com/mrss/" url="{}" medium="{}"/></item>'
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_export_gives_the_featured_picture_wherever_its_item_stands(tmp_path: Path, packed: bool) -> None:
+    posts = [
+        ITEM.format(id=number, status="publish", kind="post").replace("</item>", FEATURED.format(picture))
+        for number, picture in ((7, 30), (8, 31), (9, 32))
+    ]
+    before, after = (PICTURE.format(id=n, url=f"https://courier.example/{n}.jpg") for n in (30, 31))
+    content = WXR.format(items="".join([before, *posts, after])).encode()
+    found = read(tmp_path / "a.xml", gzip.compress(content) if packed else content)
+    assert [each.image for each in found if isinstance(each, Article)] == [
+        Image("https://courier.example/30.jpg", "F"),
+        Image("https://courier.example/31.jpg", "F"),
+        None,  # a picture of another file
+    ]
+
+
+@pytest.mark.parametrize(
+    ("media", "image"),
+    [
+        (MEDIA.format("content", "https://courier.example/m.jpg", "image"), Image("https://courier.example/m.jpg")),
+        (MEDIA.format("thumbnail", "https://courier.example/t.jpg", ""), Image("https://courier.example/t.jpg")),
+        (MEDIA.format("content", "https://courier.example/m.mp4", "video"), None),
+        (MEDIA.format("content", "data:image/png;base64,AA", "image"), None),
+    ],
+)
+def test_media_beside_a_post_are_its_picture(tmp_path: Path, media: str, image: Image | None) -> None:
+    item = ITEM.format(id=7, status="publish", kind="post").replace("</item>", media)
+    (found,) = read(tmp_path / "a.xml", WXR.format(items=item))
+    assert isinstance(found, Article)
+    assert found.image == image
+
+
+def test_a_torn_export_gives_what_stands_before_the_tear(tmp_path: Path) -> None:
+    items = "".join(ITEM.format(id=n, status="publish", kind="post") for n in range(7, 400))
+    whole = gzip.compress(WXR.format(items=items).encode())
+    *found, last = read(tmp_path / "a.xml.gz", whole[: len(whole) // 2])
+    assert len(found) > 50
+    assert found[0] == STORY
+    assert isinstance(last, Rejection)
+    assert last.reason.startswith("the file is torn")
+
+
 def test_the_rest_api_gives_the_same_story_as_the_export(tmp_path: Path) -> None:
     with_picture = msgspec.structs.replace(STORY, image=Image("https://courier.example/f.jpg", "F"))
     assert read(tmp_path / "posts.json", msgspec.json.encode([POST])) == [with_picture]
@@ -98,6 +150,23 @@ def test_a_post_without_embedded_terms_or_with_odd_shapes_costs_only_those(tmp_p
     (found,) = read(tmp_path / "posts.json", msgspec.json.encode([bare]))
     assert isinstance(found, Article)
     assert (found.headline, found.authors, found.tags, found.section) == ("Ferry ’breaks’ down", (), (), "")
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "standfirst"),
+    [
+        ("<p>It broke down. Nobody [&hellip;]</p>\n", ""),  # made by WordPress of the text
+        ("<p>It broke down. Nobody was hurt.</p>\n", ""),
+        ("<p>It broke down&#8230;</p>\n", ""),
+        ("<p>It broke down again.</p>\n", "It broke down again."),
+        ("", ""),
+    ],
+)
+def test_an_excerpt_that_nobody_wrote_is_no_standfirst(tmp_path: Path, excerpt: str, standfirst: str) -> None:
+    post = {**POST, "excerpt": {"rendered": excerpt}}
+    (found,) = read(tmp_path / "posts.json", msgspec.json.encode([post]))
+    assert isinstance(found, Article)
+    assert found.standfirst == standfirst
 
 
 @pytest.mark.parametrize(("state", "counted"), [("draft", (1, 0)), ("future", (1, 0)), ("private", (1, 0))])

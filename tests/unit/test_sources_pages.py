@@ -183,6 +183,13 @@ def test_pages_count_as_html(tmp_path: Path) -> None:
             [],
             Title("Ferry sinks in the storm", "River"),
         ),
+        # said with its lead everywhere, or with a quotation across the dash, it is one headline
+        (["River: Ferry sinks in the storm"] * 3, [], Title("River: Ferry sinks in the storm", "")),
+        (
+            ["‘I sell ferries – they never sink in storms’", "'I sail: they never sink in storms'"],
+            [],
+            Title("‘I sell ferries – they never sink in storms’", ""),
+        ),
         (["River: Ferry sinks in the storm", "Ferry lost"], [], Title("River: Ferry sinks in the storm", "")),
         (["‘Ferry’ sinks", "'Ferry' sinks | Courier"], [], Title("‘Ferry’ sinks", "")),
         (["Courier"], ["Courier"], Title("Courier", "")),
@@ -191,6 +198,25 @@ def test_pages_count_as_html(tmp_path: Path) -> None:
 )
 def test_kicker_headline_and_site_name_are_told_apart(statements: list[str], sites: list[str], title: Title) -> None:
     assert headline_of(statements, sites) == title
+
+
+ADDRESS = "https://courier.example/news/faehre-sinkt-im-sturm-17.html"
+
+
+@pytest.mark.parametrize(
+    ("statements", "address", "headline"),
+    [
+        (["Schiff weg", "Fähre sinkt im Sturm", "Fähre sinkt im Sturm | Courier"], ADDRESS, "Fähre sinkt im Sturm"),
+        (["Schiff weg", "Fähre sinkt im Sturm", "Fähre sinkt im Sturm | Courier"], "", "Schiff weg"),
+        (["Schiff weg", "Fähre sinkt im Sturm", "Die Fähre sinkt"], ADDRESS, "Schiff weg"),  # said once
+        (["Schiff weg", "Fähre sinkt im Sturm", "Fähre sinkt im Sturm", "Schiff weg"], ADDRESS, "Schiff weg"),
+        (["Sturm", "Fähre sinkt im Sturm", "Fähre sinkt im Sturm"], ADDRESS, "Sturm"),  # in the address as well
+    ],
+)
+def test_a_headline_that_stands_alone_yields_to_one_that_others_and_the_address_say(
+    statements: list[str], address: str, headline: str
+) -> None:
+    assert headline_of(statements, ["Courier"], address).headline == headline
 
 
 @pytest.mark.parametrize(
@@ -237,4 +263,4 @@ def test_on_91_real_pages_ours_is_better_than_either_alone(
     ours, alone, data = rows["ours"], rows["trafilatura alone"], rows["JSON-LD alone"]
     assert all(mine > other for mine, other in zip(ours, alone, strict=True))
     assert all(mine > other for mine, other in zip(ours, data, strict=True))
-    assert all(figure >= least for figure, least in zip(ours, (0.88, 0.95, 0.85, 0.8, 0.95, 0.9), strict=True))
+    assert all(figure >= least for figure, least in zip(ours, (0.9, 0.95, 0.85, 0.8, 0.95, 0.9), strict=True))

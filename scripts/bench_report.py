@@ -64,9 +64,9 @@ def main() -> None:
             folder = Path(name)
             size = write_log(folder, events)
             runs = [report(folder) for _ in range(options.rounds)]
-        seconds, mebibytes = (statistics.median(each) for each in zip(*runs, strict=True))
+        seconds, busy, mebibytes = (statistics.median(each) for each in zip(*runs, strict=True))
         print(f"{events:>10,} events ({size / 2**20:6,.0f} MiB): {seconds:6.2f} s, {1e6 * seconds / events:6.2f} us "
-              f"an event, {mebibytes:6,.0f} MiB at most", flush=True)  # fmt: skip
+              f"an event; {busy:6.2f} s of processor time, {mebibytes:6,.0f} MiB at most", flush=True)  # fmt: skip
 
 
 def write_log(folder: Path, events: int) -> int:
@@ -145,8 +145,8 @@ def _item(identifier: str) -> LoggedItem:
     return LoggedItem(id=identifier, source="similar", score=0.512, team=None, section=identifier.split("/")[0])
 
 
-def report(folder: Path) -> tuple[float, float]:
-    """Seconds and peak resident MiB of one report, with its page and JSON."""
+def report(folder: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of processor time and peak resident MiB of one report, with its page and JSON."""
     command = [sys.executable, str(Path(__file__).with_name("ab_report.py")), "--quiet"]
     command += ["--events", str(folder / "log"), "--experiments", str(folder / "experiments.toml")]
     command += ["--experiment", KEY, "--out", str(folder / "r.html"), "--json", str(folder / "r.json")]
@@ -156,7 +156,7 @@ def report(folder: Path) -> tuple[float, float]:
     _, status, usage = os.wait4(pid, 0)
     if status:
         sys.exit(f"error: the report failed: {os.waitstatus_to_exitcode(status)}")
-    return time.monotonic() - begin, usage.ru_maxrss / 1024
+    return time.monotonic() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -4,15 +4,17 @@
     python scripts/events.py prune --events STORE/events --keep-days 180
     python scripts/events.py erase --events STORE/events --unit READER
 
-`erase` removes the reader's exposures and the views and clicks of those lists, and every line that cannot be read:
-nobody can tell whose it is. Lists that the reader gets while it runs may stay: run it again. Exit codes: 0 done,
-2 usage, 74 I/O failure, 75 another such command is at work.
+`erase` removes the reader's exposures and the views and clicks of those lists; of the lines that cannot be read,
+those with the ID of the reader or of such a list, and all torn ones: they may hold half an ID. Lists that the reader
+gets while it runs may stay: run it again. Exit codes: 0 done, 2 usage, 74 I/O failure, 75 another such
+command is at work.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import os
 import sys
 import time
@@ -94,7 +96,7 @@ def _erase(options: argparse.Namespace, _: float) -> None:
     with _alone(options.events):
         list_ids = set(_list_ids(options.events, options.unit))
         for segment in segments(options.events):
-            removed += _without(segment, list_ids)
+            removed += _without(segment, list_ids, _spellings({options.unit, *list_ids}))
     counts = ", ".join(f"{kind} {removed[kind]:,}" for kind in ("exposure", "view", "click", UNREADABLE))
     print(f"removed lines: {counts}")
     print("Not touched: backups, reports, logs of other systems, overrides of experiments. That is your task.")
@@ -108,13 +110,19 @@ def _list_ids(directory: Path, unit: str) -> Iterator[str]:
                 yield line.list_id
 
 
-def _without(segment: Path, list_ids: set[str]) -> Counter[str]:
+def _spellings(texts: set[str]) -> set[bytes]:
+    """How texts may stand in JSON: as the service writes them, and with all but ASCII escaped."""
+    return {made[1:-1] for text in texts for made in (msgspec.json.encode(text), json.dumps(text).encode("ascii"))}
+
+
+def _without(segment: Path, list_ids: set[str], spellings: set[bytes]) -> Counter[str]:
     """Rewrite the segment without the lines of these lists; returns how many went, by kind."""
 
     def doomed(each: bytes) -> str | None:
         line = _read(each)
         if line is None:
-            return UNREADABLE
+            torn = not each.endswith(b"\n")
+            return UNREADABLE if torn or any(spelling in each for spelling in spellings) else None
         return line.kind if line.list_id in list_ids else None
 
     with _held(segment) as file:

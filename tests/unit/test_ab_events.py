@@ -28,6 +28,7 @@ from service.evaluation.ab.events_experiment import (
     ExperimentEvents,
     open_experiment,
 )
+from service.experiments.definitions import INTERLEAVED
 
 DENOMINATORS = get_args(Denominator)
 
@@ -49,8 +50,10 @@ def assert_lines(folder: Path, oracle: Oracle) -> None:
     with open_events(folder) as events:
         assert events.lines().counts == oracle.statuses()
         lines = events.rows("SELECT kind, list_id, clicked_id, received_at, status FROM line WHERE kind IS NOT NULL")
+        names = {each.says("list_id") for each in oracle.lines if each.status != "malformed"}
+        hashes = {name: events.rows("SELECT hash($name::VARCHAR)", name=name)[0][0] for name in names}
     assert Counter((*rest, finite(at), status) for *rest, at, status in lines) == Counter(
-        (each.kind, each.says("list_id"), each.clicked, finite(number(each.record.get("at"))), each.status)
+        (each.kind, hashes[each.says("list_id")], each.clicked, finite(number(each.record.get("at"))), each.status)
         for each in oracle.lines
         if each.status != "malformed"
     )
@@ -169,9 +172,9 @@ def test_no_line_and_no_list_goes_without_a_word(tmp_path: Path) -> None:
     assert of_lists["used"] == used
 
 
-def answers(folder: Path) -> bytes:
+def answers(folder: Path, named_stories: bool = True) -> bytes:
     """Everything that the statistics are made of, to the last digit."""
-    with open_events(folder) as events:
+    with open_events(folder, named_stories=named_stories) as events:
         found = open_experiment(events, TEST, bot_clicks=2)
         asked: list[Any] = [found.counts(), found.guardrails(), found.latency()]
         for of in DENOMINATORS:
@@ -189,6 +192,26 @@ def test_order_files_and_repeated_lines_change_no_answer(seed: int, files: int) 
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         shuffled = [again[at] for at in draw.permutation(len(again))]
         assert answers(write(shuffled, Path(other), files)) == answers(write(lines, Path(one)))
+
+
+def test_stories_that_go_by_hashes_change_no_answer(tmp_path: Path) -> None:
+    lines = nasty_lines(5)
+    lines += [line(shown("new", f"nameless {n}", BEGIN + n, "fresh", items=[{"id": None}, {}])) for n in range(3)]
+    folder = write(lines, tmp_path)
+    assert answers(folder, named_stories=False) == answers(folder)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_click_counts_for_the_team_of_its_story(named: bool, tmp_path: Path) -> None:
+    teams = [{"id": "s1", "team": "a"}, {"id": "s2", "team": "b"}, {"id": "s3", "team": None}]
+    lists = [shown("u1", f"l{n}", BEGIN + n, INTERLEAVED, items=teams) for n in range(4)]
+    clicked = [(0, "s1"), (1, "s2"), (1, "s3")]
+    clicks = [report("click", lists[n], BEGIN + 9, clicked_id=story) for n, story in clicked]
+    folder = write([line(each) for each in (*lists, *clicks)], tmp_path)
+    with open_events(folder, named_stories=named) as events:
+        found = open_experiment(events, msgspec.structs.replace(TEST, mode="interleave")).interleaved()
+    by_list = sorted(zip(found.clicks_a.tolist(), found.clicks_b.tolist(), strict=True))
+    assert by_list == [(0, 0), (0, 0), (0, 1), (1, 0)]
 
 
 TIMES = st.sampled_from([*MIDNIGHTS, BEGIN + 5, BEGIN + 90_000])

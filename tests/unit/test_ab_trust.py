@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,33 @@ def test_days_without_lists_are_named_and_hide_nothing(tmp_path: Path) -> None:
     assert running.warnings == ("No list of the test is known of 2026-11-22.",)  # the sixth day is not over
 
 
+def test_days_before_the_first_list_are_not_missed(tmp_path: Path) -> None:
+    records = without(simulated(TEST, 600, 4), lambda each: any(on_day(each, day) for day in (0, 1, 3)))
+    assert report_of(records, tmp_path).warnings == ("No list of the test is known of 2026-11-23.",)
+
+
+def emptied(records: list[Record], lists: Collection[str]) -> list[Record]:
+    """The same, with some lists empty, so that nobody sees them."""
+    return [
+        msgspec.structs.replace(each, items=()) if isinstance(each, Exposure) and each.list_id in lists else each
+        for each in records
+        if isinstance(each, Exposure) or getattr(each, "list_id", "") not in lists
+    ]
+
+
+def test_nobody_is_expected_to_see_empty_lists(tmp_path: Path) -> None:
+    draw, records = np.random.default_rng(5), simulated(TEST, 3_000, 5)
+    fresh = [each.list_id for each in records if isinstance(each, Exposure) and each.variant == "fresh"]
+    empty = {each for each in fresh if draw.random() < 0.3}
+    report = report_of(emptied(records, empty), tmp_path / "empty")
+    assert (report.faults, report.warnings) == ((), ())
+    lost = without(
+        emptied(records, empty), lambda each: type(each) is View and each.variant == "fresh" and draw.random() < 0.1
+    )
+    (warning,) = report_of(lost, tmp_path / "lost").warnings
+    assert warning.startswith("Of the lists of “fresh” that have stories 7")
+
+
 def lost_views(tmp_path: Path, **options: Any) -> Report:
     draw, records = np.random.default_rng(5), simulated(TEST, 3_000, 5)
     return report_of(
@@ -115,8 +142,8 @@ def test_views_lost_in_one_arm_are_said_of_lists_served_and_hide_the_effects_of_
     served, seen = lost_views(tmp_path), lost_views(tmp_path, denominator="views")
     control, fresh = (f"{arm.viewed / arm.lists:.1%}" for arm in served.arms)
     sentence = (
-        f"Of the lists of “fresh” {fresh} were seen, of “control” {control}: "
-        "views were lost, or lists came too late or empty."
+        f"Of the lists of “fresh” that have stories {fresh} were seen, of “control” {control}: "
+        "views were lost, or lists came too late."
     )
     assert (served.faults, served.warnings) == ((), (sentence,))
     assert served.effects is not None

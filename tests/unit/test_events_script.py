@@ -120,14 +120,17 @@ def test_erasing_again_does_nothing(folder: Path, capsys: pytest.CaptureFixture[
     assert segment.stat() == before
 
 
-def test_erase_takes_lines_of_which_nobody_can_tell_whose_they_are(
+def test_erase_takes_unreadable_lines_that_name_the_reader_or_its_lists_and_torn_ones(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    torn = '\x00\n{"kind":"exposure","unit":"u-'
-    segment = write(folder, "20261123T090000", view("l2"), torn=torn)
-    assert run("erase", folder, "--unit", "u-1") == 0
-    assert "unreadable 2" in capsys.readouterr().out
-    assert read(segment) == [view("l2")]
+    others = "\x00\n[1]\n{'unit': 'u-2'}\n"
+    theirs = "{'unit': 'ü \\\"1'}\n{'unit': '\\u00fc \\\"1'}\n{'list_id': 'l1'}\n"
+    listed = write(folder, "20261123T090000", exposure('ü "1', "l1"), view("l2"), torn=others + theirs)
+    torn = write(folder, "20261123T090001", view("l2"), torn='{"kind":"exposure","unit":"ü')
+    assert run("erase", folder, "--unit", 'ü "1') == 0
+    assert "unreadable 4" in capsys.readouterr().out
+    assert listed.read_text("utf-8") == json.dumps(view("l2")) + "\n" + others
+    assert read(torn) == [view("l2")]
 
 
 def test_what_a_killed_command_left_is_cleared(folder: Path) -> None:

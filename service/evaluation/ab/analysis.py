@@ -76,7 +76,7 @@ def _span(found: ExperimentEvents) -> Span:
     ((first, last, channels, policies),) = found.events.rows(
         """
         SELECT min(received_at), max(received_at), list_sort(list(DISTINCT channel)), list_sort(list(DISTINCT policy))
-        FROM exposures JOIN lists USING (list_id) WHERE lists.reason = 'used'
+        FROM used_exposures()
         """
     )
     return Span(

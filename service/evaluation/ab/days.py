@@ -24,11 +24,11 @@ def day_faults(found: ExperimentEvents) -> list[str]:
 
 
 def silent_days(found: ExperimentEvents, today: date) -> list[date]:
-    """The days of the test before `today` without a list."""
-    days = (min(found.experiment.ends_on, today) - found.experiment.starts_on).days
-    test = (found.experiment.starts_on + timedelta(days=at) for at in range(days))
+    """The days of the test before `today` without a list, from the first day with one: a test may begin late."""
     heard = found.lists_by_day()
-    return [day for day in test if day not in heard]
+    first = min(heard, default=today)
+    days = (min(found.experiment.ends_on, today) - first).days
+    return [day for at in range(days) if (day := first + timedelta(days=at)) not in heard]
 
 
 def dates(days: Iterable[date]) -> str:

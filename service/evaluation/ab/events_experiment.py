@@ -92,7 +92,7 @@ class ExperimentEvents:
         return _nested((_date(day), arm, n) for day, arm, n in self.events.rows("FROM lists_by_day()"))
 
     def view_rate(self) -> ByArm:
-        """Over the units: y viewed lists, x lists."""
+        """Over the units with a list that has stories: y such lists that were viewed, x such lists."""
         return {arm: moments_of(sums) for arm, sums in self.events.rows("FROM views_by_arm()")}
 
     def orphans(self) -> dict[str, tuple[int, int]]:

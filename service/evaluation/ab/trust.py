@@ -103,13 +103,16 @@ def _left_out_faults(found: ExperimentEvents, arms: Sequence[Arm]) -> list[str]:
 
 
 def _views_lost(found: ExperimentEvents) -> list[str]:
-    """The block stands in the same place for all, so that its lists, whatever is in them, are seen as often."""
+    """The block stands in the same place for all, so that its lists, whatever stories are in them, are seen as often.
+
+    An empty list is seen by nobody; how many there are is a guardrail.
+    """
     control, *variants = (variant.key for variant in found.experiment.variants)
     rates = found.view_rate()
     effects = {variant: _view_rate_effect(rates, control, variant) for variant in variants}
     return [
-        f"Of the lists of “{variant}” {effect.treatment:.1%} were seen, of “{control}” {effect.control:.1%}: "
-        "views were lost, or lists came too late or empty."
+        f"Of the lists of “{variant}” that have stories {effect.treatment:.1%} were seen, of “{control}” "
+        f"{effect.control:.1%}: views were lost, or lists came too late."
         for variant, effect in effects.items()
         if effect is not None and effect.p_value < THRESHOLD / len(variants)
     ]

@@ -55,9 +55,9 @@ def guardrail_sentence(guardrails: Sequence[GuardrailEffect]) -> str:
     harmed = [GUARDRAIL_NAMES[each.name] for each in guardrails if each.verdict == "harmed"]
     unclear = [GUARDRAIL_NAMES[each.name] for each in guardrails if each.verdict == "unclear"]
     if harmed:
-        return f"It must not ship: worse than allowed: {_listed(harmed)}."
+        return f"It must not ship, as these got worse than allowed: {_listed(harmed)}."
     if unclear:
-        return f"Not to ship yet: it may be worse than allowed: {_listed(unclear)}."
+        return f"Not to ship yet, as these may be worse than allowed: {_listed(unclear)}."
     return "Nothing that is watched got worse than allowed." if guardrails else ""
 
 

@@ -10,15 +10,14 @@ CREATE OR REPLACE MACRO lists_by_day() AS TABLE
     SELECT day, variant, count(*) FROM lists WHERE reason = 'used' GROUP BY day, variant ORDER BY day, variant;
 
 CREATE OR REPLACE MACRO views_by_arm() AS TABLE
-    SELECT arm, power_sums(viewed, lists, 0, 0) FROM units GROUP BY arm ORDER BY arm;
+    SELECT arm, power_sums(filled_viewed, lists - empty, 0, 0) FROM units WHERE lists > empty GROUP BY arm ORDER BY arm;
+
+CREATE OR REPLACE MACRO counted_units(denominator) AS TABLE
+    SELECT *, if(denominator = 'views', viewed_clicks, clicks) AS y, if(denominator = 'views', viewed, lists) AS x
+    FROM units WHERE x > 0;
 
 CREATE OR REPLACE MACRO arm_moments(denominator) AS TABLE
-    SELECT arm, power_sums(y, x, pre_clicks, pre_lists)
-    FROM (
-        SELECT *, if(denominator = 'views', viewed_clicks, clicks) AS y, if(denominator = 'views', viewed, lists) AS x
-        FROM units
-    )
-    WHERE x > 0 GROUP BY arm ORDER BY arm;
+    SELECT arm, power_sums(y, x, pre_clicks, pre_lists) FROM counted_units(denominator) GROUP BY arm ORDER BY arm;
 
 CREATE OR REPLACE MACRO counted(denominator) AS TABLE
     SELECT * FROM lists WHERE reason = 'used' AND (denominator = 'exposures' OR viewed);
@@ -50,20 +49,20 @@ CREATE OR REPLACE MACRO look_changes(denominator) AS TABLE
     ORDER BY day, arm;
 
 CREATE OR REPLACE MACRO segment_moments(denominator) AS TABLE
-    WITH named AS (
-        SELECT unit, 'block' AS name, block AS value, clicks FROM counted(denominator)
+    WITH summed AS (
+        SELECT unit, 'block' AS name, block AS value, sum(clicks)::BIGINT AS y, count(*) AS x
+        FROM counted(denominator) GROUP BY unit, block
         UNION ALL
-        SELECT unit, 'part', part, clicks FROM counted(denominator) WHERE part IS NOT NULL
-    ), summed AS (
-        SELECT unit, name, value, sum(clicks)::BIGINT AS y, count(*) AS x FROM named GROUP BY unit, name, value
+        SELECT unit, 'part', part, sum(clicks)::BIGINT, count(*)
+        FROM counted(denominator) WHERE part IS NOT NULL GROUP BY unit, part
+    ), named AS (
+        SELECT name, value, arm, y, x, pre_clicks, pre_lists FROM summed JOIN units USING (unit)
         UNION ALL
-        SELECT unit, 'readers', if(pre_lists > 0, 'seen before', 'new'), y, x
-        FROM (SELECT unit, sum(y)::BIGINT AS y, sum(x)::BIGINT AS x FROM unit_days(denominator) GROUP BY unit)
-        JOIN units USING (unit)
+        SELECT 'readers', if(pre_lists > 0, 'seen before', 'new'), arm, y, x, pre_clicks, pre_lists
+        FROM counted_units(denominator)
     )
     SELECT name, value, arm, power_sums(y, x, pre_clicks, pre_lists)
-    FROM summed JOIN units USING (unit)
-    GROUP BY name, value, arm ORDER BY name, value, arm;
+    FROM named GROUP BY name, value, arm ORDER BY name, value, arm;
 
 CREATE OR REPLACE MACRO guardrail_moments() AS TABLE
     WITH figures AS (
@@ -81,20 +80,24 @@ CREATE OR REPLACE MACRO guardrail_moments() AS TABLE
     SELECT name, scale, arm, power_sums(y, x, 0, 0)
     FROM figures WHERE x > 0 GROUP BY name, scale, arm ORDER BY name, arm;
 
+-- As logged. Of these, the lists of a unit's own arm count.
+CREATE OR REPLACE MACRO test_exposures() AS TABLE
+    FROM exposures
+    WHERE experiment = getvariable('experiment') AND day BETWEEN getvariable('starts') AND getvariable('ends') - 1;
+
 CREATE OR REPLACE MACRO used_exposures() AS TABLE
-    SELECT unit, arm, story_ids, teams, list_id
-    FROM exposures JOIN units USING (unit)
-    WHERE experiment = getvariable('experiment') AND variant = arm
-        AND day BETWEEN getvariable('starts') AND getvariable('ends') - 1;
+    FROM test_exposures() JOIN units USING (unit) WHERE variant = arm;
 
 CREATE OR REPLACE MACRO coverage_moments(size) AS TABLE
     WITH grouped AS (
         SELECT unit, arm, (row_number() OVER (PARTITION BY arm ORDER BY hash(unit), unit) - 1) // size AS readers
         FROM units
         QUALIFY readers < count(*) OVER (PARTITION BY arm) // size  -- a smaller rest is left out
+    ), placed AS (
+        SELECT arm, readers, unnest(story_ids) AS story
+        FROM test_exposures() JOIN grouped USING (unit) WHERE variant = arm
     ), shown AS (
-        SELECT DISTINCT used.arm, readers, unnest(story_ids) AS story
-        FROM used_exposures() AS used JOIN grouped USING (unit)
+        SELECT DISTINCT arm, readers, hash(story) AS story FROM placed WHERE story IS NOT NULL
     ), covered AS (  -- a group that was shown nothing counts too
         SELECT arm, readers, count(story) AS stories
         FROM (SELECT DISTINCT arm, readers FROM grouped) LEFT JOIN shown USING (arm, readers)
@@ -124,7 +127,7 @@ CREATE OR REPLACE MACRO interleaved_lists() AS TABLE
         SELECT list_id, unit, story_ids, teams FROM used_exposures()
         WHERE len(list_filter(teams, lambda t: t IS NOT NULL)) > 0
     ), credited AS (
-        SELECT list_id, c.teams[list_position(c.story_ids, clicks.clicked_id)] AS team
+        SELECT list_id, c.teams[list_position(c.story_ids, story(clicks.clicked_id))] AS team
         FROM competitive AS c JOIN clicks USING (list_id)
     ), by_list AS (
         SELECT list_id, count(*) FILTER (team = 'a') AS clicks_a, count(*) FILTER (team = 'b') AS clicks_b

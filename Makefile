@@ -36,7 +36,7 @@ test: $(VENV)/.installed-dev  ## everything CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not proof" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m "not proof" -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 	$(BIN)/python scripts/check_wheel.py
 	$(BIN)/python scripts/check_docker.py
 

@@ -16,6 +16,7 @@ from index.snapshot import FileEntry, verify_file
 FLAT_ROWS = 100_000  # exact search up to here: 5 ms a query at 640 dimensions; above, inverted lists
 RECALL_SAMPLE = 200
 PART = 65_536
+MOST_LISTS = 1 << 20
 
 Floats = npt.NDArray[np.floating[Any]]
 FloatArray = npt.NDArray[np.float32]
@@ -47,6 +48,8 @@ class Nearest:
     def read(cls, directory: Path, entry: FileEntry, kind: str) -> Nearest:
         """The index in a snapshot; its hash is checked before faiss sees a byte. Raises `DamagedSnapshot`."""
         verify_file(directory, "index.faiss", entry)  # faiss files carry no checksum of their own
+        faiss.set_deserialization_vector_byte_limit(max(entry.bytes, 1 << 20))  # no file holds more than it is long
+        faiss.set_deserialization_loop_limit(MOST_LISTS)
         return cls(faiss.read_index(str(directory / "index.faiss")), kind)
 
     def to_bytes(self) -> bytes:

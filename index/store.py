@@ -39,12 +39,12 @@ class Store:
 
     def directory(self, snapshot_id: str) -> Path:
         """Where a snapshot lives. Raises `UnknownSnapshot` for a name that could leave the store."""
-        return self.snapshots / _checked_name(snapshot_id)
+        return self.snapshots / checked_name(snapshot_id)
 
     def active_id(self, channel: str) -> str | None:
         """The snapshot a channel serves: one read of its pointer file; None when there is none."""
         try:
-            return (self.channels / _checked_name(channel)).read_text("utf-8").strip() or None
+            return (self.channels / checked_name(channel)).read_text("utf-8").strip() or None
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -79,7 +79,7 @@ class Store:
             shutil.rmtree(leftover)
         for leftover in self.channels.glob(".*"):
             leftover.unlink()
-        partial = self.snapshots / f".{_checked_name(snapshot_id)}.partial"
+        partial = self.snapshots / f".{checked_name(snapshot_id)}.partial"
         partial.mkdir()
         return partial
 
@@ -122,14 +122,14 @@ class Store:
 
     def delete(self, snapshot_id: str) -> None:
         """Remove a snapshot; a crash half-way leaves a leftover, which no reader takes for one."""
-        doomed = self.snapshots / f".{_checked_name(snapshot_id)}.partial"
+        doomed = self.snapshots / f".{checked_name(snapshot_id)}.partial"
         self.directory(snapshot_id).rename(doomed)
         fsync_directory(self.snapshots)  # a loss of power must not bring it back with files missing
         shutil.rmtree(doomed)
 
     def _point(self, channel: str, snapshot_id: str) -> None:
         _make_durably(self.channels)
-        temporary = self.channels / f".{_checked_name(channel)}.new"
+        temporary = self.channels / f".{checked_name(channel)}.new"
         with temporary.open("w", encoding="utf-8") as file:
             file.write(snapshot_id + "\n")
             file.flush()
@@ -146,7 +146,8 @@ def _make_durably(directory: Path) -> None:
         fsync_directory(directory.parent)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name of a snapshot or channel. Raises `UnknownSnapshot` for one that could leave the store."""
     if not _NAME.fullmatch(name):
         raise UnknownSnapshot(f"{name!r} is not a name of a snapshot or channel")
     return name

@@ -21,6 +21,9 @@ from index.relatedness import BRIEF_WORDS, Relevance
 from index.snapshot import NO_ROW, Snapshot, read_manifest
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
+# Texts that the lexical model is fitted on at most: counting pairs of words takes some 40 kB a text before the rare
+# ones are dropped.
+FITTED_ON = 200_000
 TERMS = 24  # characteristic words kept an article, for explanations
 
 
@@ -44,8 +47,18 @@ def lexical_rows(articles: Sequence[Article], previous: Path | None) -> Lexical:
         if drift <= REFIT_SHARE:
             rows = _reused_rows(model, tfidf, old_rows, articles, digests, fresh)
             return Lexical(model, rows, _headlines(model, articles), False)
-    model, rows = fit_lexical([full_text(article) for article in articles])
+    model, rows = _fitted(articles)
     return Lexical(model, rows, _headlines(model, articles), True)
+
+
+def _fitted(articles: Sequence[Article]) -> tuple[LexicalModel, Any]:
+    """A model of the articles, of a large archive of a sample evenly drawn, and the TF-IDF rows of all."""
+    step = -(-len(articles) // FITTED_ON) or 1
+    model, rows = fit_lexical([full_text(article) for article in articles[::step]])
+    if step > 1:
+        blocks = (articles[start : start + FITTED_ON] for start in range(0, len(articles), FITTED_ON))
+        rows = sparse.vstack([model.tfidf([full_text(each) for each in block]) for block in blocks]).tocsr()
+    return model, rows
 
 
 def _headlines(model: LexicalModel, articles: Sequence[Article]) -> Any:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.best import NONE
+from index.best import rows_of
 from index.candidates import Pairs, by_way_of_others, scored_pairs
 from index.carry import KINDS, Earlier
 from index.cells import Cells
@@ -90,7 +92,7 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         for kind in KINDS:
             arrays |= {f"earlier.new.{kind}": inputs.earlier.new[kind]}
             arrays |= {f"earlier.entering.{kind}": inputs.earlier.entering[kind]}
-        shape["earlier"] = str(inputs.earlier.folder)
+        shape["earlier"] = str(inputs.earlier.folder.absolute())
     for name, array in arrays.items():
         save_array(where / f"{name}.npy", array)
     if inputs.cells is not None:
@@ -113,6 +115,8 @@ def _resumed(root: Path, fresh: Path) -> Path:
         if other not in (fresh, folder):
             shutil.rmtree(other)
     if folder.exists():
+        shutil.rmtree(folder / "inputs", ignore_errors=True)  # half gone, where a removal was killed
+        (fresh / "inputs").rename(folder / "inputs")
         shutil.rmtree(fresh)
     else:
         fresh.rename(folder)
@@ -198,9 +202,9 @@ def candidate_recall(folder: Path, k: int = 10, seed: int = 0) -> float:
     keys = np.load(folder / "pairs" / "overall.keys.npy", mmap_mode="r", allow_pickle=False)
     columns = archive.among["overall"].columns
     sample = np.sort(np.random.default_rng(seed).choice(len(keys), min(len(keys), RECALL_SAMPLE), replace=False))
-    exact = nearest_rows(archive.vectors, sample, columns, k)
-    there = exact != NONE
-    found = (exact[:, :, None] == keys[sample][:, None, :]).any(axis=2)
+    exact = rows_of(nearest_rows(archive.vectors, sample, columns, k))  # not keys: last bits vary
+    there = exact >= 0
+    found = (exact[:, :, None] == rows_of(keys[sample])[:, None, :]).any(axis=2)
     return float(found[there].mean()) if there.any() else 1.0
 
 
@@ -233,23 +237,35 @@ def _stored(kind: str, pairs: Pairs) -> dict[str, Array]:
 
 
 def _write(path: Path, arrays: Mapping[str, Array]) -> None:
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.npz")  # on two machines a pid can be one
     np.savez(temporary, allow_pickle=False, **arrays)
     temporary.replace(path)
 
 
 def _gather(folder: Path, part: str, n: int) -> None:
-    """Bring what the blocks left in `part` into one array of n rows each."""
+    """Bring what the blocks left in `part` into one array of n rows each. Raises OSError unless all n are there."""
     whole: dict[str, Array] = {}
+    gathered = 0
     for path in sorted((folder / part).glob("[!.]*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            rows = arrays["rows"]
-            for name in arrays.files:
-                if name != "rows":
-                    found = arrays[name]
-                    if name not in whole:
-                        whole[name] = _one_piece(folder / "pairs" / f"{name}.npy", found, n)
-                    whole[name][rows] = found
+        arrays = _read(path)
+        rows = arrays.pop("rows")
+        gathered += len(rows)
+        for name, found in arrays.items():
+            if name not in whole:
+                whole[name] = _one_piece(folder / "pairs" / f"{name}.npy", found, n)
+            whole[name][rows] = found
+    if gathered != n:  # a folder shared by machines may show late what another has written
+        raise OSError(f"{folder / part} shows {gathered} of {n} rows; run the command again")
+
+
+def _read(path: Path) -> dict[str, Array]:
+    """What a block left. Raises OSError for one that a loss of power has torn, and removes it."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (BadZipFile, ValueError, EOFError, KeyError) as error:
+        path.unlink()
+        raise OSError(f"{path} was torn ({error}) and is removed; run the command again") from error
 
 
 def _one_piece(path: Path, like: Array, n: int) -> Array:

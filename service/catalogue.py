@@ -64,7 +64,8 @@ class Catalogue:
     def refresh(self) -> None:
         """Read the pointer once; when it names another snapshot, open, self-test and swap.
 
-        A snapshot that fails is not tried again until the pointer changes; meanwhile the old one serves.
+        A snapshot that fails is not tried again until the pointer changes, unless the fault `may_pass`; meanwhile the
+        old one serves.
         Where there is no old one, the newest snapshot that opens serves, and `degraded` says so.
         """
         with self._lock:
@@ -79,16 +80,17 @@ class Catalogue:
                 return
             if active in (held, self._failed):
                 if active == held:
-                    self.degraded = None
+                    self.degraded = self._failed = None
                 return
             try:
                 self._serve(opened(self.store, active))
                 self.degraded = self._failed = None
                 log.info("serving %s", active)
             except (DamagedSnapshot, UnknownSnapshot) as error:
-                self._failed = active
+                self._failed, said = None if may_pass(error) else active, self.degraded
                 self._fall_back(str(error))
-                log.error("%s", self.degraded)
+                if self.degraded != said:
+                    log.error("%s", self.degraded)
 
     def follow(self, seconds: float, live_seconds: float = 0.2) -> None:
         """Start looking for a new snapshot and for live changes every so many seconds, once in a process."""
@@ -163,6 +165,11 @@ def _keep_doing(
             pass
 
     threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the system failed and not the snapshot: no file handles, no memory, a disk that does not answer."""
+    return isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
 
 
 def opened(store: Store, snapshot_id: str) -> Snapshot:

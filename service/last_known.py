@@ -48,7 +48,7 @@ class LastKnown:
         raw = msgspec.json.encode(Changes(installation, 0, gone, tuple(signals)))
         if raw == self._written:
             return
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        temporary = self._path.with_name(f".{self._path.name}.{os.uname().nodename}.{os.getpid()}")
         try:
             temporary.write_bytes(raw)
             temporary.replace(self._path)

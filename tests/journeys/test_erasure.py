@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
 from erase_article import erase
 from newsroom import Newsroom, catalogue_of, record, story
+from traces import files_that_say
 
 NAME = "Quenbyhurst"
 TOPIC = "ferry river crossing timetable captain jetty"
@@ -20,18 +20,6 @@ def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
     made = Newsroom(tmp_path)
     yield made
     made.close()
-
-
-def files_that_say(folder: Path, word: str) -> list[str]:
-    """Files below a folder that hold a word, in any case, compressed or not."""
-    found = []
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        raw = path.read_bytes()
-        if path.suffix == ".zst":
-            raw = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True).read()
-        if word.lower().encode() in raw.lower():
-            found.append(path.name)
-    return found
 
 
 def test_an_erased_article_leaves_no_trace_in_store_live_database_or_cache(

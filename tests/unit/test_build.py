@@ -14,6 +14,7 @@ import pytest
 
 from index.article import Article
 from index.build import Refused, rebuild
+from index.clean import full_text
 from index.nearest import Nearest
 from index.records import read_articles
 from index.relatedness import default_relevance
@@ -156,6 +157,17 @@ def test_many_new_articles_refit_the_lexical_model(store: Store, embedder, now: 
     few = rebuild([article(number) for number in range(32)], store, embedder, now)
     many = rebuild([article(number) for number in range(45)], store, embedder, now)
     assert (few.lexical_refitted, many.lexical_refitted) == (False, True)
+
+
+def test_the_lexical_model_of_a_large_archive_is_fitted_on_a_sample(
+    store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.words.FITTED_ON", 12)
+    articles = [article(number) for number in range(30)]
+    report = rebuild(articles, store, embedder, now)
+    model, tfidf = load_lexical(store.directory(report.snapshot_id))
+    assert model.fitted_on == 10
+    assert abs(tfidf - model.tfidf([full_text(each) for each in articles])).max() == 0
 
 
 def test_of_two_articles_with_one_id_the_later_updated_wins(store: Store, embedder, now: int) -> None:

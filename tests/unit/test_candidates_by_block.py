@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +146,19 @@ def test_a_build_that_was_interrupted_goes_on_where_it_was(
     assert table(broken) == table(whole)
 
 
+def test_a_block_that_was_torn_is_made_anew(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "BLOCK", 32)
+    articles = [written(number) for number in range(100)]
+    store = Store(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(articles, store, embedder, NOW, engine=_Watch(most=2))
+    block = next((store.root / "work").rglob("blocks/*.npz"))
+    block.write_bytes(block.read_bytes()[:5_000])
+    with pytest.raises(OSError, match="torn"):
+        rebuild(articles, store, embedder, NOW, engine=Local(1))
+    assert rebuild(articles, store, embedder, NOW, engine=Local(1)).articles == 100
+
+
 def test_several_processes_give_the_same_table(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbench, "BLOCK", 32)
     articles = [written(number) for number in range(300)]
@@ -148,6 +166,44 @@ def test_several_processes_give_the_same_table(tmp_path: Path, embedder, monkeyp
     rebuild(articles, one, embedder, NOW, engine=Local(1))
     rebuild(articles, several, embedder, NOW, engine=Local(2))
     assert table(several) == table(one)
+
+
+def test_processes_end_with_a_build_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "build.py"
+    (tmp_path / "slow.py").write_text(
+        "import os, time\n"
+        "def task(folder, start, stop):\n"
+        "    (folder / f'{os.getpid()}.pid').touch()\n"
+        "    time.sleep(0.2)\n"
+    )
+    script.write_text(
+        "import pathlib, slow\n"
+        "from index.engine import Local\n"
+        "if __name__ == '__main__':\n"
+        f"    Local(2).run(slow.task, pathlib.Path({str(tmp_path)!r}), [(at, at + 1) for at in range(400)], print)\n"
+    )
+    build = subprocess.Popen([sys.executable, script], stdout=subprocess.DEVNULL)
+    workers = _eventually(
+        lambda: [int(each.stem) for each in tmp_path.glob("*.pid")] if build.poll() is None else None
+    )
+    build.kill()
+    build.wait()
+    _eventually(lambda: not any(_runs(worker) for worker in workers))
+
+
+def _eventually(found: Callable[[], Any]) -> Any:
+    for _ in range(600):
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it did not come about within 30 s")
+
+
+def _runs(process: int) -> bool:
+    try:
+        return "Z" not in (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2][:3]
+    except OSError:
+        return False
 
 
 def test_an_archive_in_cells_finds_almost_all_of_an_exact_search() -> None:

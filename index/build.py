@@ -6,6 +6,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -131,7 +132,7 @@ def rebuild(
     `links`: editors' links, on which the gate compares the new lists with the live ones. `relevance`: weights that
     the newsroom learned, instead of those that ship; learned with links, they rank by these too. The gate's figure
     stays honest: what counts for an article are links of articles older than it, never its own.
-    `engine`: where the rows are compared; by default in as many processes as there are cores.
+    `engine`: where texts are embedded and rows compared; by default here, in as many processes as there are cores.
     Raises `StoreLocked`, `NothingToBuildOnto`, `UnusableLinks`, `UnusableRelevance`, `Refused` (nothing
     published), `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
@@ -228,7 +229,7 @@ def _contents(
 ) -> tuple[Contents, int, Lexical, Handover]:
     articles, boilerplate = gathered.articles, Boilerplate.of(gathered.articles)
     compared = [boilerplate.left_out(article) for article in articles]
-    dense, embedded, left_out = _dense(compared, store, embedder, progress)
+    dense, embedded, left_out = _dense(compared, store, embedder, engine, progress)
     progress("lexical", 0, 1)
     lexical = lexical_rows(compared, previous.directory if previous and not refit else None)
     progress("lexical", 1, 1)
@@ -319,7 +320,7 @@ def _cluster_ids(
 
 
 def _dense(
-    articles: Sequence[Article], store: Store, embedder: Embedder, progress: Progress
+    articles: Sequence[Article], store: Store, embedder: Embedder, engine: Engine, progress: Progress
 ) -> tuple[FloatArray, int, int]:
     """Dense unit rows, how many texts were embedded now, how many passages of huge bodies were left out."""
     texts = [head_text(article) for article in articles]
@@ -333,7 +334,8 @@ def _dense(
     cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
     if cache.small_shards > MANY_SMALL:
         cache.compact()
-    vectors, embedded = cached_embed(cache, embedder, texts, lambda done, total: progress("embed", done, total))
+    heard = partial(progress, "embed")
+    vectors, embedded = cached_embed(cache, embedder, texts, heard, engine=engine)
     n = len(articles)
     return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
 

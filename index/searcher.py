@@ -16,6 +16,7 @@ from index.neighbours import DEPTH
 from index.records import Records
 from index.relatedness import Baseline, Relevance
 from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
+from index.vector_search import VectorSearch, VectorSearchOf
 from index.words import load_lexical, load_scorer
 
 FloatArray = npt.NDArray[np.float32]
@@ -27,13 +28,14 @@ class Searcher:
     A part (`index.meeting.Part`) whose places are the rows.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        """Verifies every file first. Raises `DamagedSnapshot`."""
+    def __init__(self, snapshot: Snapshot, vector_search: VectorSearchOf | None = None) -> None:
+        """Verifies every file first. `vector_search`: an engine's, instead of the snapshot's faiss file.
+
+        Raises `DamagedSnapshot`, `VectorSearchUnavailable`.
+        """
         verify_all(snapshot.directory)
         self.snapshot = snapshot
-        models = snapshot.manifest.models
-        entry = snapshot.manifest.files["index.faiss"]
-        self._nearest = Nearest.read(snapshot.directory, entry, models["index"])
+        self._nearest = (vector_search or in_file)(snapshot)
         self.lexical, tfidf = load_lexical(snapshot.directory)
         self.relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
         self.links = LinkGraph.from_files(snapshot.directory) if self.relevance.link_weight is not None else None
@@ -70,7 +72,16 @@ class Searcher:
         return np.asarray(self.snapshot.vectors[row], np.float32)
 
     def nearest(self, vector: FloatArray, allowed: Mask, k: int) -> Near:
-        """At most k places among `allowed` that are nearest to a hybrid unit row (d + c,)."""
+        """At most k places among `allowed` that are nearest to a hybrid unit row (d + c,).
+
+        Raises `VectorSearchUnavailable`.
+        """
         rows, cosines = self._nearest.search(vector[None], k, allowed)
         found = rows[0] >= 0
         return Near(rows[0][found], cosines[0][found])
+
+
+def in_file(snapshot: Snapshot) -> VectorSearch:
+    """The search by the snapshot's own faiss file. Raises `DamagedSnapshot`."""
+    manifest = snapshot.manifest
+    return Nearest.read(snapshot.directory, manifest.files["index.faiss"], manifest.models["index"])

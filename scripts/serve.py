@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -30,12 +31,17 @@ from service.config import BadSetting, Settings
 from service.keys import BadKeys, read_keys
 from service.live.errors import LiveStoreUnavailable
 from service.live.migrate import migrate
+from service.operations.logs import configure
+from service.operations.measures import Measures
+from service.operations.sharing import SUPERVISOR, begin_anew, shared
 from service.policy import BadPolicies, read_policies
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
+
+log = logging.getLogger("serve")
 GRACE_SECONDS = 8  # for answers under way; `docker stop` kills after 10 s
 
 
@@ -55,6 +61,7 @@ class Child:
     command: Sequence[str]
     steady_seconds: float
     longest_wait_seconds: float
+    measures: Measures
     environment: dict[str, str] = field(default_factory=dict)
     wait_seconds: float = FIRST_WAIT_SECONDS
     due: float = 0.0
@@ -75,7 +82,8 @@ class Child:
             if now - self.started >= self.steady_seconds:
                 self.wait_seconds = FIRST_WAIT_SECONDS
             self.due = now + self.wait_seconds
-            print(f"{self.name} ended (code {code}); next start in {self.wait_seconds:g} s", file=sys.stderr)
+            self.measures.tell("related_process_up", 0, self.name)
+            log.error("%s ended (code %s); next start in %g s", self.name, code, self.wait_seconds)
             self.wait_seconds = min(2 * self.wait_seconds, self.longest_wait_seconds)
         return code
 
@@ -106,6 +114,9 @@ class Child:
         self.process = subprocess.Popen(
             self.command, env=environment, start_new_session=True, preexec_fn=_end_with_parent
         )
+        log.info("%s started (process %s)", self.name, self.process.pid)
+        self.measures.count("related_process_starts_total", self.name)
+        self.measures.tell("related_process_up", 1, self.name)
 
     @staticmethod
     def _signal_session(leader: int, number: int) -> None:
@@ -128,13 +139,16 @@ def main() -> int:
     except (BadSetting, BadPolicies, BadKeys, BadBrands, PortTaken, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    configure(settings.log_level, settings.log_format, SUPERVISOR)
+    begin_anew(settings.tallies)
+    measures = Measures(shared(settings, SUPERVISOR))
     prepare_live_store(settings)
     warn_of_an_empty_store(settings)
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: signals.append(number))
-    workers = [web_worker(settings, number) for number in range(1, settings.workers + 1)]
-    search = search_process()
+    workers = [web_worker(settings, number, measures) for number in range(1, settings.workers + 1)]
+    search = search_process(measures)
     code = watch(workers, search, lambda: has_answered(settings, example), signals)
     stop(workers)
     stop([search])
@@ -144,11 +158,11 @@ def main() -> int:
 def warn_of_an_empty_store(settings: Settings) -> None:
     """Say what to do where there is nothing to serve yet; serving begins by itself once there is."""
     if Store(settings.store).active_id(settings.channel) is None:
-        print(
-            f"warning: no snapshot of channel {settings.channel} in {settings.store} (RELATED_STORE) yet; make one: "
-            f"python scripts/rebuild_index.py --source PATH --store {settings.store}",
-            file=sys.stderr,
-        )
+        log.warning(
+            "no snapshot of channel %s in %s (RELATED_STORE) yet; make one: "
+            "python scripts/rebuild_index.py --source PATH --store %s",
+            settings.channel, settings.store, settings.store,
+        )  # fmt: skip
 
 
 def prepare_live_store(settings: Settings) -> None:
@@ -158,7 +172,7 @@ def prepare_live_store(settings: Settings) -> None:
     try:
         migrate(settings.live_url)
     except LiveStoreUnavailable as error:
-        print(f"warning: serving without live changes until the live store answers: {error}", file=sys.stderr)
+        log.warning("serving without live changes until the live store answers: %s", error)
 
 
 def watch(workers: Sequence[Child], search: Child, answers: Callable[[], bool], signals: list[int]) -> int:
@@ -185,7 +199,7 @@ def stop(children: Sequence[Child]) -> None:
         child.wait_for_end(deadline)
 
 
-def web_worker(settings: Settings, number: int) -> Child:
+def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
     """One granian server with one worker; all listen on the same port, and the kernel shares them out.
 
     Why not one granian with several workers: it gives up, with all of them, when one dies twice in
@@ -198,13 +212,13 @@ def web_worker(settings: Settings, number: int) -> Child:
     # Granian's backpressure counts open connections, idle ones too: a low number shuts readers out.
     command += ["--backlog", "2048", "--backpressure", "1024", "service.wsgi:app"]
     # A worker answers from tables: pools of BLAS threads would cost it memory and gain nothing.
-    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    return Child(f"web worker {number}", command, 1, 2, environment)
+    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RELATED_WORKER": str(number)}
+    return Child(f"web {number}", command, 1, 2, measures, environment)
 
 
-def search_process() -> Child:
+def search_process(measures: Measures) -> Child:
     """The process that holds the model and FAISS; the web workers answer without it while it is away."""
-    return Child("the search process", [sys.executable, "-m", "service.search"], 60, 30)
+    return Child("search", [sys.executable, "-m", "service.search"], 60, 30, measures)
 
 
 def announce(settings: Settings, example: str) -> None:

@@ -11,8 +11,10 @@ from index.store import Store
 from service.api.access import Access
 from service.api.errors import register_errors
 from service.api.events import register_events
+from service.api.headers import register_headers
 from service.api.pages import register_pages
 from service.api.routes import register_routes
+from service.api.turns import InTurn
 from service.api.wiring import Wiring
 from service.api.writing import register_writing
 from service.brands import read_brands
@@ -26,6 +28,11 @@ from service.following import Following
 from service.keys import CurrentKeys
 from service.last_known import LastKnown
 from service.live.store import LiveStore
+from service.operations.logs import is_text
+from service.operations.measures import Measures
+from service.operations.request_log import RequestLog
+from service.operations.sharing import tallies_of
+from service.operations.watching import Watching
 from service.policy import read_policies
 from service.popular import popular_of
 from service.search_client import SearchClient
@@ -63,8 +70,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         access=Access(keys, settings.reads == "key", clock),
         settings=settings,
         clock=clock,
+        measures=Measures(tallies_of(settings), settings.worker),
     )
     app.extensions["catalogue"] = wiring.catalogue
+    app.extensions["wiring"] = wiring
+    register_headers(app)  # first: what is registered last looks at an answer first
     register_routes(app, wiring)
     register_events(app, wiring)
     register_writing(app, wiring)
@@ -72,6 +82,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     register_pages(app, wiring)
     register_console(app, wiring)
     register_errors(app, wiring.catalogue)
+    log = RequestLog(settings.log_level, is_text(settings.log_format), settings.process)
+    app.extensions["watching"] = app.wsgi_app = Watching(  # type: ignore[method-assign]
+        InTurn(app.wsgi_app), wiring.measures, log
+    )
     return app
 
 

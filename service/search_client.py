@@ -100,6 +100,18 @@ class SearchClient:
             raise SearchUnavailable(answer.error)
         return answer
 
+    def answers(self) -> bool:
+        """Whether the search process answers at all, within the deadline of a lookup."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._deadline_seconds)
+                connection.connect(self._path)
+                send_frame(connection, b"{}")  # no request: it says so, without a search
+                msgspec.json.decode(receive_frame(connection), type=SearchAnswer)
+        except (OSError, EOFError, msgspec.DecodeError):
+            return False
+        return True
+
 
 def _exactly(connection: socket.socket, length: int) -> bytes:
     parts = bytearray()

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from index.article import Article, InvalidArticle, article_from_record
 from index.sources.html_text import without_html
@@ -27,7 +28,10 @@ def body(most: int | None = None) -> bytes:
     """The body; of more than 64 KiB where `most` allows it. 413 beyond."""
     if most is not None:
         request.max_content_length = most
-    return request.get_data()
+    raw = request.get_data()
+    if request.content_length is None and len(raw) >= (request.max_content_length or 0) > 0:
+        raise RequestEntityTooLarge  # in chunks, of no declared length: what was read is the limit, not the whole
+    return raw
 
 
 def read_body(raw: bytes, type: type[T], code: str) -> T:

@@ -15,6 +15,7 @@ from service.api.responses import cross_origin, json_response
 from service.api.wiring import Wiring
 from service.experiments.event_log import EventLogUnavailable
 from service.experiments.receiving import Event, Receiving, Refusal
+from service.operations.noting import noted
 
 BATCH = 100
 
@@ -61,10 +62,13 @@ def _read(receiving: Receiving, now: float) -> ReaderEvents:
     try:
         return read_body(body(), ReaderEvents, "invalid_events")
     except ProblemFound:
+        noted().refused = ("malformed",)
         receiving.refuse("malformed", now)
         raise
 
 
 def _told(found: Sequence[Refusal | None]) -> dict[str, Any]:
     refused = [{"index": at, **each._asdict()} for at, each in enumerate(found) if each is not None]
+    noted().refused = tuple(each.code for each in found if each is not None)
+    noted().accepted = len(found) - len(refused)
     return {"accepted": len(found) - len(refused), "refused": refused}

@@ -1,53 +1,108 @@
-"""Owns /metrics: what this worker knows, in the text format of Prometheus."""
+"""Owns /metrics: the gauges of this worker, told when it is scraped and every two seconds, and the text of all."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+import threading
+from pathlib import Path
+
+from service.api.wiring import Wiring
+from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
-from service.experiments.recorder import Recorder
+from service.operations.exposition import exposition
+from service.operations.sharing import all_tallies
 
-_HELP = {
-    "related_snapshot_serving": "Whether a snapshot serves.",
-    "related_snapshot_degraded": "Whether the snapshot that serves is not the one that should.",
-    "related_snapshot_built_timestamp_seconds": "When the snapshot that serves was built.",
-    "related_snapshot_articles": "Articles of the snapshot that serves.",
-    "related_live_up": "Whether the live store answers; 1 without one.",
-    "related_live_lag_seconds": "How long ago the live store last answered.",
-    "related_live_sequence": "The last change that lists take account of.",
-    "related_live_articles": "Live articles over the snapshot, withdrawn ones among them.",
-    "related_live_waiting": "Live articles that wait to be embedded and compared.",
-    "related_events_up": "Whether lists and events can be written down; 1 where none are to be.",
-    "related_events_lines": "Lines that this process has written to the event log.",
-}
+log = logging.getLogger(__name__)
 
+TELL_SECONDS = 2.0
+LOOKS_AT = 1_000  # newest rows, for one that readers may see
+NONE = float("nan")
 
-def exposition(catalogue: Catalogue, recorder: Recorder | None) -> str:
-    """The gauges, each with its help."""
-    lines = []
-    for name, value in {**_gauges(catalogue), **_events(recorder)}.items():
-        lines += [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} gauge", f"{name} {value:.15g}"]
-    return "\n".join(lines) + "\n"
+_OF_A_SNAPSHOT = (
+    "related_snapshot_degraded",
+    "related_snapshot_built_timestamp_seconds",
+    "related_snapshot_articles",
+    "related_snapshot_coverage_ratio",
+    "related_newest_article_timestamp_seconds",
+    "related_live_sequence",
+    "related_live_articles",
+    "related_live_waiting",
+)
 
 
-def _events(recorder: Recorder | None) -> dict[str, float]:
-    if recorder is None:
-        return {"related_events_up": 1, "related_events_lines": 0}
-    return {"related_events_up": recorder.problem is None, "related_events_lines": recorder.lines}
+def scraped(wiring: Wiring) -> str:
+    """What /metrics answers."""
+    tell_gauges(wiring)
+    found = all_tallies(wiring.settings, wiring.measures.tallies)
+    found["related_search_up",] = (wiring.search.answers(),)  # of this moment, hence in nobody's file
+    return exposition(found)
 
 
-def _gauges(catalogue: Catalogue) -> dict[str, float]:
+def keep_telling(wiring: Wiring) -> None:
+    """Tell the gauges every two seconds, so that a worker that hangs is seen by whoever scrapes another one."""
+
+    def run() -> None:
+        pause = threading.Event()
+        while not pause.wait(TELL_SECONDS):
+            try:
+                wiring.follow()
+                tell_gauges(wiring)
+            except Exception:  # the next time may do, and a worker that no longer tells is an alarm
+                log.exception("the gauges could not be told")
+
+    threading.Thread(target=run, name="gauges", daemon=True).start()
+
+
+def tell_gauges(wiring: Wiring) -> None:
+    """What this worker knows at the moment."""
+    measures, settings, recorder = wiring.measures, wiring.settings, wiring.recorder
+    now = wiring.clock()
+    for catalogue in (wiring.catalogue, *wiring.others.values()):
+        for name, value in _gauges(catalogue, now).items():
+            measures.tell(name, value, measures.worker, catalogue.channel)
+    own = {
+        "related_worker_seen_timestamp_seconds": now,
+        "related_worker_faults": len(wiring.problems()),
+        "related_store_free_bytes": _free_bytes(settings.store),
+        "related_live_waiting_limit": settings.queue_limit,
+        "related_events_up": recorder is None or recorder.problem is None,
+        "related_event_log_lines_total": 0 if recorder is None else recorder.lines,
+    }
+    for name, value in own.items():
+        measures.tell(name, value, measures.worker)
+
+
+def _gauges(catalogue: Catalogue, now: int) -> dict[str, float]:
+    """Of a channel; NaN for what there is not, in place of what there was."""
+    live = {"related_live_up": catalogue.live.problem is None, "related_live_lag_seconds": catalogue.live.lag_seconds}
     try:
         archive = catalogue.current()
     except NoSnapshot:
-        return {"related_snapshot_serving": 0}
+        return live | {"related_snapshot_serving": 0, **dict.fromkeys(_OF_A_SNAPSHOT, NONE)}
     manifest, overlay = archive.snapshot.manifest, archive.overlay
-    return {
-        "related_snapshot_serving": 1,
-        "related_snapshot_degraded": catalogue.degraded is not None,
-        "related_snapshot_built_timestamp_seconds": manifest.built_at,
-        "related_snapshot_articles": archive.snapshot.rows,
-        "related_live_up": catalogue.live.problem is None,
-        "related_live_lag_seconds": catalogue.live.lag_seconds,
-        "related_live_sequence": overlay.sequence,
-        "related_live_articles": len(overlay.held),
-        "related_live_waiting": len(overlay.waiting),
-    }
+    coverage = manifest.quality.get("coverage")
+    values = (
+        catalogue.degraded is not None,
+        manifest.built_at,
+        archive.snapshot.rows,
+        NONE if coverage is None else coverage,
+        _newest(archive, now),
+        overlay.sequence,
+        len(overlay.held),
+        len(overlay.waiting),
+    )
+    return live | {"related_snapshot_serving": 1, **dict(zip(_OF_A_SNAPSHOT, values, strict=True))}
+
+
+def _newest(archive: Archive, now: int) -> float:
+    """When the newest article that readers can see was published."""
+    dates = (archive.fact(row) for row in archive.newest_rows(LOOKS_AT))
+    return next((each.published_at for each in dates if each.visible_from <= now), NONE)
+
+
+def _free_bytes(store: Path) -> float:
+    try:
+        return shutil.disk_usage(store).free
+    except OSError:
+        return NONE

@@ -90,16 +90,18 @@ _LIST = {
 }
 
 
+_MOMENT = {"type": ["string", "number", "null"], "description": "ISO 8601, with a time or not, or epoch seconds."}
 _SIGNAL = {
     "type": "object",
     "required": ["kind"],
+    "additionalProperties": False,
     "properties": {
         "kind": {"type": "string", "enum": ["pin", "boost", "bury", "exclude"]},
         "target": _TEXT,
         "position": {"type": "integer", "minimum": 1, "maximum": 50},
         "multiplier": {"type": "number", "minimum": 0, "maximum": 10},
-        "valid_from": {"type": ["string", "null"], "format": "date-time"},
-        "valid_until": {"type": ["string", "null"], "format": "date-time"},
+        "valid_from": _MOMENT,
+        "valid_until": _MOMENT,
         "note": {"type": "string", "maxLength": 500},
     },
 }
@@ -111,27 +113,33 @@ _READER_EVENT = {
         "kind": {"type": "string", "enum": ["view", "click"]},
         "token": _TEXT,
         "article_id": _NULLABLE_TEXT,
-        "occurred_at": {"type": ["string", "null"], "format": "date-time"},
+        "occurred_at": {"type": ["string", "null"], "description": "ISO 8601; else this event is refused."},
     },
 }
-_MOMENT = {"type": ["string", "null"], "format": "date-time"}
-_TEXTS = {"type": "array", "items": _TEXT}
+_TEXTS = {"type": ["array", "string", "null"], "items": _NULLABLE_TEXT}
 _ARTICLE = {
     "type": "object",
     "required": ["headline"],
     "additionalProperties": False,
     "properties": {
-        **dict.fromkeys(("id", "url", "headline", "kicker", "standfirst", "body", "section"), _TEXT),
-        **dict.fromkeys(("language", "type", "brand"), _TEXT),
+        **dict.fromkeys(("id", "headline"), _TEXT),
+        **dict.fromkeys(("url", "kicker", "standfirst", "body", "section"), _NULLABLE_TEXT),
+        **dict.fromkeys(("language", "type", "brand"), _NULLABLE_TEXT),
         **dict.fromkeys(("aliases", "tags", "authors"), _TEXTS),
         **dict.fromkeys(("published_at", "updated_at", "embargo_until"), _MOMENT),
-        "links": {"type": "array", "items": {"type": "object", "properties": {"url": _TEXT, "text": _TEXT}}},
-        "image": _TEASER["properties"]["image"],  # type: ignore[index]
-        "status": {"type": "string", "enum": ["published", "withdrawn"]},
-        "evergreen": {"type": "boolean"},
+        "links": {
+            "type": ["array", "null"],
+            "items": {"type": ["object", "string"], "properties": dict.fromkeys(("url", "text"), _NULLABLE_TEXT)},
+        },
+        "image": {
+            "type": ["object", "string", "null"],
+            "properties": {"url": _NULLABLE_TEXT, "alt": {"description": "Text."}},
+        },
+        "status": {"enum": ["published", "withdrawn", "", None]},
+        "evergreen": {"type": ["boolean", "null"]},
     },
 }
-_THE_ID = "The article's ID; slashes in it may stand as they are."
+_THE_ID = "The article's ID, at most 512 characters; slashes in it may stand as they are."
 _MEANINGS = {
     200: "The answer",
     201: "Created",
@@ -171,14 +179,14 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                 "DraftOrExamples": {"oneOf": [_reference("Draft"), _reference("Examples")]},
                 "Lists": _object(lists={"type": "array", "maxItems": BATCH, "items": {"type": "object"}}),
                 "Article": _ARTICLE,
-                "SignalsGiven": _object(signals={"type": "array", "maxItems": MAX_SIGNALS, "items": _SIGNAL}),
+                "SignalsGiven": _given(signals={"type": "array", "maxItems": MAX_SIGNALS, "items": _SIGNAL}),
                 "Signals": _object(
                     article_id=_TEXT,
                     signals={"type": "array", "items": _SIGNAL},
                     history={"type": "array", "items": {"type": "object"}},
                 ),
                 "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see API.md.'},
-                "ReaderEvents": _object(
+                "ReaderEvents": _given(
                     events={"type": "array", "minItems": 1, "maxItems": 100, "items": _READER_EVENT}
                 ),
                 "EventsTaken": _object(
@@ -219,7 +227,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": operation.method + "".join(part.strip("{}").title() for part in operation.path.split("/")),
-        "responses": {str(status): _response(status, name) for status, name in sorted(operation.responses.items())},
+        "responses": {str(status): _response(status, name) for status, name in sorted(_responses(operation).items())},
     }
     if operation.scope is not None:
         described["security"] = [{"bearer": []}, {"header": []}]
@@ -230,13 +238,13 @@ def _operation(operation: Operation) -> dict[str, Any]:
         content = {"application/json": {"schema": _reference(operation.body)}}
         described["requestBody"] = {"required": True, "content": content}
     described["parameters"] = [
-        *([_in_path("id", _THE_ID, 512)] if "{id}" in operation.path else []),
-        *([_in_path("key", "The name of the key whose secret signs.", 60)] if "{key}" in operation.path else []),
+        *([_in_path("id", _THE_ID)] if "{id}" in operation.path else []),
+        *([_in_path("key", "The name of the key whose secret signs.")] if "{key}" in operation.path else []),
         *(
             {
                 "name": each.name,
                 "in": "query",
-                "required": False,
+                "required": each.required,
                 "description": each.description,
                 "schema": schema(each),
             }
@@ -246,13 +254,33 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _in_path(name: str, description: str, most: int) -> dict[str, Any]:
+def _responses(operation: Operation) -> Mapping[int, str]:
+    """What is declared, and what follows from what is asked for: parameters, a body, a key."""
+    follows = []
+    if operation.parameters or "{" in operation.path:
+        follows.append(400)
+    if "{" in operation.path:
+        follows.append(404)
+    if operation.body:
+        follows += [413, 422]
+    if operation.scope is not None or _is_read(operation):
+        follows += [401, 403]
+    error = "Problem" if 200 not in operation.responses or operation.responses[200] else ""
+    return {**dict.fromkeys(follows, error), **operation.responses}
+
+
+def _is_read(operation: Operation) -> bool:
+    """Whether it needs a key where reading does."""
+    return operation.method == "get" and operation.path.startswith("/v1/")
+
+
+def _in_path(name: str, description: str) -> dict[str, Any]:
     return {
         "name": name,
         "in": "path",
         "required": True,
         "description": description,
-        "schema": {"type": "string", "minLength": 1, "maxLength": most},
+        "schema": {"type": "string", "minLength": 1},
     }
 
 
@@ -265,6 +293,11 @@ def _response(status: int, name: str) -> dict[str, Any]:
 
 def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _given(**properties: Any) -> dict[str, Any]:
+    """What a body holds, and nothing else."""
+    return {**_object(**properties), "additionalProperties": False}
 
 
 def _object(**properties: Any) -> dict[str, Any]:

@@ -20,6 +20,10 @@ from service.query import Query
 from service.related import ArticleNotFound, related, visible_row
 
 FRONT_STORIES = 25
+FILES_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' https: data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
@@ -65,15 +69,17 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
         told = msgspec.json.decode(response.get_data())
         page = _page("problem.html", title=settings.title, problem=told)
         page.status_code = response.status_code
+        if "Retry-After" in response.headers:
+            page.headers["Retry-After"] = response.headers["Retry-After"]
         return page
 
     app.add_url_rule("/", view_func=front)
     app.add_url_rule("/article", view_func=article, endpoint="page_of_article")
     app.add_url_rule("/docs", view_func=docs)
     if settings.media_dir is not None:
-        app.add_url_rule("/media/<path:name>", view_func=_from(settings.media_dir, "media", 3_600))
+        app.add_url_rule("/media/<path:name>", endpoint="media", view_func=files_of(settings.media_dir, 3_600))
     if settings.reports is not None:
-        shown = _from(settings.reports, "reports", 0)
+        shown = files_of(settings.reports)
 
         def reports(name: str) -> Response:
             wiring.access.check_read()
@@ -82,17 +88,15 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
         app.add_url_rule("/reports/<path:name>", view_func=reports)
 
 
-def _from(directory: Path, name: str, max_age: int) -> Callable[[str], Response]:
+def files_of(directory: Path, max_age: int = 0) -> Callable[[str], Response]:
     """A view of the files in a folder, which may bring styles of their own and nothing else."""
     folder = directory.resolve()
 
     def view(name: str) -> Response:
         response = send_from_directory(folder, name, max_age=max_age)
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = FILES_SECURITY_POLICY
         return response
 
-    view.__name__ = name
     return view
 
 

@@ -37,9 +37,11 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     repeatable: bool = False
     most: int = 200
+    required: bool = False
 
 
 ID = Parameter(name="id", kind="id", description="The article's ID.")
+REQUIRED_ID = msgspec.structs.replace(ID, required=True)
 URL = Parameter(name="url", kind="url", description="The article's canonical URL or a declared alias.")
 NOTE = Parameter(name="note", kind="text", description="Why, for the record.")
 _LIMIT = Parameter(
@@ -152,7 +154,7 @@ def schema(parameter: Parameter) -> Mapping[str, Any]:
         "boolean": {"type": "boolean"},
         "moment": {"type": "string", "format": "date-time"},
         "choice": {"type": "string", "enum": list(parameter.choices)},
-        "id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+        "id": {"type": "string", "minLength": 1},  # at most 512 characters, once it is trimmed
         "url": {"type": "string", "minLength": 1, "maxLength": 2_000},
         "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
         "name": {"type": "string", "pattern": f"^{_NAME.pattern}$"},
@@ -211,6 +213,8 @@ def _value(parameter: Parameter, text: str) -> Any:
                 raise _invalid(parameter, f"must be a language code such as en or en-GB, not {text[:60]!r}")
             return language_code(text)
         case "moment":
+            if not text:
+                raise _invalid(parameter, "must not be empty")
             try:
                 return epoch_seconds(text.replace(" ", "+"), parameter.name)  # a + that was not escaped
             except InvalidArticle as error:
@@ -230,7 +234,7 @@ def _id(parameter: Parameter, text: str) -> str:
 
 
 def _number(parameter: Parameter, text: str) -> float | int:
-    if not text.isascii() or len(text) > 20 or text != text.strip() or "_" in text:
+    if not text.isascii() or len(text) > 30 or text != text.strip() or "_" in text:
         raise _invalid(parameter, "must be a number")
     try:
         value = int(text) if parameter.kind == "integer" else float(text)

@@ -7,6 +7,8 @@ from http import HTTPStatus
 import msgspec
 from flask import Response
 
+from service.operations.noting import noted
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document. `code` is stable and for programs, `detail` is one sentence for a person."""
@@ -31,6 +33,7 @@ class ProblemFound(Exception):
 
 def problem(status: int, code: str, detail: str, retry_after_seconds: int | None = None) -> Response:
     """The one function that makes an error response."""
+    noted().problem = code, status
     document = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
     response = Response(msgspec.json.encode(document), status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"

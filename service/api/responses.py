@@ -6,6 +6,7 @@ import msgspec
 from flask import Response, request
 
 from service.listing import RelatedList
+from service.operations.noting import noted
 
 
 def json_response(content: object, status: int = 200) -> Response:
@@ -25,17 +26,23 @@ def html_response(html: str, security_policy: str, cache_control: str) -> Respon
 
 def list_response(found: RelatedList, origins: frozenset[str]) -> Response:
     """A list, or 304 to whoever has it; one without an ETag is for this caller alone."""
+    noted().lists = (found,)
+    return list_bytes(found.body, found.etag, origins)
+
+
+def list_bytes(body: bytes, etag: str | None, origins: frozenset[str]) -> Response:
+    """What a list became, under the rules for lists."""
     headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
-    if found.etag is None:
+    if etag is None:
         headers.append(("Cache-Control", "private, no-store"))
     else:
-        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{found.etag}"')]
+        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{etag}"')]
     if origins:
         headers += cross_origin(origins)
     asked = request.environ.get("HTTP_IF_NONE_MATCH")
-    if asked and found.etag and request.if_none_match.contains_weak(found.etag):
+    if asked and etag and request.if_none_match.contains_weak(etag):
         return Response(None, 304, headers)
-    return Response(found.body, 200, headers)
+    return Response(body, 200, headers)
 
 
 def cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from index.article import InvalidArticle
 from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
 from service.api.bodies import BATCH, Batch, body, read_body
 from service.api.events import EVENT_OPERATIONS
-from service.api.metrics import exposition
+from service.api.metrics import scraped
 from service.api.openapi import Operation, document
 from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters
 from service.api.problems import ProblemFound
@@ -24,6 +24,8 @@ from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
 from service.embed.operations import embed_operations
 from service.listing import RelatedList
+from service.operations.exposition import CONTENT_TYPE
+from service.operations.noting import noted
 from service.policy import Policies, Policy
 from service.query import DEFAULT_BLOCK, Query
 from service.recent_lists import RecentLists
@@ -175,7 +177,9 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
     def listed_or_problem(archive: Archive, identifier: str, query: Query, policy: Policy) -> Any:
         try:
             asked = checked_id(identifier)
-            return msgspec.Raw(listed(archive, archive.row_of_id(asked), asked, query, policy).body)
+            found = listed(archive, archive.row_of_id(asked), asked, query, policy)
+            noted().lists += (found,)
+            return msgspec.Raw(found.body)
         except ProblemFound as error:
             return {"article_id": identifier[:600], "problem": {"status": error.status, "code": error.code}}
         except (ArticleNotFound, ArticleWithdrawn) as error:
@@ -242,9 +246,7 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
         )
 
     def metrics() -> Response:
-        return Response(
-            exposition(catalogue, wiring.recorder), content_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(scraped(wiring), content_type=CONTENT_TYPE)
 
     def openapi() -> Response:
         return json_response(document(operations(policies)))
@@ -334,7 +336,10 @@ def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:
         serving = catalogue.current().id
     except NoSnapshot:
         serving = None
-    active = catalogue.store.active_id(catalogue.channel)
+    try:
+        active = catalogue.store.active_id(catalogue.channel)
+    except (OSError, UnicodeDecodeError):  # a pointer that cannot be read: /readyz says so
+        active = None
     found = []
     for snapshot_id in catalogue.store.snapshot_ids():
         entry: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from service.config import Settings
 from service.experiments.definitions import Experiments
 from service.experiments.own_lists import OwnLists
 from service.experiments.recorder import Recorder
+from service.operations.measures import Measures
 from service.policy import Policies
 from service.popular import Popular
 from service.search_client import SearchClient
@@ -30,6 +32,7 @@ class Wiring(NamedTuple):
     access: Access
     settings: Settings
     clock: Callable[[], int]
+    measures: Measures
 
     def current(self) -> Archive:
         """What to answer from. Raises `NoSnapshot`."""
@@ -38,6 +41,11 @@ class Wiring(NamedTuple):
     def current_of(self, channel: str) -> Archive:
         """The same of a channel that an experiment names. Raises `NoSnapshot`."""
         return self._followed(self.others[channel])
+
+    def follow(self) -> None:
+        """Keep up with the store and the live store, also before anybody asks."""
+        for catalogue in (self.catalogue, *self.others.values()):
+            catalogue.follow(self.settings.refresh_seconds, self.settings.live_refresh_seconds)
 
     def own_lists(self) -> OwnLists:
         """What makes readers' own lists."""
@@ -50,8 +58,10 @@ class Wiring(NamedTuple):
         """What is wrong while requests are answered, for a person to read."""
         found = self.catalogue.problems()
         found += [f"channel {name}: {each}" for name, other in self.others.items() for each in other.problems()]
-        if self.access.keys is not None and self.access.keys.problem:
-            found.append(self.access.keys.problem)
+        if self.access.keys is not None:
+            self.access.keys.get(time.monotonic())  # look at the file, though nobody has come with a key
+            if self.access.keys.problem:
+                found.append(self.access.keys.problem)
         if self.recorder is not None and self.recorder.problem:
             found.append(self.recorder.problem)
         return found

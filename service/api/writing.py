@@ -12,7 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from index.article import Article, iso_time
 from service.api.bodies import ARTICLE_BYTES, body, read_article
 from service.api.openapi import Operation
-from service.api.parameters import ID, NOTE, checked_id, read_parameters
+from service.api.parameters import ID, NOTE, REQUIRED_ID, checked_id, read_parameters
 from service.api.problems import ProblemFound
 from service.api.responses import json_response
 from service.api.wiring import Wiring
@@ -32,7 +32,7 @@ _WRITE = {200: "Written", **_READ_KEYED, 412: "Problem", 422: "Problem"}
 
 def _by_query(path: str, of_path: Operation) -> Operation:
     """The same operation under an address that takes the ID in the query."""
-    parameters = (ID, *of_path.parameters)
+    parameters = (REQUIRED_ID, *of_path.parameters)
     summary = "The same, by ID in the query"
     return msgspec.structs.replace(of_path, path=path, summary=summary, description="", parameters=parameters)
 
@@ -71,7 +71,7 @@ _OF_SIGNALS = (
         description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists.",
         body="SignalsGiven",
         scope="editor",
-        responses=_WRITE,
+        responses={201: "Written", **_WRITE},
     ),
 )
 OPERATIONS = (

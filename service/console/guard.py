@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 from flask import Blueprint, Response, g, redirect, request, url_for
@@ -10,8 +13,10 @@ from flask.typing import ResponseReturnValue
 
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
-from service.console.page import page
+from service.console.page import page, signed_in
 from service.console.session import COOKIE, SECONDS, Sessions
+
+log = logging.getLogger(__name__)
 
 
 def guard(console: Blueprint, wiring: Wiring) -> None:
@@ -24,7 +29,8 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
             if request.method == "POST" and _from_elsewhere():
                 raise _not_ours()
             return None
-        g.session = sessions.read(request.cookies.get(COOKIE, ""))
+        with _kept():
+            g.session = sessions.read(request.cookies.get(COOKIE, ""))
         if g.session is None:
             asked = request.full_path.removesuffix("?") if request.method == "GET" else None
             return redirect(url_for("console.sign_in", next=asked), 303)
@@ -40,7 +46,8 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
     def sign_in() -> ResponseReturnValue:
         if request.method == "GET":
             return page(wiring, "sign-in.html", refused=False)
-        cookie = sessions.opened(request.form.get("key", "").strip())
+        with _kept():
+            cookie = sessions.opened(request.form.get("key", "").strip())
         if cookie is None:
             return page(wiring, "sign-in.html", refused=True), 403
         target = request.args.get("next", "")
@@ -53,6 +60,8 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
 
     @console.post("/sign-out")
     def sign_out() -> ResponseReturnValue:
+        with _kept():
+            sessions.end(signed_in())
         response = redirect(url_for("console.sign_in"), 303)
         response.delete_cookie(COOKIE, path="/console")
         return response
@@ -64,7 +73,21 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
             return response
         told = page(wiring, "problem.html", problem=msgspec.json.decode(response.get_data()))
         told.status_code = response.status_code
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in response.headers:
+                told.headers[name] = response.headers[name]
         return told
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Where sessions are signed and ended there is a file: without it, nobody gets in, and it is said."""
+    try:
+        yield
+    except OSError as error:
+        log.error("sessions: %s", error)
+        detail = "Signing in and out is not possible now: what sessions need cannot be read or written."
+        raise ProblemFound(503, "sessions_unavailable", detail, retry_after_seconds=5) from None
 
 
 def _over_tls() -> bool:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from index.article import InvalidArticle
 from index.snapshot import DamagedSnapshot, read_manifest
 from index.store import StoreLocked, UnknownSnapshot
+from service.api.pages import files_of
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
 from service.api.writing import Newsroom, history_of
@@ -48,7 +49,7 @@ def register_console(app: Flask, wiring: Wiring) -> None:
 def _articles(console: Blueprint, wiring: Wiring) -> None:
     """Finding an article, and its page with its block."""
 
-    @console.get("/")
+    @console.get("/", strict_slashes=False)  # a redirect from /console would repeat whatever host was asked for
     def archive() -> Response:
         found, now = wiring.current(), wiring.clock()
         text, section = request.args.get("q", "").strip()[:300], request.args.get("section") or None
@@ -214,9 +215,22 @@ def _overviews(console: Blueprint, wiring: Wiring) -> None:
         found = experiments(wiring.experiments, wiring.access.today(), settings.reports)
         return page(wiring, "experiments.html", experiments=found)
 
+    if settings.reports is not None:
+        shown = files_of(settings.reports)
+
+        @console.get("/reports/<path:name>")
+        def report(name: str) -> Response:
+            response = shown(name)
+            response.headers["Cache-Control"] = "private, no-store"
+            return response
+
     @console.get("/snapshots")
     def all_snapshots() -> Response:
-        found = snapshots(catalogue.store, catalogue.channel, wiring.current().id)
+        try:
+            serving = wiring.current().id
+        except NoSnapshot:
+            serving = None
+        found = snapshots(catalogue.store, catalogue.channel, serving)
         return page(wiring, "snapshots.html", snapshots=found, channel=catalogue.channel)
 
     @console.post("/snapshots/serve")

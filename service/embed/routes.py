@@ -10,14 +10,14 @@ from flask import Blueprint, Flask, Response, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from service.api.parameters import ID, URL, Parameter, checked_id, list_parameters, read_parameters
-from service.api.responses import list_response
+from service.api.responses import list_bytes
 from service.api.routes import asked_row, list_query
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.embed.operations import HEADING, LAYOUT, shared_list_parameters
 from service.embed.script import Asset, style, widget
 from service.embed.stories import drawable, feed, item_list
-from service.listing import RelatedList
+from service.operations.noting import noted
 from service.related import related, visible_row
 
 KEPT_SECONDS = 600  # how long a browser uses the widget without asking
@@ -43,6 +43,7 @@ def register_embed(app: Flask, wiring: Wiring) -> None:
         row = visible_row(archive, *asked_row(archive, values), now)
         query, policy = list_query(values), wiring.policies[values["policy"]]
         found = related(archive, row, query, policy, now, wiring.search, wiring.popular)
+        noted().lists = (found,)
         return row, msgspec.json.decode(found.body)
 
     def fragment(id: str | None = None) -> Response:
@@ -80,7 +81,7 @@ def register_embed(app: Flask, wiring: Wiring) -> None:
 
 def _answered(body: bytes, kind: str, degraded: bool, origins: frozenset[str]) -> Response:
     digest = None if degraded else hashlib.sha256(body).hexdigest()[:24]
-    response = list_response(RelatedList(body, digest), origins)
+    response = list_bytes(body, digest, origins)
     response.content_type = kind
     return response
 

@@ -60,7 +60,7 @@ class Receiving:
 
         Once it returns, what was not refused is in the log.
         """
-        found = [self._judged(event, at) for event in events]
+        found = _each_once([self._judged(event, at) for event in events])
         reasons = Counter(each for each in found if isinstance(each, str))
         lines = [line(each) for each in found if not isinstance(each, str)]
         self._recorder.write([*lines, *(line(Refused(at=at, reason=why, count=n)) for why, n in reasons.items())])
@@ -117,6 +117,18 @@ class Receiving:
             older, newer = newer, set()
             self._known = older, newer
         newer.add(_key(record))
+
+
+def _each_once(found: Sequence[View | str]) -> list[View | str]:
+    """The same without what one request tells twice."""
+    seen: set[int] = set()
+    once: list[View | str] = []
+    for each in found:
+        again = not isinstance(each, str) and _key(each) in seen
+        once.append("replay" if again else each)
+        if not isinstance(each, str):
+            seen.add(_key(each))
+    return once
 
 
 def _key(record: View) -> int:

@@ -328,3 +328,60 @@ def test_a_page_number_beyond_all_is_an_empty_page(editor: FlaskClient) -> None:
 def test_a_pin_that_does_not_show_is_not_said_to(editor: FlaskClient) -> None:
     answer = send(editor, "/console/signals", article="ferry/3", story="ferry/3", do="pin", position="1")
     assert "The pin is kept, but does not show" in editor.get(answer.location).text
+
+
+def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(newsroom: Newsroom, editor: FlaskClient) -> None:
+    cookie = editor.get_cookie("related_console", path="/console").value
+    thief, colleague = newsroom.worker(), newsroom.worker()
+    thief.set_cookie("related_console", cookie, path="/console")
+    assert colleague.post("/console/sign-in", data={"key": EDITOR}).status_code == 303  # in the same second
+    assert thief.get("/console/").status_code == 200
+    assert send(editor, "/console/sign-out").status_code == 303
+    assert thief.get("/console/").status_code == 303
+    assert colleague.get("/console/").status_code == 200
+    folder = newsroom.store.root / "events" / "signed-out"
+    assert len(list(folder.iterdir())) == 1
+    newsroom.now += 13 * 3_600
+    assert colleague.post("/console/sign-in", data={"key": EDITOR}).status_code == 303
+    assert send(colleague, "/console/sign-out").status_code == 303
+    assert len(list(folder.iterdir())) == 1  # what has ended by itself is not kept
+
+
+def test_signing_in_and_out_where_nothing_can_be_written_is_said(newsroom: Newsroom, editor: FlaskClient) -> None:
+    folder = newsroom.store.root / "events"
+    token = form_token(editor)
+    (folder / "signed-out").write_text("in the way")
+    answer = editor.post("/console/sign-out", data={"form_token": token})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "not possible now" in answer.text
+
+
+def test_a_report_is_read_by_who_is_signed_in_without_a_key(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "test.html").write_text("<h1>It helped</h1>")
+    newsroom = Newsroom(tmp_path, reads="key", reports=tmp_path / "reports")
+    try:
+        editor = newsroom.worker()
+        assert editor.get("/reports/test.html").status_code == 401
+        assert editor.get("/console/reports/test.html").status_code == 303
+        assert editor.post("/console/sign-in", data={"key": EDITOR}).status_code == 303
+        answer = editor.get("/console/reports/test.html")
+        assert (answer.status_code, answer.text) == (200, "<h1>It helped</h1>")
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        answer.close()
+        for path in ("../keys.toml", "..%2fkeys.toml", "%2e%2e/keys.toml", "a%00b", "/etc/passwd", "..\\keys.toml"):
+            assert editor.get(f"/console/reports/{path}").status_code == 404
+    finally:
+        newsroom.close()
+
+
+def test_without_a_snapshot_the_console_shows_what_there_is(newsroom: Newsroom) -> None:
+    for snapshot in newsroom.store.snapshot_ids():
+        (newsroom.store.directory(snapshot) / "manifest.json").unlink()
+    editor = newsroom.worker()
+    assert editor.post("/console/sign-in", data={"key": EDITOR}).status_code == 303
+    page = editor.get("/console/snapshots")
+    assert page.status_code == 200
+    assert "Damaged" in page.text
+    away = editor.get("/console/health")
+    assert (away.status_code, away.headers["Retry-After"]) == (503, "5")

@@ -354,7 +354,9 @@ def test_an_overfull_queue_is_said_with_a_time_to_come_back(open_newsroom: Calla
     newsroom.rebuild(ARCHIVE)
     assert [newsroom.put(record(f"a{n}", FERRY)).status_code for n in range(4)] == [201, 201, 201, 429]
     assert newsroom.client.get("/readyz").get_json()["waiting"] == 3
-    assert "related_live_waiting 3" in newsroom.client.get("/metrics").get_data(as_text=True)
+    assert 'related_live_waiting{worker="0",channel="default"} 3' in newsroom.client.get("/metrics").get_data(
+        as_text=True
+    )
     newsroom.compare()
     newsroom.delete("a1")
     assert newsroom.put(record("a3", FERRY)).status_code == 201

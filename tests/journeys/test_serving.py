@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, HashingEmbedder
+from conftest import HashingEmbedder
+from served import Service, served, until
 
 from index.article import Article
 from index.build import rebuild
@@ -25,69 +21,14 @@ from index.store import Store
 ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
 
 
-class Service:
-    """A running service and the store that it serves."""
-
-    def __init__(self, store: Store, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.store, self.port, self.process = store, port, process
-
-    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", path, headers=headers or {})
-            answer = connection.getresponse()
-            body = answer.read()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, found, json.loads(body) if body and "json" in found["content-type"] else body
-        finally:
-            connection.close()
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    """Look again and again until it is true; fail after so many seconds."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() < end, "it did not become true in time"
-        pause.wait(0.05)
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, sample_articles: list[Article]) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("serving")
     store = Store(folder / "store")
     rebuild(sample_articles, store, HashingEmbedder(), int(time.time()))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")}
-    environment = clean | {
-        "RELATED_STORE": str(store.root),
-        "RELATED_PORT": str(port),
-        "RELATED_SEARCH_SOCKET": str(folder / "search.sock"),
-        "RELATED_SEARCH_DEADLINE_MS": "2000",
-        "RELATED_REFRESH_SECONDS": "0.1",
-    }
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "scripts" / "serve.py"], env=environment, stdout=log, stderr=log, cwd=ROOT
-    )
-    running = Service(store, port, process)
-    try:
-        until(lambda: process.poll() is None and _answers(running) and (folder / "search.sock").exists())
+    with served(store, folder, search_deadline_ms=2_000) as running:
+        until((folder / "search.sock").exists)
         yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(30)
-        log.close()
-    assert code == 0, (folder / "log").read_text()
-
-
-def _answers(service: Service) -> bool:
-    try:
-        return service.get("/readyz")[0] == 200
-    except OSError:
-        return False
 
 
 def test_a_list_comes_over_http_with_its_etag(service: Service) -> None:

@@ -1,0 +1,1 @@
+"""What scripts/bench_peers.py asks: this service and its peers, a file each; what is not installed is named."""

@@ -1,0 +1,21 @@
+"""SECURITY.md names a test for each threat: each of them is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from conftest import ROOT
+
+NAMED = re.compile(r"^\| (\d+) .*\| `(tests/[\w/]+\.py)::(\w+)` \|$", re.MULTILINE)
+
+
+def test_every_threat_has_a_test_that_exists() -> None:
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    threats = NAMED.findall(text)
+    assert [int(number) for number, _, _ in threats] == list(range(1, len(threats) + 1))
+    assert len(threats) >= 20
+    assert len(re.findall(r"^\| \d+ ", text, re.MULTILINE)) == len(threats)
+    for _, path, name in threats:
+        tree = ast.parse((ROOT / path).read_text("utf-8"))
+        assert name in {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}, f"{path}::{name}"

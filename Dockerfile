@@ -12,13 +12,13 @@ WORKDIR /src
 # container reads pages, feeds and tables as well.
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    more = p['optional-dependencies']; print(*p['dependencies'], *more['postgres'], *more['sources'], sep='\n')" \
+    more = p['optional-dependencies']; print(*p['dependencies'], *more['postgres'], *more['remote'], *more['sources'], sep='\n')" \
     > dependencies.txt \
     && pip install -c constraints.txt -r dependencies.txt
 COPY README.md ./
 COPY index ./index
 COPY service ./service
-RUN pip install -c constraints.txt ".[postgres,sources]"
+RUN pip install -c constraints.txt ".[postgres,remote,sources]"
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin related \

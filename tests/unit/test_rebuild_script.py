@@ -68,3 +68,20 @@ def test_a_model_that_is_not_there_is_a_wrong_option(tmp_path: Path, capsys: pyt
     source.write_text('{"id": "a", "headline": "H"}')
     assert main(["--source", str(source), "--store", str(tmp_path / "store"), "--model", "nope", "--quiet"]) == 2
     assert "error: --model nope: " in capsys.readouterr().err
+
+
+def test_a_mapping_names_the_columns_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("Nummer;Titel;Datum\n1;Fähre;einst\n2;;03.07.2026\n")
+    mapping = tmp_path / "ours.toml"
+    mapping.write_text(
+        '[columns]\nid = "Nummer"\nheadline = "Titel"\npublished_at = "Datum"\n[constants]\nlanguage = "de"\n'
+    )
+    given = ["--source", str(tmp_path / "a.csv"), "--mapping", str(mapping), "--store", str(tmp_path / "store")]
+    assert main([*given, "--quiet"]) == 1
+    assert [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()[1:3]] == [
+        "published_at: 'einst' is not a date (ISO 8601 or RFC 2822)",
+        "headline: is missing",
+    ]
+    mapping.write_text('[columns]\nheading = "Titel"\n')
+    assert main([*given, "--quiet"]) == 2
+    assert "error: " + f"{mapping}: 'heading' is none of our fields" in capsys.readouterr().err

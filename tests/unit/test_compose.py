@@ -1,0 +1,103 @@
+"""service/operations/compose.yaml, as far as it can be read without a container engine."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import check_docker
+import pytest
+import yaml
+from conftest import ROOT
+from granian.cli import cli
+
+from service.config import PREFIX, Settings
+
+GIVEN = {"POSTGRES_PASSWORD": "secret", "RELATED_ARCHIVE": "/archive", "RELATED_KEYS_FILE": "/keys.toml"}
+
+
+def interpolated(text: str) -> str:
+    """With what has to be set: an unknown name is an error."""
+    return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda match: GIVEN[match[1]], text)
+
+
+TEXT = (ROOT / "service" / "operations" / "compose.yaml").read_text("utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(interpolated(TEXT))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "related-stories"}
+IMAGE = check_docker.variables(check_docker.parse((ROOT / "Dockerfile").read_text())[-1], {})
+
+
+def command(service: dict[str, Any]) -> list[str]:
+    found = service["command"]
+    return found if isinstance(found, list) else shlex.split(found)
+
+
+def volumes(service: dict[str, Any]) -> dict[str, str]:
+    """By where they are mounted: what is mounted there."""
+    return {parts[1]: parts[0] for parts in (text.split(":") for text in service.get("volumes", []))}
+
+
+def test_all_parts_are_there() -> None:
+    assert set(SERVICES) == {"web", "search", "pull", "postgres", "upgrade", "rebuild"}
+    assert SERVICES["web"]["deploy"]["replicas"] == 2
+    assert SERVICES["rebuild"]["profiles"] == ["rebuild"]  # not started with the others
+    assert all("profiles" not in service for name, service in SERVICES.items() if name != "rebuild")
+
+
+@pytest.mark.parametrize("name", [name for name, each in OURS.items() if "scripts/" in command(each)[1]])
+def test_a_scripts_options_are_those_that_it_has(name: str) -> None:
+    _, script, *arguments = command(SERVICES[name])
+    module = importlib.import_module(Path(script).stem)
+    assert Path(module.__file__ or "") == ROOT / script
+    module._parser().parse_args(arguments)
+
+
+def test_the_web_server_and_the_search_process_start_as_serve_does() -> None:
+    serve = importlib.import_module("serve")
+    arguments = command(SERVICES["web"])[3:]
+    ours = cli.make_context("granian", arguments).params
+    assert importlib.import_module("service.search").main
+    theirs_command = serve.web_worker(Settings(host="0.0.0.0"), 1, None).command[3:]  # noqa: S104 - parsed only
+    theirs = cli.make_context("granian", list(theirs_command)).params
+    different = {name for name in ours if ours[name] != theirs[name]}
+    assert different == {"workers_kill_timeout"}
+    assert command(SERVICES["search"])[1:] == list(serve.search_process(None).command[1:])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_settings_are_known_and_what_is_written_lies_on_a_volume(name: str) -> None:
+    service = OURS[name]
+    given = {key: value for key, value in IMAGE.items() | service.get("environment", {}).items() if key[:8] == PREFIX}
+    settings = Settings.from_environment(given)
+    assert settings.live_url is None or "environment" not in service or settings.live_url.startswith("postgresql://")
+    assert service["read_only"]
+    if name in ("web", "search"):
+        assert {"/data"} <= set(volumes(service))
+        assert settings.store.is_relative_to("/data")
+        assert settings.search_socket.is_relative_to("/data")
+
+
+def test_processes_of_a_machine_share_the_store_that_is_pulled() -> None:
+    pulled = command(SERVICES["pull"])
+    assert pulled[pulled.index("--store") + 1] == IMAGE["RELATED_STORE"]
+    assert volumes(SERVICES["web"])["/data"] == volumes(SERVICES["search"])["/data"]
+    assert volumes(SERVICES["web"])["/data"] == volumes(SERVICES["pull"])["/data"]
+    built = command(SERVICES["rebuild"])
+    assert built[built.index("--store") + 1] == pulled[pulled.index("--from") + 1]
+    assert volumes(SERVICES["pull"])["/shared"] == volumes(SERVICES["rebuild"])["/shared"]
+
+
+def test_what_is_named_exists() -> None:
+    named = {source for service in SERVICES.values() for source in volumes(service).values() if source[0] != "/"}
+    assert named == set(COMPOSE["volumes"])
+    for service in SERVICES.values():
+        assert set(service.get("depends_on", {})) <= set(SERVICES)
+
+
+def test_only_what_answers_over_http_is_asked_for_its_health() -> None:
+    asked = {name for name, service in OURS.items() if not service.get("healthcheck", {}).get("disable")}
+    assert asked == {"web"}

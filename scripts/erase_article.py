@@ -96,7 +96,9 @@ def erase_from_backups(identifier: str, backups: Path, store: Store, live: str, 
     print(f"made {create(backups, store, live, events)} without it")
     for backup in earlier:
         if knows(backup, identifier):
-            shutil.rmtree(backup)
+            doomed = backup.with_name(f".{backup.name}.partial")  # killed half-way, it is no backup any more
+            backup.rename(doomed)
+            shutil.rmtree(doomed)
             print(f"deleted backup {backup}, which knew of it")
 
 

@@ -95,12 +95,16 @@ def verify(backup: Path) -> Contents:
 def restore(backup: Path, store: Store, live: str | None, events: Path | None) -> None:
     """Put a verified backup where nothing is yet. Raises as `verify`, `InUse`, `NotEmpty`, `StoreLocked`."""
     contents = verify(backup)
+    if live is not None and LIVE not in contents.files:
+        raise DamagedBackup(f"{backup} holds no live store: restore without one")
+    if events is not None and not (backup / EVENTS).is_dir():
+        raise DamagedBackup(f"{backup} holds no events: restore without them")
     with store.lock():
         if store.snapshot_ids() or (events is not None and segments(events)):
             raise InUse(f"{store.root} and {events} must hold no snapshot and no event: name new ones")
-        if live is not None and LIVE in contents.files:
+        if live is not None:
             _restore_live(backup / LIVE, live)
-        if events is not None and (backup / EVENTS).is_dir():
+        if events is not None:
             _copy_events(backup / EVENTS, events)
         source = Store(backup)
         for snapshot_id in contents.snapshots:
@@ -161,7 +165,8 @@ def _restore_live(copy: Path, live: str) -> None:
 
 def _files(folder: Path) -> list[Path]:
     """All files but those of snapshots."""
-    return sorted(each for each in folder.rglob("*") if each.is_file() and each.parent.parent.name != "snapshots")
+    inside = ((each, each.relative_to(folder).parts[0]) for each in folder.rglob("*") if each.is_file())
+    return sorted(each for each, top in inside if top != "snapshots")
 
 
 def _sha256(path: Path) -> str:

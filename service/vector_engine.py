@@ -75,7 +75,7 @@ class VectorEngine:
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
         """An idle connection, or a new one; one that failed is closed. Raises `VectorSearchUnavailable`."""
         try:
-            connection = self._idle.pop() if self._idle else self._connect()
+            connection = self._take() or self._connect()
             try:
                 yield connection
             except psycopg.Error:
@@ -86,6 +86,12 @@ class VectorEngine:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise VectorSearchUnavailable(f"the vector engine cannot be used: {lines[0]}") from error
         self._idle.append(connection)
+
+    def _take(self) -> psycopg.Connection[Any] | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # another thread took the last
+            return None
 
     def close(self) -> None:
         """End the idle connections; the next use makes new ones."""

@@ -61,7 +61,9 @@ def register_events(app: Flask, wiring: Wiring) -> None:
 def _read(receiving: Receiving, now: float) -> ReaderEvents:
     try:
         return read_body(body(), ReaderEvents, "invalid_events")
-    except ProblemFound:
+    except ProblemFound as problem:
+        if problem.code == "busy":  # nobody read it
+            raise
         noted().refused = ("malformed",)
         receiving.refuse("malformed", now)
         raise

@@ -83,5 +83,6 @@ class Sessions:
 
 
 def _ends(named: str) -> int:
-    """When a session that we named ends, in epoch seconds."""
-    return int(named.partition("-")[0])
+    """When a session that we named ends, in epoch seconds; 0 for a file that is not ours."""
+    moment = named.partition("-")[0]
+    return int(moment) if moment.isdecimal() else 0

@@ -8,6 +8,7 @@ may be torn, and is not read; whoever opens the file again counts on.
 from __future__ import annotations
 
 import mmap
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -92,7 +93,7 @@ def merge(total: Read, found: Mapping[Series, tuple[float, ...]]) -> None:
 def _mapped(path: Path) -> mmap.mmap:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        file.truncate(8 * VALUES + NAMES)
+        os.posix_fallocate(file.fileno(), 0, 8 * VALUES + NAMES)  # a full disk says so here, and by SIGBUS later
         return mmap.mmap(file.fileno(), 8 * VALUES + NAMES)
 
 

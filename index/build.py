@@ -26,6 +26,7 @@ from index.embed import Embedder
 from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
 from index.engine import Engine, Local
 from index.events import background_of
+from index.found import SPARE
 from index.gather import Gathered, Progress, gather, silent
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
@@ -42,7 +43,7 @@ from index.store import Store
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.words import Lexical, brief_articles, characteristic_terms, lexical_rows, text_digest
-from index.workbench import DEPTHS, Inputs, candidate_recall, compare_all, found_files, lay_out
+from index.workbench import DEPTHS, WORK, Inputs, candidate_recall, compare_all, found_files, lay_out, open_archive
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -102,9 +103,10 @@ class Handover(NamedTuple):
         files: dict[str, Path | npt.NDArray[Any]] = {"rows": self.digests, **columns, **found_files(self.folder)}
         try:
             hand_on(self.work / "found", self.compared_by, files)
-            shutil.rmtree(self.folder)
         except OSError as error:
             log.warning("the next build of %s carries nothing over: %s", self.work.name, error)
+        open_archive.cache_clear()
+        shutil.rmtree(self.folder, ignore_errors=True)  # else the next build does it
 
 
 def rebuild(
@@ -244,7 +246,7 @@ def _contents(
     columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & lately)}
     digests = row_digests(articles, [text_digest(article) for article in compared], vectors, brief)
     work = store.root / "work" / channel
-    compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS}"
+    compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS} {SPARE} {WORK}"
     inputs = Inputs(
         vectors,
         dense.shape[1],

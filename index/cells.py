@@ -52,7 +52,8 @@ class Cells(NamedTuple):
         cells = self.cell_of[rows]
         order = np.argsort(cells, kind="stable")
         found, begins = np.unique(cells[order], return_index=True)
-        return list(zip(found.tolist(), np.split(order, begins[1:]), strict=True))
+        parts = np.split(order, begins[1:]) if len(found) else []  # of no rows numpy makes one piece
+        return list(zip(found.tolist(), parts, strict=True))
 
     def save(self, folder: Path) -> None:
         """Into files of a folder that `load` reads."""

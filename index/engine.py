@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait as connection_wait
@@ -43,7 +44,8 @@ class Engine(Protocol):
 
 
 class Local:
-    """Processes on this machine, each on one thread; the default: as many as there are cores.
+    """Processes on this machine, each on one thread; the default: as many as there are cores. Few blocks, or one
+    process, are worked off in this one, on one thread too.
 
     Started, not forked: a fork of a process whose libraries run threads can hang. As with every pool of started
     processes, a script that builds needs an `if __name__ == "__main__"`.
@@ -55,9 +57,10 @@ class Local:
     def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
         """See `Engine`."""
         if self.processes == 1 or len(blocks) <= FEW:
-            for start, stop in blocks:
-                task(folder, start, stop)
-                heard(stop - start)
+            with threadpool_limits(1):
+                for start, stop in blocks:
+                    task(folder, start, stop)
+                    heard(stop - start)
             return
         with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
             running = {pool.submit(task, folder, start, stop): stop - start for start, stop in blocks}
@@ -67,6 +70,8 @@ class Local:
                     for each in done:
                         each.result()
                         heard(running.pop(each))
+            except BrokenProcessPool as error:
+                raise OSError("a process was killed, perhaps for memory; run again, or with fewer workers") from error
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

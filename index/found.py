@@ -1,7 +1,8 @@
 """Owns which rows are candidates of a row: the nearest by hybrid cosine, found anew or carried over.
 
-Carried over: a row whose text and date did not change keeps the candidates that the last build found, and only
-meets the rows that came since. A row that lost so many that fewer than it needs are left is searched again.
+Carried over: a row that did not change in what it is compared by (`index.carry.row_digests`) keeps the candidates
+that the last build found, and only meets the rows that came since. A row that lost so many that fewer than it needs
+are left is searched again.
 """
 
 from __future__ import annotations
@@ -107,12 +108,13 @@ def _meet(vectors: npt.NDArray[np.floating], keys: Keys, rows: Rows, entering: R
     if not len(rows):
         return keys
     queries = np.asarray(vectors[rows], np.float32)
-    floor = cosines_of(np.where(keys == NONE, np.iinfo(np.int64).max, keys).min(axis=1))
+    least = np.where(keys == NONE, np.iinfo(np.int64).max, keys).min(axis=1)
+    floor = cosines_of(least)
     for start in range(0, len(entering), COLUMNS):
         part = entering[start : start + COLUMNS]
         keys = absorbed(keys, floor, _cosines(vectors, queries, rows, part), part)
         floor = np.maximum(floor, lowest(keys))
-    return keys
+    return np.where(keys < least[:, None], NONE, keys)  # of equal cosines an older row may have been left out then
 
 
 def _cosines(vectors: npt.NDArray[np.floating], queries: FloatArray, rows: Rows, columns: Rows) -> FloatArray:

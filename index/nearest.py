@@ -80,7 +80,8 @@ class Nearest:
         cell_of = np.empty(n, np.int64)
         for cell in range(lists.nlist):
             size = lists.invlists.list_size(cell)
-            cell_of[faiss.rev_swig_ptr(lists.invlists.get_ids(cell), size)] = cell
+            if size:  # of an empty list faiss has no array
+                cell_of[faiss.rev_swig_ptr(lists.invlists.get_ids(cell), size)] = cell
         return Cells.of(quantizer.reconstruct_n(0, lists.nlist), cell_of)
 
     def recall(self, vectors: Floats, k: int = 10, seed: int = 0) -> float:

@@ -28,13 +28,14 @@ from index.candidates import Pairs, by_way_of_others, scored_pairs
 from index.carry import KINDS, Earlier
 from index.cells import Cells
 from index.engine import Engine, Task
-from index.found import Among, Found, find, nearest_rows
+from index.found import SPARE, Among, Found, find, nearest_rows
 from index.gather import Progress
 from index.linkgraph import LinkGraph
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
 from index.snapshot import describe_file, save_array
 
+WORK = 1  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
@@ -86,7 +87,8 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
     for name in ("tfidf", "headlines"):
         rows = getattr(inputs, name)
         arrays |= {f"{name}.{part}": getattr(rows, part) for part in ("data", "indices", "indptr")}
-    shape = {"dense_dimension": inputs.dense_dimension, "terms": inputs.tfidf.shape[1], "earlier": ""}
+    shape: dict[str, Any] = {"dense_dimension": inputs.dense_dimension, "terms": inputs.tfidf.shape[1], "earlier": ""}
+    shape["work"] = [WORK, BLOCK, SPARE, DEPTHS]
     if inputs.earlier is not None:
         arrays["earlier.old"] = inputs.earlier.old
         for kind in KINDS:
@@ -113,7 +115,7 @@ def _resumed(root: Path, fresh: Path) -> Path:
     folder = root / digest.hexdigest()[:16]
     for other in root.iterdir():
         if other not in (fresh, folder):
-            shutil.rmtree(other)
+            shutil.rmtree(other, ignore_errors=True)
     if folder.exists():
         shutil.rmtree(folder / "inputs", ignore_errors=True)  # half gone, where a removal was killed
         (fresh / "inputs").rename(folder / "inputs")

@@ -84,6 +84,9 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
         for snapshot_id in holding(identifier, store):
             store.delete(snapshot_id)
             print(f"deleted snapshot {snapshot_id}, which held it")
+        shutil.rmtree(
+            store.root / "work", ignore_errors=True
+        )  # builds that were refused or killed may hold its words
         cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
         cache.compact(without=cache.keys() - {cache.key(text) for text in texts_in_use(store, live)})
     print(f"its vectors, and all that no article has any more, are out of the cache of {embedder.fingerprint}")

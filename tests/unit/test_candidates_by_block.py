@@ -21,7 +21,7 @@ from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, r
 from index.build import rebuild
 from index.cells import Cells
 from index.engine import Local
-from index.found import Among, find, nearest_rows
+from index.found import Among, Carried, find, nearest_rows, renumbered
 from index.nearest import Nearest
 from index.neighbours import PairScorer
 from index.relatedness import default_relevance
@@ -254,6 +254,81 @@ def test_a_snapshot_above_the_limit_is_built_in_cells(
     assert 0.5 < snapshot.manifest.models["candidate_recall_at_10"] <= 1
     _, features = snapshot.candidate_table()
     assert (np.diff(features.astype(float), axis=1) <= 0).all()
+
+
+def test_an_archive_in_cells_is_built_again_with_and_without_new_articles(
+    tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.nearest.FLAT_ROWS", 400)
+    monkeypatch.setattr(workbench, "BLOCK", 64)  # most blocks have no new row
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(900)]
+    rebuild(articles, store, embedder, NOW, force=True, engine=Local(1))
+    before = table(store)
+    rebuild(articles, store, embedder, NOW, force=True, engine=Local(1))
+    assert table(store) == before
+    rebuild([*articles, written(2_000)], store, embedder, NOW, force=True, engine=Local(1))
+    snapshot = Snapshot.open(store.directory(store.active_id("default") or ""))
+    added = snapshot.own_row("a2000")
+    assert added is not None
+    assert (snapshot.candidate_table()[0] == added).any()  # older rows met it
+
+
+def test_an_index_with_empty_lists_has_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.nearest.FLAT_ROWS", 500)
+    distinct = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
+    distinct /= np.linalg.norm(distinct, axis=1, keepdims=True)
+    cells = Nearest.build(np.repeat(distinct, 15, axis=0)).cells(3_000)
+    assert cells is not None
+    assert (np.diff(cells.starts) == 0).any()
+    assert sorted(cells.order.tolist()) == list(range(3_000))
+    assert cells.groups(np.empty(0, np.int64)) == []
+
+
+def test_of_copies_that_were_left_out_none_comes_back_as_a_newcomer() -> None:
+    same = np.tile(np.float32([1, 0]), (40, 1))  # all tie; of 18 kept the newest
+    scorer, rows = scorer_of(40, 2), np.array([0])
+    now, then = np.arange(1, 40), np.setdiff1d(np.arange(1, 40), [5])
+    found = find(same, scorer, Among(then, 16), rows)
+    carried = Carried(np.array([True]), found, np.array([5]))
+    met = find(same, scorer, Among(now, 16), rows, carried)
+    assert rows_of(met.keys).tolist() == rows_of(find(same, scorer, Among(now, 16), rows).keys).tolist()
+    gone = renumbered(found, np.where(np.arange(40) == 39, -1, np.arange(40)))  # one is withdrawn: a place is free
+    met = find(same, scorer, Among(now[:-1], 16), rows, Carried(np.array([True]), gone, np.array([5])))
+    assert 5 not in rows_of(met.keys)
+
+
+def test_what_older_code_left_is_not_carried_over(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(300)]
+    rebuild(articles, store, embedder, NOW)
+    monkeypatch.setattr("index.found.SPARE", 4)  # longer lists
+    monkeypatch.setattr("index.build.SPARE", 4)
+    assert rebuild([*articles, written(400)], store, embedder, NOW).articles == 301
+
+
+def test_features_of_a_pair_do_not_depend_on_what_is_compared_beside_it() -> None:
+    random = np.random.default_rng(3)
+    vectors = random.standard_normal((226, 384)).astype(np.float16)
+    none, dates = sparse.csr_matrix((226, 1), dtype=np.float32), np.zeros(226, np.int64)
+    scorer = PairScorer(vectors, 384, none, none, dates, np.zeros(226, bool), default_relevance())
+    for row in range(40):  # a few pairs in a thousand are so near to the middle of two float16
+        together = scorer.text_features(row, np.arange(226))
+        alone = np.vstack([scorer.text_features(row, np.array([other])) for other in range(226)])
+        np.testing.assert_array_equal(together, alone)
+
+
+def test_a_process_that_is_killed_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text("import os\ndef task(folder, start, stop):\n    os.kill(os.getpid(), 9)\n")
+    (tmp_path / "build.py").write_text(
+        "import pathlib, dying\n"
+        "from index.engine import Local\n"
+        "if __name__ == '__main__':\n"
+        "    Local(2).run(dying.task, pathlib.Path('.'), [(at, at + 1) for at in range(20)], print)\n"
+    )
+    done = subprocess.run([sys.executable, tmp_path / "build.py"], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert "OSError: a process was killed" in done.stderr
 
 
 @settings(max_examples=60)

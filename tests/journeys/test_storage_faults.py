@@ -26,6 +26,7 @@ CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "ren
 FAULTS = ("ENOSPC", "EIO", "KILL")
 _LINE = re.compile(r"^(?:\[pid +\d+\] )?(?P<call>\w+)\((?P<rest>.*)\) += (?P<result>-?\d+|\?)")
 _PATH = re.compile(r"(?:^\d+<|^\")(?P<path>/[^>\"]*)")
+_CUT, _RESUMED = "<unfinished ...>", re.compile(r"<\.\.\. \w+ resumed>")
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +156,25 @@ def test_a_publish_survives_a_loss_of_power_at_any_moment_by_the_order_of_its_sy
 
 
 def steps_of(trace: str, root: Path) -> Iterator[tuple[str, str]]:
-    """What was done to which file or directory of the store, in order; a rename by its old name."""
-    for line in trace.splitlines():
-        found = _LINE.match(line.split(maxsplit=1)[1])
+    """What was done to which file or directory of the store, in order of its end; a rename by its old name."""
+    for line in whole_calls(trace):
+        found = _LINE.match(line)
         path = _PATH.search(found["rest"]) if found else None
         if found and path and path["path"].startswith(f"{root}/") and found["result"] != "-1":
             yield found["call"].removesuffix("64"), path["path"].removeprefix(f"{root}/")
+
+
+def whole_calls(trace: str) -> Iterator[str]:
+    """The calls of a trace, each in one piece: strace cuts in two what another thread's call fell into."""
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        thread, call = line.split(maxsplit=1)
+        if call.endswith(_CUT):
+            begun[thread] = call.removesuffix(_CUT).rstrip()
+        elif resumed := _RESUMED.match(call):
+            yield begun.pop(thread, "") + call[resumed.end() :]
+        else:
+            yield call
 
 
 def last(steps: list[tuple[str, str]], step: tuple[str, str]) -> int:

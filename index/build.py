@@ -257,7 +257,7 @@ def _contents(
         columns,
         relevance,
         LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None,
-        nearest.cells(len(vectors)),
+        nearest,
         None if refit else earlier(work / "found", compared_by, digests, columns),
     )
     folder = lay_out(work / "build", inputs)

@@ -57,13 +57,12 @@ class Local:
     def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
         """See `Engine`."""
         if self.processes == 1 or len(blocks) <= FEW:
-            with threadpool_limits(1):
-                for start, stop in blocks:
-                    task(folder, start, stop)
-                    heard(stop - start)
+            for start, stop in blocks:
+                on_one_thread(task, folder, start, stop)
+                heard(stop - start)
             return
         with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
-            running = {pool.submit(task, folder, start, stop): stop - start for start, stop in blocks}
+            running = {pool.submit(on_one_thread, task, folder, start, stop): stop - start for start, stop in blocks}
             try:
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -88,9 +87,14 @@ def _heard_after(heard: Heard, before: int, done: int) -> None:
     heard(before + done)
 
 
+def on_one_thread(task: Task, folder: Path, start: int, stop: int) -> None:
+    """Run a task on one thread: processes are as many as cores, and a product's last bits tell how many it had."""
+    with threadpool_limits(1):
+        task(folder, start, stop)
+
+
 def _begin() -> None:
-    """Of a process: run on one thread, and end when what started it has been killed, which pools do not see to."""
-    threadpool_limits(1)
+    """Of a process: end when what started it has been killed, which pools do not see to."""
     if (parent := parent_process()) is not None:
         Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
-from index.cells import Cells
 from index.neighbours import PairScorer
+from index.vector_search import VectorSearch
 
 SPARE = 8  # of a list of k + k / SPARE, so many can be withdrawn before the row is searched again
 COLUMNS = 4_096  # rows multiplied with a block at once
@@ -48,13 +48,13 @@ class Carried(NamedTuple):
 class Among(NamedTuple):
     """A set of rows to choose candidates from.
 
-    `columns` (c,) rising; `depth`: how many are needed a row. With `cells`, a row's candidates are looked for in the
-    cells near its own.
+    `columns` (c,) rising; `depth`: how many are needed a row. With `search`, a row's candidates are what that finds;
+    else it is compared with each.
     """
 
     columns: Rows
     depth: int
-    cells: Cells | None = None
+    search: VectorSearch | None = None
 
     @property
     def width(self) -> int:
@@ -69,52 +69,75 @@ def find(
     rows: Rows,
     carried: Carried | None = None,
 ) -> Found:
-    """The candidates of `rows` (b,) among `among`; never the row itself."""
-    best = np.full((len(rows), among.width), NONE, np.int64)
+    """The candidates of `rows` (b,), rising, among `among`; never the row itself."""
+    found = Found(
+        np.full((len(rows), among.width), NONE, np.int64),
+        np.zeros((len(rows), among.width, TEXT_FEATURES), np.float16),
+    )
     fresh = np.ones(len(rows), bool)
     if carried is not None:
         fresh = ~carried.known | ((carried.found.keys != NONE).sum(axis=1) < among.depth)
+    found.keys[fresh] = falling(_search(vectors, rows[fresh], among))
+    lacking = fresh[:, None] & (found.keys != NONE)
+    if carried is not None and not fresh.all():
         kept = np.flatnonzero(~fresh)
-        best[kept] = _meet(vectors, carried.found.keys[kept], rows[kept], carried.entering)
-    best[fresh] = _search(vectors, rows[fresh], among)
-    keys = falling(best)
-    return Found(keys, _text_features(scorer, rows, keys, None if carried is None else carried.found, fresh))
+        found.keys[kept], found.features[kept], lacking[kept] = _met(vectors, carried, kept, rows[kept])
+    at, place = np.nonzero(lacking)
+    found.features[at, place] = scorer.text_features(rows[at], rows_of(found.keys[at, place]))
+    return found
 
 
 def _search(vectors: npt.NDArray[np.floating], rows: Rows, among: Among) -> Keys:
-    if among.cells is None:
+    if among.search is None or not len(rows):
         return nearest_rows(vectors, rows, among.columns, among.width)
-    best = np.full((len(rows), among.width), NONE, np.int64)
-    for cell, places in among.cells.groups(rows):
-        columns = np.intersect1d(among.cells.around(cell), among.columns, assume_unique=True)
-        best[places] = nearest_rows(vectors, rows[places], columns, among.width)
-    return best
+    allowed = None
+    if len(among.columns) < len(vectors):
+        allowed = np.zeros(len(vectors), bool)
+        allowed[among.columns] = True
+    queries = np.asarray(vectors[rows], np.float32)
+    others, cosines = among.search.search(queries, min(among.width + 1, len(vectors)), allowed)
+    keys = np.where((others < 0) | (others == rows[:, None]), NONE, pair_keys(cosines, np.maximum(others, 0)))
+    lacking = max(0, among.width + 1 - keys.shape[1])
+    return falling(np.pad(keys, ((0, 0), (0, lacking)), constant_values=NONE))[:, : among.width]
 
 
-def nearest_rows(vectors: npt.NDArray[np.floating], rows: Rows, columns: Rows, k: int) -> Keys:
-    """(b, k) keys, in no order, of the k among `columns` nearest to each of `rows`, by exact float32 products."""
+def _met(
+    vectors: npt.NDArray[np.floating], carried: Carried, at: Rows, rows: Rows
+) -> tuple[Keys, Half, npt.NDArray[np.bool_]]:
+    """The carried lists `at` (b,), which are those of `rows`, after they met those entering; and who lacks features.
+
+    Who is farther than the farthest in a list does not enter it: such rows were left out then.
+    """
+    keys, features = carried.found.keys[at], carried.found.features[at]
+    least = np.where(keys == NONE, np.iinfo(np.int64).max, keys).min(axis=1)
+    new = nearest_rows(vectors, rows, carried.entering, keys.shape[1], cosines_of(least))
+    new = falling(np.where(new < least[:, None], NONE, new))  # of equal cosines an older row may have been left out
+    new = new[:, : int((new != NONE).sum(axis=1).max(initial=0))]
+    both = np.hstack([keys, new])
+    order = np.argsort(both, axis=1)[:, ::-1][:, : keys.shape[1]]
+    merged = np.take_along_axis(both, order, axis=1)
+    known = np.take_along_axis(features, np.minimum(order, keys.shape[1] - 1)[:, :, None], axis=1)
+    lacking = (order >= keys.shape[1]) & (merged != NONE)
+    known[lacking | (merged == NONE)] = 0
+    return merged, known, lacking
+
+
+def nearest_rows(
+    vectors: npt.NDArray[np.floating], rows: Rows, columns: Rows, k: int, floor: FloatArray | None = None
+) -> Keys:
+    """(b, k) keys, in no order, of the k among `columns` nearest to each of `rows`, by exact float32 products.
+
+    `floor` (b,): cosines under which others do not count.
+    """
     best = np.full((len(rows), k), NONE, np.int64)
     if not len(rows):
         return best
     queries = np.asarray(vectors[rows], np.float32)
     for start in range(0, len(columns), COLUMNS):
         part = columns[start : start + COLUMNS]
-        best = absorbed(best, lowest(best), _cosines(vectors, queries, rows, part), part)
+        least = lowest(best) if floor is None else np.maximum(lowest(best), floor)
+        best = absorbed(best, least, _cosines(vectors, queries, rows, part), part)
     return best
-
-
-def _meet(vectors: npt.NDArray[np.floating], keys: Keys, rows: Rows, entering: Rows) -> Keys:
-    """Lists with those of `entering` that are nearer than the farthest in them: what is farther was left out then."""
-    if not len(rows):
-        return keys
-    queries = np.asarray(vectors[rows], np.float32)
-    least = np.where(keys == NONE, np.iinfo(np.int64).max, keys).min(axis=1)
-    floor = cosines_of(least)
-    for start in range(0, len(entering), COLUMNS):
-        part = entering[start : start + COLUMNS]
-        keys = absorbed(keys, floor, _cosines(vectors, queries, rows, part), part)
-        floor = np.maximum(floor, lowest(keys))
-    return np.where(keys < least[:, None], NONE, keys)  # of equal cosines an older row may have been left out then
 
 
 def _cosines(vectors: npt.NDArray[np.floating], queries: FloatArray, rows: Rows, columns: Rows) -> FloatArray:
@@ -127,25 +150,6 @@ def _cosines(vectors: npt.NDArray[np.floating], queries: FloatArray, rows: Rows,
     own = np.flatnonzero((at < len(columns)) & (columns[np.minimum(at, len(columns) - 1)] == rows))
     cosines[own, at[own]] = -np.inf
     return cosines
-
-
-def _text_features(
-    scorer: PairScorer, rows: Rows, keys: Keys, carried: Found | None, fresh: npt.NDArray[np.bool_]
-) -> Half:
-    """(b, k, 4) of each pair: those that were carried over keep theirs."""
-    features = np.zeros((*keys.shape, TEXT_FEATURES), np.float16)
-    for at, row in enumerate(rows.tolist()):
-        some = int((keys[at] != NONE).sum())
-        lacking = np.arange(some)
-        if carried is not None and not fresh[at]:
-            old = np.flip(carried.keys[at])  # rising
-            places = np.minimum(np.searchsorted(old, keys[at, :some]), len(old) - 1)
-            there = old[places] == keys[at, :some]
-            features[at, :some][there] = carried.features[at, len(old) - 1 - places[there]]
-            lacking = np.flatnonzero(~there)
-        if len(lacking):
-            features[at, lacking] = scorer.text_features(row, rows_of(keys[at, lacking]))
-    return features
 
 
 def renumbered(found: Found, new_rows: Rows) -> Found:

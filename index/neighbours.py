@@ -6,7 +6,8 @@ headline and the time between the two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ RECENT_DAYS = 30
 DEPTH = 200  # found by vector before exact rescoring; 200 so that 50 copies of an article leave 150 others
 LEAST_WAY = 0.01  # relevance below which a way through another article is not followed: no policy shows less
 WEEK_SECONDS = 7 * 86_400
+AT_ONCE = 32  # probes whose words are spread out at once
+PAIRS = 65_536  # pairs whose vectors are read at once
 
 FloatArray = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -85,9 +88,26 @@ class PairScorer:
         """(k, 5) float32, with links (k, 6), columns `PAIR_FEATURES`: the probe with each of `others`."""
         return self._features(probe, others, self._tfidf[others])
 
-    def text_features(self, row: int, others: Rows) -> FloatArray:
-        """(k, 4) float32: those of `pair_features` that depend on the two texts alone, rounded to float16."""
-        return self._of_texts(self.probe(row), others, self._tfidf[others])
+    def text_features(self, rows: Rows, others: Rows) -> FloatArray:
+        """(p, 4) float32 of pairs of `rows` (p,), rising, and `others` (p,).
+
+        Those of `pair_features` that depend on the two texts alone. Each pair's are the same to the bit whatever is
+        asked beside it.
+        """
+        features = np.empty((len(rows), 4), np.float32)
+        if not len(rows):
+            return features
+        sources, begins = np.unique(rows, return_index=True)
+        bounds = np.append(begins, len(rows)).tolist()
+        features[:, 0] = self._dense_of_pairs(rows, others)
+        texts = _Texts(self._tfidf, min(AT_ONCE, len(sources)))
+        for start in range(0, len(sources), AT_ONCE):
+            some = sources[start : start + AT_ONCE]
+            span = slice(bounds[start], bounds[start + len(some)])
+            with texts.of(some) as text:
+                place = np.searchsorted(some, rows[span])
+                features[span, 1:] = self._lexical(text, place, others[span], self._tfidf[others[span]])
+        return _rounded(features)
 
     def moment_features(self, rows: Rows, others: Rows) -> FloatArray:
         """(k, 1) float32, with links (k, 2): the others of `pair_features`, for pairs of rows (k,) and (k,)."""
@@ -104,7 +124,7 @@ class PairScorer:
         texts = self._tfidf[others]
         features = self._features(probe, others, texts)
         back = features.copy()
-        back[:, 2:4] = _stored(_headline_in(headline, texts))
+        back[:, 2:4] = _rounded(np.stack(_headline_in(headline, texts), axis=1))
         if self._links:
             back[:, 5] = np.log1p(self._links.lately(self._published_at[others], np.full(len(others), row_in_links)))
         return features, back
@@ -113,8 +133,19 @@ class PairScorer:
         return np.hstack([self._of_texts(probe, others, texts), self._of_moments(probe.published_at, others)])
 
     def _of_texts(self, probe: Probe, others: Rows, texts: sparse.csr_matrix) -> FloatArray:
-        cosines = self._dense_cosines(probe.dense, others), texts @ probe.text
-        return _stored((*cosines, *self._headlines_in(probe.text, others)))
+        dense = self._dense_cosines(probe.dense, others)[:, None]
+        lexical = self._lexical(probe.text, np.zeros(len(others), np.int64), others, texts)
+        return _rounded(np.hstack([dense, lexical]))
+
+    def _lexical(self, text: FloatArray, place: Rows, others: Rows, texts: sparse.csr_matrix) -> FloatArray:
+        """(p, 3): lexical cosine, and the two of the headline, of each of `others`, whose rows are `texts` (p, v).
+
+        `text` (s * v,): the rows of s probes one after another; `place` (p,): whose pair each is.
+        """
+        terms = self._tfidf.shape[1]
+        columns = texts.indices + np.repeat(place.astype(texts.indices.dtype) * terms, np.diff(texts.indptr))
+        there = sparse.csr_matrix((texts.data, columns, texts.indptr), shape=(len(others), len(text)), copy=False)
+        return np.stack([there @ text, *self._headlines_in(text, place * terms, others)], axis=1)
 
     def _of_moments(self, moments: int | npt.NDArray[np.int64], others: Rows) -> FloatArray:
         columns = [np.log1p(np.abs(self._weeks[others] - _weeks(moments)))]
@@ -146,16 +177,18 @@ class PairScorer:
         """Of rows in an array of any shape, whether they are articles of few words."""
         return np.asarray(self._brief[rows], bool)
 
-    def _headlines_in(self, text: FloatArray, others: Rows) -> tuple[FloatArray, FloatArray]:
-        """(k,) and (k,): cosine of each headline with a text (v,), and the share of its squared weight found there.
+    def _headlines_in(self, text: FloatArray, shift: Rows, others: Rows) -> tuple[FloatArray, FloatArray]:
+        """(k,) and (k,): cosine of each headline with a text, and the share of its squared weight found there.
 
-        On the CSR arrays themselves: for rows of a dozen terms scipy's own row selection takes four times as long.
+        `text` as in `_lexical`, each pair's from `shift` (k,) on. On the CSR arrays themselves: for rows of a dozen
+        terms scipy's own row selection takes four times as long.
         """
         starts = self._headlines.indptr[others]
         counts = self._headlines.indptr[others + 1] - starts
         ends = np.cumsum(counts)
         places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
-        weights, found = self._headlines.data[places], text[self._headlines.indices[places]]
+        weights = self._headlines.data[places]
+        found = text[self._headlines.indices[places] + np.repeat(shift, counts)]
         owners = np.repeat(np.arange(len(others)), counts)
         cosines, shares = (
             np.bincount(owners, each, len(others)) for each in (weights * found, weights**2 * (found > 0))
@@ -163,10 +196,48 @@ class PairScorer:
         return cosines.astype(np.float32), shares.astype(np.float32)
 
     def _dense_cosines(self, dense: FloatArray, others: Rows) -> FloatArray:
-        gathered = np.asarray(self._dense[others], np.float32)
-        cosines = np.einsum("ij,j->i", gathered, dense)  # BLAS gives other last bits for another number of rows
-        norms = np.sqrt(np.einsum("ij,ij->i", gathered, gathered)) * np.sqrt(dense @ dense)
-        return np.asarray(cosines / np.maximum(norms, 1e-12), np.float32)  # a zero row: 0
+        return _cosines(np.asarray(self._dense[others], np.float32), dense[None])
+
+    def _dense_of_pairs(self, rows: Rows, others: Rows) -> FloatArray:
+        """(p,) of pairs of rows: those of a block share many, which are read and converted once."""
+        cosines = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), PAIRS):
+            span = slice(start, start + PAIRS)
+            distinct, place = np.unique(others[span], return_inverse=True)
+            sources, own = np.unique(rows[span], return_inverse=True)
+            gathered = np.asarray(self._dense[distinct], np.float32)
+            probes = np.asarray(self._dense[sources], np.float32)
+            for part in range(0, len(place), AT_ONCE * 64):
+                few = slice(part, part + AT_ONCE * 64)
+                cosines[span][few] = _cosines(gathered[place[few]], probes[own[few]])
+        return cosines
+
+
+def _cosines(one: FloatArray, other: FloatArray) -> FloatArray:
+    """(k,) of rows (k, d) with rows (k, d), or with one (1, d); with a zero row: 0.
+
+    By sums of products in one order: BLAS gives other last bits for another number of rows.
+    """
+    other = np.broadcast_to(other, one.shape)
+    lengths = np.sqrt(np.einsum("ij,ij->i", one, one)) * np.sqrt(np.einsum("ij,ij->i", other, other))
+    return np.asarray(np.einsum("ij,ij->i", one, other) / np.maximum(lengths, 1e-12), np.float32)
+
+
+class _Texts:
+    """Dense TF-IDF rows of a few probes at a time, one after another; the memory is used again."""
+
+    def __init__(self, tfidf: sparse.csr_matrix, most: int) -> None:
+        self._tfidf = tfidf
+        self._text = np.zeros(most * tfidf.shape[1], np.float32)
+
+    @contextmanager
+    def of(self, rows: Rows) -> Iterator[FloatArray]:
+        """(s * v,) of rows (s,)."""
+        found = self._tfidf[rows]
+        columns = found.indices + np.repeat(np.arange(len(rows)) * found.shape[1], np.diff(found.indptr))
+        self._text[columns] = found.data
+        yield self._text[: len(rows) * found.shape[1]]
+        self._text[columns] = 0
 
 
 def _headline_in(headline: FloatArray, texts: sparse.csr_matrix) -> tuple[FloatArray, FloatArray]:
@@ -181,9 +252,9 @@ def _headline_in(headline: FloatArray, texts: sparse.csr_matrix) -> tuple[FloatA
     return cosines.astype(np.float32), shares.astype(np.float32)
 
 
-def _stored(columns: Sequence[FloatArray]) -> FloatArray:
-    """(k, c) float32 of columns (k,), as float16 keeps them for the next build, so that both see the same."""
-    return np.stack(columns, axis=1).astype(np.float16).astype(np.float32)
+def _rounded(features: FloatArray) -> FloatArray:
+    """As float16 keeps them for the next build, so that both see the same."""
+    return features.astype(np.float16).astype(np.float32)
 
 
 def _weeks(published_at: int | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

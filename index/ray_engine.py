@@ -17,10 +17,9 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
-from threadpoolctl import threadpool_limits
 
 from index.embed import BadVectors, Embedder, FloatArray
-from index.engine import Block, Heard, Task
+from index.engine import Block, Heard, Task, on_one_thread
 
 RETRIES = 10  # nodes that may die under one task
 WAITING = 1  # tasks that wait for each that runs, so that no node is idle while this process looks
@@ -107,11 +106,6 @@ def _node_cpus() -> list[int]:
     return [cpus for cpus in found if cpus]
 
 
-def _work(task: Task, folder: Path, start: int, stop: int) -> None:
-    with threadpool_limits(1):  # as `Local` does: the number of threads is in the last bits of a product
-        task(folder, start, stop)
-
-
 def _embed(model: bytes, fingerprint: str, texts: Sequence[str]) -> FloatArray:
     embedder = _loaded(model)
     if embedder.fingerprint != fingerprint:
@@ -125,5 +119,5 @@ def _loaded(model: bytes) -> Embedder:
     return embedder
 
 
-_work_there: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(_work)
+_work_there: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(on_one_thread)
 _embed_there: Any = ray.remote(max_retries=RETRIES)(_embed)

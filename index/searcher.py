@@ -84,4 +84,5 @@ class Searcher:
 def in_file(snapshot: Snapshot) -> VectorSearch:
     """The search by the snapshot's own faiss file. Raises `DamagedSnapshot`."""
     manifest = snapshot.manifest
-    return Nearest.read(snapshot.directory, manifest.files["index.faiss"], manifest.models["index"])
+    entry, kind = manifest.files["index.faiss"], manifest.models["index"]
+    return Nearest.read(snapshot.directory, entry, kind, snapshot.vectors)

@@ -26,16 +26,16 @@ from scipy import sparse
 from index.best import rows_of
 from index.candidates import Pairs, by_way_of_others, scored_pairs
 from index.carry import KINDS, Earlier
-from index.cells import Cells
 from index.engine import Engine, Task
 from index.found import SPARE, Among, Found, find, nearest_rows
 from index.gather import Progress
 from index.linkgraph import LinkGraph
+from index.nearest import FILE, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
 from index.snapshot import describe_file, save_array
 
-WORK = 1  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
+WORK = 2  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
@@ -50,6 +50,7 @@ class Inputs(NamedTuple):
     `dense_dimension` are dense; `tfidf`, `headlines` (n, v) CSR; `published_at`, `brief` (n,).
 
     `columns`, by kind: the rows, rising, that may be candidates: all of them, and those of the recent window.
+    `nearest`: finds them in an archive too large to compare every pair.
     """
 
     vectors: npt.NDArray[np.float16]
@@ -61,7 +62,7 @@ class Inputs(NamedTuple):
     columns: Mapping[str, Rows]
     relevance: Relevance
     links: LinkGraph | None = None
-    cells: Cells | None = None
+    nearest: Nearest | None = None
     earlier: Earlier | None = None
 
 
@@ -97,8 +98,10 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         shape["earlier"] = str(inputs.earlier.folder.absolute())
     for name, array in arrays.items():
         save_array(where / f"{name}.npy", array)
-    if inputs.cells is not None:
-        inputs.cells.save(where)
+    if inputs.nearest is not None and not inputs.nearest.exact:
+        shape["index"] = inputs.nearest.kind
+        (where / FILE).write_bytes(inputs.nearest.to_bytes())
+        save_array(where / "order.npy", inputs.nearest.order())
     if inputs.links is not None:
         for file, array in inputs.links.to_files().items():
             save_array(where / file, array)
@@ -143,16 +146,17 @@ def open_archive(folder: Path) -> Archive:
     shape = msgspec.json.decode((where / "shape.json").read_bytes(), type=dict[str, Any])
     relevance = msgspec.json.decode((where / "relevance.json").read_bytes(), type=Relevance)
     links = LinkGraph.from_files(where) if relevance.link_weight is not None else None
-    vectors, brief, cells = array("vectors"), np.asarray(array("brief")), Cells.load(where)
+    vectors, brief = array("vectors"), np.asarray(array("brief"))
+    nearest = Nearest.load(where, shape["index"], vectors) if "index" in shape else None
     published_at = np.asarray(array("published_at"))
     dimension = shape["dense_dimension"]
     tfidf, headlines = rows("tfidf"), rows("headlines")
     scorer = PairScorer(vectors, dimension, tfidf, headlines, published_at, brief, relevance, links)
     among = {
-        kind: Among(np.asarray(array(f"{kind}.columns")), depth, cells if kind == "overall" else None)
+        kind: Among(np.asarray(array(f"{kind}.columns")), depth, nearest if kind == "overall" else None)
         for kind, depth in DEPTHS.items()
     }
-    order = np.arange(len(brief)) if cells is None else np.asarray(cells.order)
+    order = np.arange(len(brief)) if nearest is None else array("order")
     earlier = None
     if shape["earlier"]:
         new, entering = ({kind: array(f"earlier.{part}.{kind}") for kind in KINDS} for part in ("new", "entering"))

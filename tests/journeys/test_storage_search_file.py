@@ -25,7 +25,7 @@ def built(kind: str) -> bytes:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     if kind == "flat":
         return Nearest.build(vectors).to_bytes()
-    ivf = faiss.index_factory(16, "IVF8,SQ8", faiss.METRIC_INNER_PRODUCT)
+    ivf = faiss.index_factory(16, "IVF8,PQ4x4fs", faiss.METRIC_INNER_PRODUCT)
     ivf.train(vectors)
     ivf.add(vectors)
     return bytes(faiss.serialize_index(ivf).tobytes())
@@ -89,12 +89,12 @@ def test_no_fuzzed_search_file_reaches_faiss_and_unchecked_they_do_harm(
         for bad in batch:
             path.write_bytes(bad)
             with pytest.raises(DamagedSnapshot, match=r"index\.faiss"):
-                Nearest.read(tmp_path, entry, "Flat,fp16")
+                Nearest.read(tmp_path, entry, "Flat,fp16", np.empty((0, 16), np.float16))
         left -= len(batch)
         outcomes += unchecked(batch, tmp_path / "unchecked.faiss")
     assert read == []
     path.write_bytes(good)
-    Nearest.read(tmp_path, entry, "Flat,fp16")
+    Nearest.read(tmp_path, entry, "Flat,fp16", np.empty((0, 16), np.float16))
     assert read == [str(path)]
     print(kind, dict(outcomes))
     assert outcomes.total() == files

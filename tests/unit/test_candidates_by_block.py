@@ -19,12 +19,12 @@ from index import workbench
 from index.article import Article
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.build import rebuild
-from index.cells import Cells
 from index.engine import Local
 from index.found import Among, Carried, find, nearest_rows, renumbered
 from index.nearest import Nearest
 from index.neighbours import PairScorer
 from index.relatedness import default_relevance
+from index.searcher import Searcher
 from index.snapshot import Snapshot
 from index.store import Store
 
@@ -206,60 +206,91 @@ def _runs(process: int) -> bool:
         return False
 
 
-def test_an_archive_in_cells_finds_almost_all_of_an_exact_search() -> None:
+def in_groups(n: int, d: int = 32) -> np.ndarray:
+    """Unit rows (n, d) in sixty groups, as float16 holds them."""
     random = np.random.default_rng(0)
-    centres = random.standard_normal((60, 32))
-    vectors = (centres[random.integers(0, 60, 6_000)] + 0.4 * random.standard_normal((6_000, 32))).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    cell_of = np.argmax(vectors @ (centres.T / np.linalg.norm(centres, axis=1)), axis=1)
-    cells = Cells.of((centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32), cell_of)
-    columns = np.flatnonzero(random.random(6_000) < 0.9)
-    rows = np.arange(0, 6_000, 7)
-    found = find(vectors, scorer_of(6_000, 32), Among(columns, 16, cells), rows)
-    exact = falling(nearest_rows(vectors, rows, columns, 18))
-    both = zip(rows_of(found.keys[:, :10]), rows_of(exact[:, :10]), strict=True)
-    shared = [np.intersect1d(*pair).size for pair in both]
-    assert np.mean(shared) > 9.7
-    assert np.isin(rows_of(found.keys), columns).all()
-    assert (rows_of(found.keys) != rows[:, None]).all()
+    centres = random.standard_normal((60, d))
+    vectors = centres[random.integers(0, 60, n)] + 0.4 * random.standard_normal((n, d))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
-def test_the_cells_of_an_index_are_its_inverted_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.nearest.FLAT_ROWS", 500)
-    random = np.random.default_rng(0)
-    vectors = random.standard_normal((2_000, 16)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    nearest = Nearest.build(vectors)
-    cells = nearest.cells(2_000)
-    assert cells is not None
-    assert sorted(cells.order.tolist()) == list(range(2_000))
-    for cell in (0, len(cells.near) - 1):
-        assert cells.near[cell, 0] == cell
-        members = cells.order[cells.starts[cell] : cells.starts[cell + 1]]
-        assert (cells.cell_of[members] == cell).all()
-        assert np.isin(members, cells.around(cell)).all()
-    groups = cells.groups(np.array([5, 3, 1_999]))
-    assert sorted(int(at) for _, places in groups for at in places) == [0, 1, 2]
-
-
-def test_a_snapshot_above_the_limit_is_built_in_cells(
-    tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of some hundred articles gets inverted lists, as a large one does."""
     monkeypatch.setattr("index.nearest.FLAT_ROWS", 400)
+    monkeypatch.setattr("index.nearest.LEAST_REFINED", 40)
+    monkeypatch.setattr("index.nearest.EXACT_ROWS", 20)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_an_index_of_inverted_lists_finds_almost_all_with_exact_cosines() -> None:
+    vectors = in_groups(6_000)
+    nearest = Nearest.build(vectors)
+    assert nearest.kind.startswith("IVF309,PQ8x4fs,nprobe=38")
+    columns = np.flatnonzero(np.random.default_rng(1).random(6_000) < 0.9)
+    rows = np.arange(0, 6_000, 7)
+    found = find(vectors, scorer_of(6_000, 32), Among(columns, 40, nearest), rows)
+    exact = falling(nearest_rows(vectors, rows, columns, 45))
+    both = zip(rows_of(found.keys[:, :10]), rows_of(exact[:, :10]), strict=True)
+    assert np.mean([np.intersect1d(*pair).size for pair in both]) > 9.7
+    assert np.isin(rows_of(found.keys), columns).all()
+    others = rows_of(found.keys)
+    assert (others != rows[:, None]).all()
+    products = np.einsum("id,ijd->ij", vectors[rows].astype(np.float64), vectors[others].astype(np.float64))
+    np.testing.assert_allclose(cosines_of(found.keys), products, atol=2e-6)
+    assert (np.diff(found.keys, axis=1) < 0).all()
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_what_an_index_finds_does_not_depend_on_what_is_asked_beside_it() -> None:
+    vectors = in_groups(2_000)
+    nearest = Nearest.build(vectors)
+    queries = vectors[:150].astype(np.float32)
+    together = nearest.search(queries, 30)
+    alone = [np.vstack(each) for each in zip(*(nearest.search(query[None], 30) for query in queries), strict=True)]
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("share", [0.004, 0.3])  # few are compared each, more are searched
+@pytest.mark.usefixtures("few_are_many")
+def test_an_index_of_inverted_lists_keeps_to_what_is_allowed(share: float) -> None:
+    vectors = in_groups(5_000)
+    allowed = np.random.default_rng(2).random(5_000) < share
+    rows, cosines = Nearest.build(vectors).search(vectors[:40].astype(np.float32), 30, allowed)
+    assert allowed[rows[rows >= 0]].all()
+    assert ((rows >= 0) == (cosines > -np.inf)).all()
+    products = np.where(allowed, vectors[:40].astype(np.float32) @ vectors.T.astype(np.float32), -np.inf)
+    best = -np.sort(-products, axis=1)[:, : min(30, int(allowed.sum()))]
+    assert (cosines[:, : best.shape[1]] >= best - 1e-5).mean() > (0.999 if share < 0.1 else 0.8)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_an_index_gives_its_rows_list_by_list() -> None:
+    distinct = in_groups(200)
+    nearest = Nearest.build(np.repeat(distinct, 15, axis=0))  # some lists are empty
+    order = nearest.order()
+    assert sorted(order.tolist()) == list(range(3_000))
+    assert (np.diff(order // 15) == 0).mean() > 0.8  # copies lie together
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_a_snapshot_above_the_limit_is_built_by_its_index(tmp_path: Path, embedder) -> None:
     store = Store(tmp_path / "store")
     articles = [written(number) for number in range(900)]
-    report = rebuild(articles, store, embedder, NOW, force=True)  # 120 cells of seven rows find little
+    report = rebuild(articles, store, embedder, NOW, force=True)  # 120 lists of seven rows find little
     snapshot = Snapshot.open(store.directory(report.snapshot_id))
     assert snapshot.manifest.models["index"].startswith("IVF")
     assert 0.5 < snapshot.manifest.models["candidate_recall_at_10"] <= 1
     _, features = snapshot.candidate_table()
     assert (np.diff(features.astype(float), axis=1) <= 0).all()
+    rows, _ = Searcher(snapshot).similar_rows(5, 10)
+    assert len(rows) == 10
 
 
-def test_an_archive_in_cells_is_built_again_with_and_without_new_articles(
+@pytest.mark.usefixtures("few_are_many")
+def test_a_large_archive_is_built_again_with_and_without_new_articles(
     tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.nearest.FLAT_ROWS", 400)
     monkeypatch.setattr(workbench, "BLOCK", 64)  # most blocks have no new row
     store = Store(tmp_path / "store")
     articles = [written(number) for number in range(900)]
@@ -272,17 +303,6 @@ def test_an_archive_in_cells_is_built_again_with_and_without_new_articles(
     added = snapshot.own_row("a2000")
     assert added is not None
     assert (snapshot.candidate_table()[0] == added).any()  # older rows met it
-
-
-def test_an_index_with_empty_lists_has_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.nearest.FLAT_ROWS", 500)
-    distinct = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
-    distinct /= np.linalg.norm(distinct, axis=1, keepdims=True)
-    cells = Nearest.build(np.repeat(distinct, 15, axis=0)).cells(3_000)
-    assert cells is not None
-    assert (np.diff(cells.starts) == 0).any()
-    assert sorted(cells.order.tolist()) == list(range(3_000))
-    assert cells.groups(np.empty(0, np.int64)) == []
 
 
 def test_of_copies_that_were_left_out_none_comes_back_as_a_newcomer() -> None:
@@ -313,8 +333,8 @@ def test_features_of_a_pair_do_not_depend_on_what_is_compared_beside_it() -> Non
     none, dates = sparse.csr_matrix((226, 1), dtype=np.float32), np.zeros(226, np.int64)
     scorer = PairScorer(vectors, 384, none, none, dates, np.zeros(226, bool), default_relevance())
     for row in range(40):  # a few pairs in a thousand are so near to the middle of two float16
-        together = scorer.text_features(row, np.arange(226))
-        alone = np.vstack([scorer.text_features(row, np.array([other])) for other in range(226)])
+        together = scorer.text_features(np.full(226, row), np.arange(226))
+        alone = np.vstack([scorer.text_features(np.array([row]), np.array([other])) for other in range(226)])
         np.testing.assert_array_equal(together, alone)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -15,37 +14,38 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.article import UNDATED, Article, iso_time
-from index.cache import MANY_SMALL, VectorCache, cached_embed
+from index.article import Article, iso_time
+from index.cache import VectorCache
 from index.candidates import candidate_table
 from index.carry import earlier, hand_on, row_digests
 from index.checks import Refusal, mass_withdrawal, refusals, regressions, still_shown
-from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text, head_text, passages
+from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.cluster_ids import stable_ids
 from index.embed import Embedder
-from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT, dense_rows, hybrid_rows
+from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT
 from index.engine import Engine, Local
-from index.events import background_of
 from index.found import SPARE
 from index.gather import Gathered, Progress, gather, silent
+from index.lazy import Each
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
 from index.live_rows import LiveRows
-from index.nearest import Nearest
+from index.nearest import FILE, Nearest
 from index.neighbours import RECENT_DAYS
 from index.previous import Previous, live_snapshot
-from index.quality import Quality, Table, overlap, quality
-from index.records import FRAMES, RECORDS, record_files
+from index.quality import CUT, Quality, Table, overlap, quality
+from index.records import FRAMES, RECORDS, Records
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
+from index.scratch import Scratch, scratch
 from index.snapshot import CLUSTERS, Contents, Snapshot, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
-from index.words import Lexical, brief_articles, characteristic_terms, lexical_rows, text_digest
+from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
+from index.vectors import archive_vectors
+from index.words import Lexical, characteristic_terms, lexical_rows
 from index.workbench import DEPTHS, WORK, Inputs, candidate_recall, compare_all, found_files, lay_out, open_archive
-
-FloatArray = npt.NDArray[np.float32]
 
 log = logging.getLogger(__name__)
 
@@ -139,20 +139,20 @@ def rebuild(
     published), `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
     model = _relevance(relevance, links)
-    with store.lock():
+    with store.lock(), scratch(store.root / "work" / channel / "scratch") as disk:
         previous = live_snapshot(store, channel)
         if previous is None and (onto_last or (live and store.active_id(channel))):
             raise NothingToBuildOnto(channel, store.active_id(channel))
         base = previous if onto_last or live else None
         mark = base.snapshot.manifest.live if base else None
-        gathered = gather(base.articles if base else [], records, progress, live, mark)
-        truth = _truth(links, [article.id for article in gathered.articles])
+        gathered = gather(disk.folder, base.articles if base else [], records, progress, live, mark)
+        truth = _truth(links, gathered.ids)
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical, handover = _contents(
-            gathered, store, previous, embedder, now, channel, model, truth, refit, engine or Local(), progress
+            gathered, store, disk, previous, embedder, now, channel, model, truth, refit, engine or Local(), progress
         )
         contents.live = live.mark if live else mark
-        table = _table(contents)
+        table = _table(contents, gathered)
         worth = quality(table, truth)
         contents.quality = msgspec.structs.asdict(worth)
         reasons = refusals(
@@ -206,19 +206,21 @@ def _truth(links: Path | None, ids: Sequence[str]) -> Truth | None:
     return read_links(links, {article_id: row for row, article_id in enumerate(ids)}.get).truth
 
 
-def _table(contents: Contents) -> Table:
+def _table(contents: Contents, gathered: Gathered) -> Table:
+    """What the gate reads of the candidate table: the best of each row."""
     return Table(
-        [article.id for article in contents.articles],
-        contents.neighbour_rows,
-        np.asarray(contents.neighbour_features)[:, :, 0],
+        gathered.ids,
+        contents.neighbour_rows[:, :CUT],
+        contents.neighbour_features[:, :CUT, 0],
         contents.canonical,
-        np.array([article.status == "published" for article in contents.articles], bool),
+        ~gathered.withdrawn,
     )
 
 
 def _contents(
     gathered: Gathered,
     store: Store,
+    disk: Scratch,
     previous: Previous | None,
     embedder: Embedder,
     now: int,
@@ -229,27 +231,27 @@ def _contents(
     engine: Engine,
     progress: Progress,
 ) -> tuple[Contents, int, Lexical, Handover]:
-    articles, boilerplate = gathered.articles, Boilerplate.of(gathered.articles)
-    compared = [boilerplate.left_out(article) for article in articles]
-    dense, embedded, left_out = _dense(compared, store, embedder, engine, progress)
+    articles, published_at, eligible = gathered.articles, gathered.published_at, ~gathered.withdrawn
+    boilerplate = Boilerplate.of(articles)
+    compared = Each(boilerplate.left_out, articles)
     progress("lexical", 0, 1)
-    lexical = lexical_rows(compared, previous.directory if previous and not refit else None)
+    texts, brief = read_texts(compared)
+    lexical = lexical_rows(compared, texts, previous.directory if previous and not refit else None, disk)
     progress("lexical", 1, 1)
-    vectors = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf)).astype(np.float16)
+    cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
+    found = archive_vectors(compared, lexical, cache, embedder, engine, disk, progress)
+    vectors = found.hybrid
     progress("index", 0, 1)
     nearest = Nearest.build(vectors)
     progress("index", 1, 1)
-    brief = brief_articles(compared)
-    published_at = np.array([UNDATED if a.published_at is None else a.published_at for a in articles], np.int64)
-    eligible = np.array([article.status == "published" for article in articles], bool)
     lately = published_at >= now - RECENT_DAYS * 86_400
     columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & lately)}
-    digests = row_digests(articles, [text_digest(article) for article in compared], vectors, brief)
+    digests = row_digests(articles, in_hex(texts), vectors, brief)
     work = store.root / "work" / channel
     compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS} {SPARE} {WORK}"
     inputs = Inputs(
         vectors,
-        dense.shape[1],
+        embedder.dimension,
         lexical.tfidf,
         lexical.headlines,
         published_at,
@@ -264,13 +266,11 @@ def _contents(
     overall, recent = compare_all(folder, len(articles), engine, progress)
     progress("stories", 0, 1)
     alike, lexically = overall.features[:, :, 1], overall.features[:, :, 2]
-    stories = find_stories(compared, overall.rows, alike, lexically, default_stories(), background_of(dense))
+    stories = find_stories(compared, overall.rows, alike, lexically, default_stories(), found.background)
     progress("stories", 1, 1)
-    rows, features = candidate_table(overall, recent, stories.canonical)
-    terms, term_texts = characteristic_terms(lexical)
-    arrays, texts = _extra_files(
-        articles, compared, gathered.rejections, lexical, nearest, brief, relevance, inputs.links
-    )
+    rows, features = candidate_table(overall, recent, stories.canonical, disk)
+    terms, term_texts = characteristic_terms(lexical, disk)
+    arrays, raw, files = _extra_files(gathered, texts, lexical, nearest, brief, relevance, inputs.links, disk)
     arrays["baselines.npy"] = overall.baselines
     arrays[BOILERPLATE] = boilerplate.array()
     contents = Contents(
@@ -279,15 +279,15 @@ def _contents(
         neighbour_rows=rows,
         neighbour_features=features,
         terms=terms,
-        term_texts=surface_forms([full_text(article) for article in compared], term_texts),
+        term_texts=surface_forms(Each(full_text, compared), term_texts),
         canonical=stories.canonical,
         event=stories.event,
         storyline=stories.storyline,
-        cluster_ids=_cluster_ids(articles, stories, previous),
+        cluster_ids=_cluster_ids(gathered.ids, stories, previous),
         channel=channel,
         models={
             "dense": embedder.fingerprint,
-            "dense_dimension": int(dense.shape[1]),
+            "dense_dimension": embedder.dimension,
             "lexical": lexical.model.fingerprint,
             "lexical_dimension": lexical.model.dimension,
             "recipe": RECIPE,
@@ -298,61 +298,38 @@ def _contents(
             "candidate_recall_at_10": round(candidate_recall(folder), 4),
         },
         counts={
-            "withdrawn": int((~eligible).sum()),
+            "withdrawn": int(gathered.withdrawn.sum()),
             "rejected": len(gathered.rejections),
             "superseded": gathered.superseded,
-            "passages_left_out": left_out,
+            "passages_left_out": found.left_out,
             "duplicates": len(articles) - len(np.unique(stories.canonical)),
             "events": len(np.unique(stories.event)),
             "storylines": len(np.unique(stories.storyline)),
         },
         extra_arrays=arrays,
-        extra_bytes=texts,
+        extra_bytes=raw,
+        extra_files=files,
     )
-    return contents, embedded, lexical, Handover(work, folder, compared_by, digests, columns)
+    return contents, found.embedded, lexical, Handover(work, folder, compared_by, digests, columns)
 
 
-def _cluster_ids(
-    articles: Sequence[Article], stories: Stories, previous: Previous | None
-) -> dict[str, npt.NDArray[Any]]:
+def _cluster_ids(ids: Sequence[str], stories: Stories, previous: Previous | None) -> dict[str, npt.NDArray[Any]]:
     """IDs (n,) uint64 of each row's event and storyline, which clusters keep from snapshot to snapshot."""
-    ids = [article.id for article in articles]
     labels = {"events": stories.event, "storylines": stories.storyline}
     return {kind: stable_ids(labels[kind], ids, previous.cluster_ids(kind) if previous else {}) for kind in CLUSTERS}
 
 
-def _dense(
-    articles: Sequence[Article], store: Store, embedder: Embedder, engine: Engine, progress: Progress
-) -> tuple[FloatArray, int, int]:
-    """Dense unit rows, how many texts were embedded now, how many passages of huge bodies were left out."""
-    texts = [head_text(article) for article in articles]
-    owners: list[int] = []
-    left_out = 0
-    for row, article in enumerate(articles):
-        found, beyond = passages(article)
-        left_out += beyond
-        texts.extend(found)
-        owners.extend([row] * len(found))
-    cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
-    if cache.small_shards > MANY_SMALL:
-        cache.compact()
-    heard = partial(progress, "embed")
-    vectors, embedded = cached_embed(cache, embedder, texts, heard, engine=engine)
-    n = len(articles)
-    return dense_rows(vectors[:n], vectors[n:], np.array(owners, np.int64)), embedded, left_out
-
-
 def _extra_files(
-    articles: Sequence[Article],
-    compared: Sequence[Article],
-    rejections: Sequence[Rejection],
+    gathered: Gathered,
+    texts: Digests,
     lexical: Lexical,
     nearest: Nearest,
     brief: npt.NDArray[np.bool_],
     relevance: Relevance,
     links: LinkGraph | None,
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes]]:
-    arrays, texts = lexical.model.to_files()
+    disk: Scratch,
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes], dict[str, Path]]:
+    arrays, raw = lexical.model.to_files()
     arrays["brief.npy"] = brief
     if links:
         arrays |= links.to_files()
@@ -360,19 +337,23 @@ def _extra_files(
         arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
         arrays[f"headlines.{part}.npy"] = getattr(lexical.headlines, part)
     encode = msgspec.json.encode
-    texts["lexical.digests.json"] = encode([text_digest(article) for article in compared])
-    texts["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
-    texts["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in rejections)
-    texts[RECORDS], arrays[FRAMES] = record_files(articles)
-    texts["index.faiss"] = nearest.to_bytes()
-    return arrays, texts
+    raw["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
+    raw["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in gathered.rejections)
+    files = {name: disk.folder / name for name in (RECORDS, FRAMES, DIGESTS, FILE)}
+    write_digests(files[DIGESTS], texts)
+    files[FILE].write_bytes(nearest.to_bytes())
+    return arrays, raw, files
 
 
-def _snapshot_id(store: Store, articles: Sequence[Article], now: int) -> str:
+def _snapshot_id(store: Store, articles: Records, now: int) -> str:
     """Time and a digest of the articles; a number is added when the same second built the same."""
-    digest = hashlib.sha256(msgspec.json.encode(articles)).hexdigest()[:8]
+    digest = hashlib.sha256(b"[")
+    for row, line in enumerate(articles.lines()):
+        digest.update(b"," + line if row else line)
+    digest.update(b"]")
     moment = cast(str, iso_time(now)).replace("-", "").replace(":", "")
-    name, number = f"{moment}-{digest}", 2
+    plain = f"{moment}-{digest.hexdigest()[:8]}"
+    name, number = plain, 2
     while store.directory(name).exists():
-        name, number = f"{moment}-{digest}-{number}", number + 1
+        name, number = f"{plain}-{number}", number + 1
     return name

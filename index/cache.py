@@ -11,7 +11,6 @@ Vectors stay on disk, in shards (`index.shards`); an open cache holds the keys.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from index.clean import RECIPE
 from index.embed import BadVectors, Embedder, checked_unit_rows
 from index.engine import Engine, Local
+from index.places import NOWHERE, Places
 from index.shards import KEY_BYTES, SUFFIX, intact_keys, shard_keys, shard_rows, sweep, write_shard
 from index.snapshot import fsync_directory
 
@@ -47,7 +47,7 @@ class VectorCache:
         self._directory = directory / blake2b(self._salt, digest_size=8).hexdigest()
         self._directory.mkdir(parents=True, exist_ok=True)
         self._shards: dict[Path, int] = {}  # how many vectors each holds
-        self._places: dict[bytes, tuple[Path, int]] = {}
+        self._places = Places()
         sweep(self._directory)
         self._look_again()
 
@@ -55,11 +55,16 @@ class VectorCache:
         return len(self._places)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return isinstance(key, bytes) and bool(self._places.find(key)[0] != NOWHERE)
 
     def key(self, text: str) -> bytes:
         """16 bytes that name this text under this model and recipe."""
         return blake2b(self._salt + text.encode(), digest_size=KEY_BYTES).digest()
+
+    def lacks(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Those of the keys under which nothing is stored."""
+        places = self._places.find(b"".join(keys)).tolist()
+        return [key for key, place in zip(keys, places, strict=True) if place == NOWHERE]
 
     def put(self, keys: Sequence[bytes], vectors: npt.ArrayLike) -> None:
         """Store unit rows under distinct keys, durably. Raises `BadVectors`, OSError (nothing stored)."""
@@ -76,7 +81,7 @@ class VectorCache:
 
     def keys(self) -> set[bytes]:
         """The keys of everything stored."""
-        return set(self._places)
+        return self._places.keys()
 
     @property
     def small_shards(self) -> int:
@@ -99,19 +104,18 @@ class VectorCache:
         self._look_again()
 
     def _gathered(self, keys: Sequence[bytes]) -> FloatArray:
+        places = self._places.find(b"".join(keys))
+        if (places == NOWHERE).any():
+            raise KeyError(keys[int(np.argmax(places == NOWHERE))])
         found = np.empty((len(keys), self.dimension), dtype=np.float32)
-        wanted: dict[Path, list[tuple[int, int]]] = defaultdict(list)  # shard: (position, row in the shard)
-        for position, key in enumerate(keys):
-            shard, row = self._places[key]
-            wanted[shard].append((position, row))
-        for shard, pairs in wanted.items():
-            positions, rows = np.array(pairs).T
+        for shard, positions, rows in self._places.by_shard(places):
             found[positions] = shard_rows(shard)[rows]
         return found
 
     def _written(self, keys: Sequence[bytes], vectors: npt.ArrayLike) -> Path:
         path = write_shard(self._directory, keys, checked_unit_rows(vectors, len(keys), self.dimension))
-        self._remember(path, keys)
+        self._shards[path] = len(keys)
+        self._places.add([(path, b"".join(keys))])
         return path
 
     def _look_again(self) -> None:
@@ -119,25 +123,23 @@ class VectorCache:
         there = set(self._directory.glob(f"*{SUFFIX}"))
         if gone := set(self._shards) - there:
             self._shards = {path: n for path, n in self._shards.items() if path in there}
-            self._places = {key: place for key, place in self._places.items() if place[0] not in gone}
-        for path in sorted(there - set(self._shards)):
-            self._open(path)
+            self._places.forget(gone)
+        self._places.add(self._opened(sorted(there - set(self._shards))))
 
-    def _open(self, path: Path) -> None:
-        try:
-            keys = intact_keys(path, self.dimension)
-        except FileNotFoundError:  # merged with others just now
-            return
-        if keys is None:
-            log.warning("dropped damaged vector shard %s: its texts are embedded again", path.name)
-            path.unlink(missing_ok=True)
-            self.dropped += 1
-        else:
-            self._remember(path, keys)
-
-    def _remember(self, path: Path, keys: Sequence[bytes]) -> None:
-        self._shards[path] = len(keys)
-        self._places.update((key, (path, row)) for row, key in enumerate(keys))
+    def _opened(self, paths: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
+        """Those of the shards that are intact, and their keys, joined."""
+        for path in paths:
+            try:
+                keys = intact_keys(path, self.dimension)
+            except FileNotFoundError:  # merged with others just now
+                continue
+            if keys is None:
+                log.warning("dropped damaged vector shard %s: its texts are embedded again", path.name)
+                path.unlink(missing_ok=True)
+                self.dropped += 1
+            else:
+                self._shards[path] = len(keys)
+                yield path, b"".join(keys)
 
 
 def cached_embed(
@@ -174,7 +176,7 @@ def _embed_missing(
     flush_every: int,
     engine: Engine,
 ) -> int:
-    missing = {key: text for key, text in wanted.items() if key not in cache}
+    missing = {key: wanted[key] for key in cache.lacks(list(wanted))}
     # Longest first: batches of like lengths, and a progress bar whose forecast errs on the late side.
     order = sorted(missing, key=lambda key: -len(missing[key]))
     chunks = list(_parts(order, flush_every))

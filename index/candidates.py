@@ -10,6 +10,7 @@ from index.best import rows_of
 from index.found import Found
 from index.neighbours import LEAST_WAY, OVERALL, RECENT, PairScorer
 from index.relatedness import Baseline, baselines_of
+from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW
 
 FloatArray = npt.NDArray[np.float32]
@@ -99,18 +100,17 @@ def _through(pairs: Pairs, row: int, brief: npt.NDArray[np.bool_]) -> tuple[Rows
 
 
 def candidate_table(
-    overall: Pairs, recent: Pairs, canonical: npt.NDArray[np.uint32]
+    overall: Pairs, recent: Pairs, canonical: npt.NDArray[np.uint32], scratch: Scratch
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float16]]:
-    """Rows (n, 100) uint32 and features (n, 100, 3): up to 50 overall and 50 more of the recent window.
+    """Rows (n, 100) uint32 and features (n, 100, 3), on disk: up to 50 overall and 50 more of the recent window.
 
     Without duplicates of the row itself; sorted by relevance, padded with `NO_ROW`.
     """
     n = len(canonical)
-    table = np.empty((n, OVERALL + RECENT), np.uint32)
-    features = np.empty((n, OVERALL + RECENT, 3), np.float16)
-    for start in range(0, n, BLOCK):
-        block = slice(start, start + BLOCK)
-        table[block], features[block] = _block_of_table(overall, recent, canonical, start, min(start + BLOCK, n))
+    table = scratch.zeros("table.rows", (n, OVERALL + RECENT), np.uint32)
+    features = scratch.zeros("table.features", (n, OVERALL + RECENT, 3), np.float16)
+    for block in parts(n, BLOCK):
+        table[block], features[block] = _block_of_table(overall, recent, canonical, block.start, block.stop)
     return table, features
 
 

@@ -21,6 +21,7 @@ from index.article import Article
 from index.best import NONE
 from index.found import TEXT_FEATURES, Carried, Found, renumbered
 from index.snapshot import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
+from index.texts import rows_of
 
 KINDS = ("overall", "recent")
 
@@ -83,8 +84,7 @@ def earlier(folder: Path, compared_by: str, digests: Array, columns: Mapping[str
     except (OSError, msgspec.DecodeError, DamagedSnapshot):
         return None
     before = np.load(folder / "rows.npy", allow_pickle=False)
-    places = {digest.tobytes(): row for row, digest in enumerate(before)}
-    old = np.array([places.get(digest.tobytes(), -1) for digest in digests], np.int64)
+    old = rows_of(digests, before)
     now_of = np.full(len(before), -1, np.int64)
     now_of[old[old >= 0]] = np.flatnonzero(old >= 0)
     new, entering = {}, {}

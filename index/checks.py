@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from index.quality import Quality, Table
+from index.quality import CUT, Quality, Table
+from index.scratch import parts
 from index.snapshot import NO_ROW, Contents
 
 MOST_REJECTED = 0.05
@@ -16,6 +20,8 @@ MOST_REPEATS = 0.02  # of pairs among an article and its ten best candidates; di
 MOST_COVERAGE_LOST = 0.10
 LEAST_OVERLAP = 0.50  # rank-biased; another model keeps about this much, a usual build more than .9
 MOST_NDCG_LOST = 0.02
+
+Array = npt.NDArray[Any]
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -34,11 +40,9 @@ def refusals(contents: Contents, whole: int, rejected: int, previous_articles: i
     found: list[Refusal] = []
     if n == 0:
         return [Refusal("there is no article to publish", final=True)]
-    vectors = np.asarray(contents.vectors, np.float32)
-    if not np.isfinite(vectors).all() or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=2e-3):
+    if not all(_are_unit(contents.vectors[part]) for part in parts(n)):
         found.append(Refusal("some vectors are not finite unit vectors", final=True))
-    table = contents.neighbour_rows
-    if ((table >= n) & (table != NO_ROW)).any() or (table == np.arange(n)[:, None]).any():
+    if any(_names_wrong_rows(contents.neighbour_rows[part], part.start, n) for part in parts(n)):
         found.append(Refusal("the candidate table names an unknown row or the row itself", final=True))
     if rejected > MOST_REJECTED * max(whole, 1):
         found.append(Refusal(f"{rejected} of {whole} records were rejected (limit {MOST_REJECTED:.0%})"))
@@ -55,17 +59,35 @@ def refusals(contents: Contents, whole: int, rejected: int, previous_articles: i
     return found
 
 
+def _are_unit(vectors: Array) -> bool:
+    rows = np.asarray(vectors, np.float32)
+    return bool(np.isfinite(rows).all() and np.allclose(np.linalg.norm(rows, axis=1), 1, atol=2e-3))
+
+
+def _names_wrong_rows(table: Array, start: int, n: int) -> bool:
+    own = np.arange(start, start + len(table))[:, None]
+    return bool((((table >= n) & (table != NO_ROW)) | (table == own)).any())
+
+
 def still_shown(live: Table, new: Table) -> Table:
-    """The live table without what readers no longer see in the new one, which no build is to blame for."""
+    """The live table, as far as the gate reads it, without what readers no longer see in the new one, which no build
+    is to blame for.
+    """
     shown = {article_id for article_id, seen in zip(new.ids, new.published, strict=True) if seen}
     kept = np.array([article_id in shown for article_id in live.ids], bool)
     if (kept | ~live.published).all():
         return live
-    gone = (live.rows == NO_ROW) | ~kept[np.where(live.rows == NO_ROW, 0, live.rows)]
-    order = np.argsort(gone, axis=1, kind="stable")
-    rows = np.take_along_axis(np.where(gone, NO_ROW, live.rows), order, axis=1)
-    relevance = np.take_along_axis(live.relevance, order, axis=1)
+    blocks = [_without(live.rows[part], live.relevance[part], kept) for part in parts(len(live.ids))]
+    rows, relevance = (np.concatenate(column) for column in zip(*blocks, strict=True))
     return Table(live.ids, rows, relevance, live.canonical, live.published & kept)
+
+
+def _without(rows: Array, relevance: Array, kept: Array) -> tuple[Array, Array]:
+    """The best `CUT` of each row that are `kept`, padded."""
+    gone = (rows == NO_ROW) | ~kept[np.where(rows == NO_ROW, 0, rows)]
+    order = np.argsort(gone, axis=1, kind="stable")[:, :CUT]
+    left = np.take_along_axis(np.where(gone, NO_ROW, rows), order, axis=1)
+    return left, np.take_along_axis(relevance, order, axis=1)
 
 
 def mass_withdrawal(live: Table, new: Table) -> list[Refusal]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from index.article import Article
-from index.live_rows import LiveRows, with_live
+from index.live_rows import LiveRows, bring_live
+from index.records import Records, write_records
 from index.snapshot import LiveMark
 from index.sources import Rejection, Withdrawal
+from index.spool import Spool, age
 
 Progress = Callable[[str, int, int], None]
 
@@ -18,14 +23,18 @@ def silent(stage: str, done: int, total: int) -> None:
     """A progress listener that says nothing."""
 
 
-class Gathered(msgspec.Struct):
-    """What the sources gave.
+class Gathered(msgspec.Struct, frozen=True):
+    """What the sources gave, in row order: the articles on disk; of each its ID, when it was published (epoch
+    seconds or `UNDATED`), and whether it is withdrawn.
 
     `superseded`: records that a later one replaced; `outdated`: records that lost to what was known; `not_found`:
     withdrawals of an ID that nobody knows. `whole`: records read, and the articles that the archive began with.
     """
 
-    articles: list[Article]
+    articles: Records
+    ids: list[str]
+    published_at: npt.NDArray[np.int64]
+    withdrawn: npt.NDArray[np.bool_]
     rejections: list[Rejection]
     superseded: int
     outdated: int
@@ -33,7 +42,15 @@ class Gathered(msgspec.Struct):
     whole: int
 
 
+class _Tally(msgspec.Struct):
+    rejections: list[Rejection] = []
+    superseded: int = 0
+    outdated: int = 0
+    not_found: int = 0
+
+
 def gather(
+    folder: Path,
     base: Sequence[Article],
     records: Iterable[Article | Rejection],
     progress: Progress = silent,
@@ -42,80 +59,80 @@ def gather(
 ) -> Gathered:
     """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
 
+    `folder`: where to leave the articles, as a snapshot has them (`index.records`).
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
     that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
     before, and keeps its text; only a newer version publishes the article again. An article whose ID another one
-    declares as an alias has moved there. `live`, and `mark` of what of it the base holds: see `with_live`.
+    declares as an alias has moved there. `live`, and `mark` of what of it the base holds: see `bring_live`.
     """
-    newest: dict[str, Article] = {article.id: article for article in base}
-    found = Gathered([], [], 0, 0, 0, len(newest))
-    found.whole += _read(records, newest, found, live is not None, progress)
-    if live is not None:
-        newest = with_live(newest, live, mark)
-    for moved in _moved(newest):
-        del newest[moved]
-        found.superseded += 1
-    far_past = -(2**62)
-    found.articles = sorted(
-        newest.values(), key=lambda a: (far_past if a.published_at is None else a.published_at, a.id)
-    )
-    return found
+    spool, tally = Spool(folder / "spool"), _Tally()
+    try:
+        for article in base:
+            spool.add(article)
+        read = _read(records, spool, tally, live is not None, progress)
+        if live is not None:
+            bring_live(spool, live, mark)
+        for moved in _moved(spool):
+            del spool.places[moved]
+            tally.superseded += 1
+        ids = spool.in_order()
+        columns = (write_records(folder, spool.lines(ids)), ids, spool.published_at(ids), spool.withdrawn(ids))
+    finally:
+        spool.close()
+    counted = (tally.superseded, tally.outdated, tally.not_found)
+    return Gathered(*columns, tally.rejections, *counted, whole=len(base) + read)
 
 
 def _read(
-    records: Iterable[Article | Rejection],
-    newest: dict[str, Article],
-    found: Gathered,
-    base_wins_ties: bool,
-    progress: Progress,
+    records: Iterable[Article | Rejection], spool: Spool, tally: _Tally, base_wins_ties: bool, progress: Progress
 ) -> int:
-    """Bring `newest` up to date with the records, count in `found`; returns how many there were."""
-    from_records: set[str] = set()
-    read = 0
+    """Bring the spool up to date with the records, and count; returns how many there were."""
+    first, withdrawn, read = spool.count, set[str](), 0
+
+    def from_records(article_id: str) -> bool:
+        return article_id in withdrawn or spool.places.get(article_id, -1) >= first
+
     for read, record in enumerate(records, 1):
         if read % 100 == 0:
             progress("read", read, 0)
-        if isinstance(record, Withdrawal) and record.id not in newest:
-            found.not_found += 1
+        if isinstance(record, Withdrawal) and record.id not in spool.places:
+            tally.not_found += 1
         elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
-            found.rejections.append(record)
-        elif (
-            winner := _winner(record, newest.get(record.id), base_wins_ties and record.id not in from_records)
-        ) is None:
-            found.outdated += 1
+            tally.rejections.append(record)
         else:
-            found.superseded += record.id in from_records
-            from_records.add(record.id)
-            newest[record.id] = winner
+            again = from_records(record.id)
+            taken = _taken(record, spool, base_wins_ties and not again)
+            tally.superseded += taken and again
+            tally.outdated += not taken
+            if taken and spool.is_withdrawn(record.id):
+                withdrawn.add(record.id)
     progress("read", read, read)
     return read
 
 
-def _winner(record: Article | Withdrawal, known: Article | None, known_wins_ties: bool) -> Article | None:
-    """What the archive holds after a record; None when that is what it knew. A bare withdrawal needs a known one."""
-    if known is None:
-        return record if isinstance(record, Article) else None
-    if isinstance(record, Withdrawal) or record.status == "withdrawn":
-        return msgspec.structs.replace(known, status="withdrawn")
-    newer = _age_key(record) > _age_key(known)
-    tied = _age_key(record) == _age_key(known) and known.status == "published"
-    return record if newer or (tied and not known_wins_ties) else None
+def _taken(record: Article | Withdrawal, spool: Spool, known_wins_ties: bool) -> bool:
+    """Whether the record changes what is known, and if so make it known. A bare withdrawal needs a known article."""
+    if record.id in spool.places:
+        if isinstance(record, Withdrawal) or record.status == "withdrawn":
+            spool.withdraw(record.id)
+            return True
+        known = spool.age_of(record.id)
+        tied = age(record) == known and not spool.is_withdrawn(record.id)
+        if not (age(record) > known or (tied and not known_wins_ties)):
+            return False
+    assert isinstance(record, Article)  # noqa: S101 - for mypy; who calls has counted other withdrawals
+    spool.add(record)
+    return True
 
 
-def _moved(articles: Mapping[str, Article]) -> set[str]:
+def _moved(spool: Spool) -> set[str]:
     """IDs that are aliases of another article; of two that claim each other's, the older one's."""
     moved = set()
-    for article in articles.values():
-        for alias in article.aliases:
-            other = articles.get(alias)
-            if other is None or other is article:
+    for article_id, aliases in spool.aliases():
+        for alias in aliases:
+            if alias == article_id or alias not in spool.places:
                 continue
-            mutual = article.id in other.aliases
-            if not mutual or (_age_key(article), article.id) > (_age_key(other), other.id):
+            mutual = article_id in spool.aliases_of(alias)
+            if not mutual or (spool.age_of(article_id), article_id) > (spool.age_of(alias), alias):
                 moved.add(alias)
     return moved
-
-
-def _age_key(article: Article) -> tuple[bool, int]:
-    moment = article.updated_at if article.updated_at is not None else article.published_at
-    return (moment is not None, moment or 0)

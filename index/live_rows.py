@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from index.article import Article
 from index.snapshot import LiveMark, built_in, id_digest
+from index.spool import Spool
 
 
 class LiveRows(msgspec.Struct, frozen=True):
@@ -28,17 +27,18 @@ class LiveRows(msgspec.Struct, frozen=True):
         return LiveMark(self.installation, self.sequence)
 
 
-def with_live(articles: Mapping[str, Article], live: LiveRows, mark: LiveMark | None) -> dict[str, Article]:
-    """The articles by ID, as the live store would have them; `mark`: what the snapshot they come from holds already.
+def bring_live(spool: Spool, live: LiveRows, mark: LiveMark | None) -> None:
+    """Make the articles what the live store says of them; `mark`: what the snapshot they come from holds already.
 
     What was published since replaces what sources say; a withdrawal counts whatever they say; the erased are gone.
     """
     since = built_in(mark, live.installation)
-    found = dict(articles)
-    found.update((article.id, article) for sequence, article in live.published if sequence > since)
+    for sequence, article in live.published:
+        if sequence > since:
+            spool.add(article)
     for article_id in live.withdrawn:
-        if article_id in found:
-            found[article_id] = msgspec.structs.replace(found[article_id], status="withdrawn")
+        if article_id in spool.places:
+            spool.withdraw(article_id)
     if live.erased:
-        return {each: article for each, article in found.items() if id_digest(each).hex() not in live.erased}
-    return found
+        for article_id in [each for each in spool.places if id_digest(each).hex() in live.erased]:
+            del spool.places[article_id]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from index.article import Article
-from index.quality import Table, table_of
-from index.records import read_articles
+import msgspec
+
+from index.quality import CUT, Table, table_of
+from index.records import Records
 from index.snapshot import DamagedSnapshot, Snapshot, built_in, read_manifest, verify_all
 from index.store import Store
 
@@ -19,19 +20,25 @@ class Previous:
         self.directory = snapshot.directory
 
     @cached_property
-    def articles(self) -> list[Article]:
+    def articles(self) -> Records:
         """The articles that it was built from, in row order."""
-        return list(read_articles(self.directory))
+        return Records(self.directory)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Their IDs."""
+        return [article.id for article in self.articles]
 
     @cached_property
     def table(self) -> Table:
-        """Its candidate table."""
-        return table_of(self.snapshot, [article.id for article in self.articles])
+        """Its candidate table, as far as the gate reads it: the best of each row."""
+        whole = table_of(self.snapshot, self.ids)
+        return msgspec.structs.replace(whole, rows=whole.rows[:, :CUT], relevance=whole.relevance[:, :CUT])
 
     def cluster_ids(self, name: str) -> dict[str, int]:
         """Article ID -> stable ID of its cluster; `name` is one of `index.snapshot.CLUSTERS`."""
         ids = self.snapshot.cluster_ids[name].tolist()
-        return dict(zip((article.id for article in self.articles), ids, strict=True))
+        return dict(zip(self.ids, ids, strict=True))
 
 
 def live_snapshot(store: Store, channel: str) -> Previous | None:

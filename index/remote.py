@@ -35,6 +35,8 @@ class Remote:
             text = self.read(f"channels/{checked_name(channel)}").decode()
         except FileNotFoundError:
             raise UnknownSnapshot(f"channel {channel} has no snapshot in {self.url}") from None
+        except UnicodeDecodeError as error:
+            raise RemoteFault(f"the pointer of channel {channel} in {self.url} is no text: {error}") from None
         if not text.endswith("\n"):
             raise RemoteFault(f"the pointer of channel {channel} in {self.url} is not written to its end")
         return checked_name(text.strip())

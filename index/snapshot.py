@@ -9,11 +9,11 @@ import hashlib
 import mmap
 import os
 import struct
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -448,7 +448,8 @@ class Contents(msgspec.Struct, kw_only=True):
     neighbour_rows (n, k) uint32, relevance descending, padded with `NO_ROW`; neighbour_features
     (n, k, 3) float; vectors (n, d) unit rows; terms (n, t) uint32 codes into `term_texts`; cluster_ids (n,)
     uint64 of "events" and "storylines" (zeros where not given).
-    `extra_arrays` and `extra_texts` become files of their own (lexical model, sources, rejections).
+    `extra_arrays` and `extra_bytes` become files of their own (lexical model, rejections); `extra_files`, on the same
+    disk, are moved. Articles and arrays may be on disk, and need not fit in memory.
     """
 
     articles: Sequence[Article]
@@ -468,34 +469,34 @@ class Contents(msgspec.Struct, kw_only=True):
     cluster_ids: Mapping[str, Array] = {}
     extra_arrays: Mapping[str, Array] = {}
     extra_bytes: Mapping[str, bytes] = {}
+    extra_files: Mapping[str, Path] = {}
 
 
 def write_snapshot(
     directory: Path, contents: Contents, snapshot_id: str, built_at: int, code_version: str
 ) -> Manifest:
     """Write every file of a snapshot into the existing, empty `directory` and fsync them; manifest last."""
-    codes = {name: Codes() for name in ("section", "language", "type", "brand")}
-    save = _Saver(directory)
-    save.array("attributes.npy", _attributes(contents, codes))
-    encode = msgspec.json.Encoder().encode
-    save.lines("teasers", (encode(article.teaser()) for article in contents.articles))
+    save, told = _Saver(directory), _Told(contents)
+    save.lines("teasers", map(told.teaser, range(len(contents.articles)), contents.articles))
+    save.array("attributes.npy", told.attributes)
+    save.array("versions.npy", told.versions)
+    save.array("ids.npy", _key_table(told.aliases + told.ids))
+    save.array("urls.npy", _key_table(told.alias_urls + told.urls))
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
     save.array("vectors.npy", contents.vectors, "<f2")
     save.array("sketches.npy", sketch_rows(contents.vectors))
     save.array("neighbours.rows.npy", contents.neighbour_rows, "<u4")
     save.array("neighbours.features.npy", contents.neighbour_features, "<f2")
-    save.array("ids.npy", _id_table(contents.articles))
-    save.array("urls.npy", _url_table(contents.articles))
-    versions = (int(article_version(article), 16) for article in contents.articles)
-    save.array("versions.npy", np.fromiter(versions, "<u8", len(contents.articles)))
     for kind in CLUSTERS:
         ids = contents.cluster_ids.get(kind, np.zeros(len(contents.articles)))
         save.array(f"{kind}.ids.npy", np.asarray(ids).astype("<u8"))
-    for name, array in contents.extra_arrays.items():
-        save.array(name, array)
+    for name, column in contents.extra_arrays.items():
+        save.array(name, column)
     for name, raw in contents.extra_bytes.items():
         save.raw(name, raw)
+    for name, path in contents.extra_files.items():
+        save.moved(name, path)
     manifest = Manifest(
         format=FORMAT,
         id=snapshot_id,
@@ -504,10 +505,10 @@ def write_snapshot(
         channel=contents.channel,
         code_version=code_version,
         counts={"articles": len(contents.articles), **contents.counts},
-        sections=codes["section"].names(),
-        languages=codes["language"].names(),
-        types=codes["type"].names(),
-        brands=codes["brand"].names(),
+        sections=told.codes["section"].names(),
+        languages=told.codes["language"].names(),
+        types=told.codes["type"].names(),
+        brands=told.codes["brand"].names(),
         models=contents.models,
         quality=contents.quality,
         live=contents.live,
@@ -532,6 +533,11 @@ class _Saver:
             file.flush()
             os.fsync(file.fileno())
 
+    def moved(self, name: str, path: Path) -> None:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.rename(self._directory / name)
+
     def array(self, name: str, array: Array, dtype: str | None = None) -> None:
         with (self._directory / name).open("xb") as file:
             write_array(file, array, dtype)
@@ -540,13 +546,13 @@ class _Saver:
 
     def lines(self, stem: str, lines: Iterable[bytes], ending: str = "jsonl") -> None:
         """One line each, and the offsets (n + 1,) uint64 of their beginnings."""
-        offsets = [0]
+        offsets = array("Q", [0])
         with (self._directory / f"{stem}.{ending}").open("xb") as file:
             for line in lines:
                 offsets.append(offsets[-1] + file.write(line + b"\n"))
             file.flush()
             os.fsync(file.fileno())
-        self.array(f"{stem}.offsets.npy", np.array(offsets, "<u8"))
+        self.array(f"{stem}.offsets.npy", np.frombuffer(offsets, "<u8"))
 
 
 def write_array(file: BinaryIO, array: Array, dtype: str | None = None) -> None:
@@ -581,45 +587,51 @@ def fsync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _attributes(contents: Contents, codes: Mapping[str, Codes]) -> Array:
-    table = np.zeros(len(contents.articles), ATTRIBUTES)
-    for row, article in enumerate(contents.articles):
-        visible = article.visible_from
-        table[row] = (
+class _Told:
+    """What a snapshot tells of its articles outside their teasers, filled as the teasers are made, in row order.
+
+    Of a key given twice the later one counts: IDs win over aliases, and of two articles with one alias the newer.
+    """
+
+    def __init__(self, contents: Contents) -> None:
+        n = len(contents.articles)
+        self.codes = {name: Codes() for name in ("section", "language", "type", "brand")}
+        self.attributes = np.zeros(n, ATTRIBUTES)
+        self.versions = np.zeros(n, "<u8")
+        self.aliases, self.ids, self.alias_urls, self.urls = bytearray(), bytearray(), bytearray(), bytearray()
+        self._encode = msgspec.json.Encoder().encode
+        self._clusters = (contents.canonical, contents.event, contents.storyline)
+
+    def teaser(self, row: int, article: Article) -> bytes:
+        """The teaser of a row; keeps the rest."""
+        withdrawn, visible = article.status == "withdrawn", article.visible_from
+        self.attributes[row] = (
             UNDATED if article.published_at is None else article.published_at,
-            NEVER if article.status == "withdrawn" else UNDATED if visible is None else visible,
-            codes["section"][article.section],
-            codes["language"][article.language],
-            codes["type"][article.type],
-            codes["brand"][article.brand],
-            contents.canonical[row],
-            contents.event[row],
-            contents.storyline[row],
-            (FLAG_EVERGREEN if article.evergreen else 0) | (FLAG_WITHDRAWN if article.status == "withdrawn" else 0),
+            NEVER if withdrawn else UNDATED if visible is None else visible,
+            *(codes[getattr(article, name)] for name, codes in self.codes.items()),
+            *(column[row] for column in self._clusters),
+            FLAG_EVERGREEN * article.evergreen | FLAG_WITHDRAWN * withdrawn,
         )
-    return table
+        self.versions[row] = int(article_version(article), 16)
+        for alias in article.aliases:
+            self.aliases += _key(alias, row)
+            if "/" in alias:
+                self.alias_urls += _key(canonical_url(alias), row)
+        self.ids += _key(article.id, row)
+        if article.url:
+            self.urls += _key(canonical_url(article.url), row)
+        return self._encode(article.teaser())
 
 
-def _id_table(articles: Sequence[Article]) -> Array:
-    """IDs win over aliases; of two articles with one alias the newer (later row) wins."""
-    aliases = ((alias, row) for row, article in enumerate(articles) for alias in article.aliases)
-    return _key_table(chain(aliases, ((article.id, row) for row, article in enumerate(articles))))
+def _key(key: str, row: int) -> bytes:
+    return id_digest(key) + row.to_bytes(8, "little")
 
 
-def _url_table(articles: Sequence[Article]) -> Array:
-    aliases = ((alias, row) for row, article in enumerate(articles) for alias in article.aliases if "/" in alias)
-    urls = ((article.url, row) for row, article in enumerate(articles) if article.url)
-    return _key_table((canonical_url(url), row) for url, row in chain(aliases, urls))
-
-
-def _key_table(rows: Iterable[tuple[str, int]]) -> Array:
+def _key_table(packed: bytearray) -> Array:
     """(3, n) uint64: the first and second half of each key's 128-bit digest, sorted by the first; its row.
 
-    Of a key given twice the later row counts.
+    `packed`: from `_key`; of a key given twice the later one counts.
     """
-    packed = bytearray()
-    for key, row in rows:
-        packed += id_digest(key) + row.to_bytes(8, "little")
     table = np.frombuffer(packed, "<u8").reshape(-1, 3)
     table = table[np.lexsort((table[:, 1], table[:, 0]))]  # stable: of equal keys the last one given comes last
     last = np.append((table[1:, :2] != table[:-1, :2]).any(axis=1), True)[: len(table)]

@@ -18,6 +18,7 @@ from index.article import UNDATED, Article
 from index.clusters import average_linkage
 from index.duplicates import CopyModel, copy_probabilities
 from index.events import EVENT_DAYS, NEGLIGIBLE, EventModel, above, near_in_time
+from index.scratch import parts
 
 COPY_CUT = 0.5  # of calibrated probabilities: rather a copy than not
 # A season later a changed text is rather this year's edition of an annual one: digital.gov has calls and reports
@@ -74,7 +75,8 @@ def find_stories(
     the dense cosine of unrelated articles is (`index.events.background_of`). The arrays may be memory-mapped.
     """
     pairs = _distinct(rows, dense, lexical, model, background)
-    published = np.array([UNDATED if each.published_at is None else each.published_at for each in articles], np.int64)
+    dates = (UNDATED if each.published_at is None else each.published_at for each in articles)
+    published = np.fromiter(dates, np.int64, len(articles))
     canonical = _copies(articles, published, pairs, model.copies)
     event = _events(published, pairs.among(canonical), model.events)[canonical]
     storyline = _storylines(len(articles), pairs.among(event), model.events)[event]
@@ -112,11 +114,18 @@ def _that_matter(
 
 def _copies(articles: Sequence[Article], published: Rows, pairs: _Pairs, model: CopyModel) -> Rows:
     suspects = pairs.where(pairs.lexical >= model.suspect)
-    both = list(zip(suspects.left.tolist(), suspects.right.tolist(), strict=True))
-    probable = copy_probabilities(articles, both, suspects.lexical, model)
+    places = np.arange(len(suspects.left))
+    blocks = (suspects.where(places[part]) for part in parts(len(places)))  # a text's shingles take some 4 kB
+    found = [_copy_probabilities(articles, block, model) for block in blocks]
+    probable = np.concatenate([np.zeros(0), *found])
     soon = near_in_time(published[suspects.left], published[suspects.right], LATER_DAYS)
     probable[~soon & (probable < LATER_LEAST)] = 0
     return average_linkage(len(articles), suspects.left, suspects.right, probable, COPY_CUT)
+
+
+def _copy_probabilities(articles: Sequence[Article], pairs: _Pairs, model: CopyModel) -> npt.NDArray[np.float64]:
+    both = list(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
+    return copy_probabilities(articles, both, pairs.lexical, model)
 
 
 def _events(published: Rows, pairs: _Pairs, model: EventModel) -> Rows:

@@ -22,7 +22,7 @@ def surface_forms(texts: Sequence[str], terms: Iterable[str]) -> list[str]:
     step = -(-len(texts) // MOST_TEXTS) or 1
     inside: Counter[str] = Counter()
     before: Counter[str] = Counter()
-    for text in texts[::step]:
+    for text in (texts[row] for row in range(0, len(texts), step)):
         inside.update(_INSIDE.findall(text))
         before.update(found[0] for found in _BEFORE_A_CAPITAL.finditer(text) if found[1].isupper())
     usual = _usual(before) | _usual(inside)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,13 @@ from scipy import sparse
 from index.article import Article
 from index.clean import RECIPE, full_text
 from index.embed.lexical import LexicalModel, fit_lexical, is_current
+from index.lazy import Each
 from index.linkgraph import LinkGraph
 from index.neighbours import PairScorer
-from index.relatedness import BRIEF_WORDS, Relevance
+from index.relatedness import Relevance
+from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW, Snapshot, read_manifest
+from index.texts import DIGESTS, Digests, count_distinct, is_brief, read_digests, rows_of
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
 # Texts that the lexical model is fitted on at most: counting pairs of words takes some 40 kB a text before the rare
@@ -36,42 +38,47 @@ class Lexical(msgspec.Struct, frozen=True):
     refitted: bool
 
 
-def lexical_rows(articles: Sequence[Article], previous: Path | None) -> Lexical:
-    """The last snapshot's model while at most a tenth of the texts is new to it, else a new fit."""
-    digests = [text_digest(article) for article in articles]
+def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path | None, scratch: Scratch) -> Lexical:
+    """The last snapshot's model while at most a tenth of the texts is new to it, else a new fit, of a large archive
+    on a sample evenly drawn.
+
+    `digests`: of `articles`, as from `read_texts`. The rows are on disk, in `scratch`.
+    """
     known = _known_lexical(previous) if previous else None
     if known is not None:
-        model, tfidf, old_rows = known
-        fresh = [row for row, digest in enumerate(digests) if digest not in old_rows]
-        drift = (len(fresh) + max(0, len(old_rows) - len(articles))) / max(len(articles), 1)
+        model, tfidf, old = known
+        places = rows_of(digests, old)
+        drift = (int((places < 0).sum()) + max(0, count_distinct(old) - len(articles))) / max(len(articles), 1)
         if drift <= REFIT_SHARE:
-            rows = _reused_rows(model, tfidf, old_rows, articles, digests, fresh)
-            return Lexical(model, rows, _headlines(model, articles), False)
-    model, rows = _fitted(articles)
-    return Lexical(model, rows, _headlines(model, articles), True)
-
-
-def _fitted(articles: Sequence[Article]) -> tuple[LexicalModel, Any]:
-    """A model of the articles, of a large archive of a sample evenly drawn, and the TF-IDF rows of all."""
+            return _lexical(model, _reused_rows(model, tfidf, articles, places), articles, scratch, refitted=False)
     step = -(-len(articles) // FITTED_ON) or 1
-    model, rows = fit_lexical([full_text(article) for article in articles[::step]])
-    if step > 1:
-        blocks = (articles[start : start + FITTED_ON] for start in range(0, len(articles), FITTED_ON))
-        rows = sparse.vstack([model.tfidf([full_text(each) for each in block]) for block in blocks]).tocsr()
-    return model, rows
+    model, rows = fit_lexical(Each(lambda row: full_text(articles[row]), range(0, len(articles), step)))
+    blocks = [rows] if step == 1 else (model.tfidf(_full_texts(articles[part])) for part in parts(len(articles)))
+    return _lexical(model, blocks, articles, scratch, refitted=True)
 
 
-def _headlines(model: LexicalModel, articles: Sequence[Article]) -> Any:
-    return model.tfidf([article.headline for article in articles])
+def _lexical(
+    model: LexicalModel, blocks: Iterable[Any], articles: Sequence[Article], scratch: Scratch, *, refitted: bool
+) -> Lexical:
+    headlines = (model.tfidf([each.headline for each in articles[part]]) for part in parts(len(articles)))
+    return Lexical(
+        model,
+        scratch.matrix("tfidf", blocks, len(model.terms)),
+        scratch.matrix("headlines", headlines, len(model.terms)),
+        refitted,
+    )
 
 
-def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, dict[str, int]] | None:
+def _full_texts(articles: Iterable[Article]) -> list[str]:
+    return [full_text(article) for article in articles]
+
+
+def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests] | None:
     manifest = read_manifest(previous)
     if manifest.models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
         return None
     model, tfidf = load_lexical(previous)
-    old = msgspec.json.decode((previous / "lexical.digests.json").read_bytes(), type=list[str])
-    return model, tfidf, {digest: row for row, digest in enumerate(old)}
+    return model, tfidf, read_digests(previous / DIGESTS)
 
 
 def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
@@ -101,32 +108,34 @@ def _load_rows(directory: Path, name: str, terms: int) -> Any:
 
 
 def _reused_rows(
-    model: LexicalModel,
-    tfidf: Any,
-    old_rows: dict[str, int],
-    articles: Sequence[Article],
-    digests: Sequence[str],
-    fresh: Sequence[int],
-) -> Any:
-    """TF-IDF rows in this build's order: unchanged texts keep theirs, new ones are transformed."""
-    combined = sparse.vstack([tfidf, model.tfidf([full_text(articles[row]) for row in fresh])]).tocsr()
-    place = {row: tfidf.shape[0] + at for at, row in enumerate(fresh)}
-    order = [place[row] if row in place else old_rows[digest] for row, digest in enumerate(digests)]
-    return combined[order].astype(np.float32)
+    model: LexicalModel, tfidf: Any, articles: Sequence[Article], places: npt.NDArray[np.int64]
+) -> Iterator[Any]:
+    """TF-IDF rows in this build's order: unchanged texts keep theirs, of `places`; those of -1 are transformed."""
+    for part in parts(len(articles)):
+        kept = places[part] >= 0
+        fresh = (articles[row] for row in (np.flatnonzero(~kept) + part.start).tolist())
+        combined = sparse.vstack([tfidf[places[part][kept]], model.tfidf(_full_texts(fresh))]).tocsr()
+        yield combined[np.where(kept, np.cumsum(kept) - 1, kept.sum() + np.cumsum(~kept) - 1)].astype(np.float32)
 
 
-def characteristic_terms(lexical: Lexical) -> tuple[npt.NDArray[np.uint32], list[str]]:
-    """Codes (n, 24) of the words with the highest TF-IDF in each article, padded, and the words in use."""
+def characteristic_terms(lexical: Lexical, scratch: Scratch) -> tuple[npt.NDArray[np.uint32], list[str]]:
+    """Codes (n, 24) of the words with the highest TF-IDF in each article, padded, and the words in use.
+
+    The codes are on disk, in `scratch`.
+    """
     tfidf, terms = lexical.tfidf, lexical.model.terms
     words = single_words(terms)
-    columns = np.full((tfidf.shape[0], TERMS), NO_ROW, np.uint32)
-    for row in range(tfidf.shape[0]):
+    found: npt.NDArray[np.uint32] = scratch.zeros("terms", (tfidf.shape[0], TERMS), np.uint32)
+    used = np.zeros(len(terms), bool)
+    for row in range(len(found)):
         best = characteristic_columns(tfidf, row, words)
-        columns[row, : len(best)] = best
-    used = np.unique(columns[columns != NO_ROW])
-    codes = np.searchsorted(used, columns).astype(np.uint32)
-    codes[columns == NO_ROW] = NO_ROW
-    return codes, [terms[column] for column in used]
+        found[row, : len(best)], found[row, len(best) :] = best, NO_ROW
+        used[best] = True
+    codes = np.cumsum(used) - 1
+    for part in parts(len(found)):
+        there = found[part] != NO_ROW
+        found[part][there] = codes[found[part][there]]
+    return found, [terms[column] for column in np.flatnonzero(used).tolist()]
 
 
 def characteristic_columns(tfidf: Any, row: int, words: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
@@ -143,10 +152,6 @@ def single_words(terms: Sequence[str]) -> npt.NDArray[np.bool_]:
     return np.array([" " not in term for term in terms], bool)
 
 
-def text_digest(article: Article) -> str:
-    return hashlib.blake2b(full_text(article).encode(), digest_size=16).hexdigest()
-
-
 def brief_articles(articles: Sequence[Article]) -> npt.NDArray[np.bool_]:
     """(n,) bool: which have too few words to be matched by words."""
-    return np.array([len(full_text(article).split()) < BRIEF_WORDS for article in articles], bool)
+    return np.array([is_brief(full_text(article)) for article in articles], bool)

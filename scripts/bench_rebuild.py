@@ -95,13 +95,15 @@ def _facts(report: BuildReport, store: Store) -> str:
     size = {path.name: path.stat().st_size for path in directory.iterdir()}
     models = msgspec.json.decode((directory / "manifest.json").read_bytes())["models"]
     apart = sum(each for name, each in size.items() if name not in texts) / max(report.articles, 1)
+    largest = sorted(size, key=lambda name: -size[name])[:8]
+    by_file = ", ".join(f"{name} {size[name] / max(report.articles, 1):,.0f}" for name in largest)
     carried = sum(path.stat().st_size for path in (store.root / "work").rglob("*.npy")) / max(report.articles, 1)
     most = [resource.getrusage(who).ru_maxrss / 1_024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return (
         f"lexical model {'fitted' if report.lexical_refitted else 'kept'}; recall@10 of the index "
         f"{models['recall_at_10']}, of the candidates {models['candidate_recall_at_10']}; an article {apart:,.0f} "
         f"bytes without texts, {carried:,.0f} for the next build; so far at most {most[0]:,.0f} MB, "
-        f"{most[1]:,.0f} a worker"
+        f"{most[1]:,.0f} a worker\n   bytes an article by file: {by_file}"
     )
 
 

@@ -20,7 +20,7 @@ GONE = Article(id="ferry", headline="Ferry breaks down", body="It did.", publish
 def gathered(folder: Path, *records: dict[str, Any], base: tuple[Article, ...] = (FERRY,)) -> Gathered:
     path = folder / "delta.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), "utf-8")
-    return gather(base, read_source(path))
+    return gather(folder, base, read_source(path))
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def gathered(folder: Path, *records: dict[str, Any], base: tuple[Article, ...] =
 )
 def test_a_withdrawal_wins_over_what_is_known_and_keeps_its_text(tmp_path: Path, record: dict[str, Any]) -> None:
     found = gathered(tmp_path, record)
-    assert (found.articles, found.rejections, found.outdated) == ([GONE], [], 0)
+    assert (list(found.articles), found.rejections, found.outdated) == ([GONE], [], 0)
 
 
 def test_a_withdrawal_of_an_unknown_article_is_counted_and_one_with_a_text_is_kept(tmp_path: Path) -> None:
     found = gathered(tmp_path, {"id": "bridge", "status": "withdrawn"})
-    assert (found.articles, found.not_found, found.rejections) == ([FERRY], 1, [])
+    assert (list(found.articles), found.not_found, found.rejections) == ([FERRY], 1, [])
     full = gathered(tmp_path, {"id": "bridge", "headline": "Bridge", "status": "withdrawn"}, base=())
-    assert full.articles == [Article(id="bridge", headline="Bridge", status="withdrawn")]
+    assert list(full.articles) == [Article(id="bridge", headline="Bridge", status="withdrawn")]
 
 
 def test_a_withdrawal_without_an_id_is_rejected(tmp_path: Path) -> None:
@@ -87,3 +87,8 @@ def test_what_nobody_has_published_is_skipped_and_counted_and_no_defect(tmp_path
     tally = Tally()
     assert list(read_source(path, tally)) == [Article(id="a", headline="H")]
     assert tally == Tally(html=0, unpublished=1)
+
+
+def test_a_withdrawal_that_comes_twice_replaces_what_the_first_one_said(tmp_path: Path) -> None:
+    withdrawn = {"id": "ferry", "status": "withdrawn"}
+    assert [gathered(tmp_path, *[withdrawn] * times).superseded for times in (1, 2)] == [0, 1]

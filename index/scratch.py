@@ -1,0 +1,77 @@
+"""Owns the folder of a build's arrays that need not fit in memory: files, mapped, there as long as the build runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+ROWS = 8_192  # articles whose texts and vectors are in memory at once: some 60 MB of texts, 300 of vectors
+MOST_32_BITS = 2**31 - 1
+
+Array = npt.NDArray[Any]
+
+
+class Scratch:
+    """Arrays in the files of a folder. What it gives may be used until the folder goes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def zeros(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """An array to be filled. Raises OSError where the disk has no room for it."""
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        if size == 0:
+            return np.zeros(shape, dtype)
+        with (self.folder / name).open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # a disk that is full says so, instead of SIGBUS
+        return np.asarray(np.memmap(self.folder / name, dtype, "r+", shape=shape))
+
+    def matrix(self, name: str, blocks: Iterable[Any], columns: int) -> sparse.csr_matrix:
+        """The CSR blocks, one below the other, as one of (n, columns) float32."""
+        lengths = [np.zeros(1, np.int64)]
+        data, indices = self.folder / f"{name}.data", self.folder / f"{name}.indices"
+        with data.open("wb") as values, indices.open("wb") as places:
+            for block in blocks:
+                values.write(np.ascontiguousarray(block.data, np.float32).data)
+                places.write(np.ascontiguousarray(block.indices, np.int32).data)
+                lengths.append(np.diff(block.indptr).astype(np.int64))
+        indptr = np.cumsum(np.concatenate(lengths))
+        found = _mapped(indices, np.int32)
+        if indptr[-1] <= MOST_32_BITS:
+            indptr = indptr.astype(np.int32)
+        else:  # scipy has both of one type, and would make a copy in memory
+            wide = self.zeros(f"{name}.wide", found.shape, np.int64)
+            for part in parts(len(found), 1 << 22):
+                wide[part] = found[part]
+            indices.unlink()
+            found = wide
+        return sparse.csr_matrix((_mapped(data, np.float32), found, indptr), shape=(len(indptr) - 1, columns))
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Scratch]:
+    """An empty folder, removed at the end; of a build that was killed the next one removes it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield Scratch(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def parts(n: int, size: int | None = None) -> Sequence[slice]:
+    """n rows in runs of `size`, by default `ROWS`."""
+    size = size or ROWS
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def _mapped(path: Path, dtype: npt.DTypeLike) -> Array:
+    return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)

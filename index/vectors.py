@@ -1,0 +1,81 @@
+"""Owns the vectors of an archive: embedded and joined with the lexical part so many articles at a time, on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from index.article import Article
+from index.cache import MANY_SMALL, VectorCache, cached_embed
+from index.clean import head_text, passages
+from index.embed import Embedder
+from index.embed.hybrid import dense_rows, hybrid_rows
+from index.engine import Engine
+from index.gather import Progress
+from index.scratch import Scratch, parts
+from index.words import Lexical
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Vectors(NamedTuple):
+    """`hybrid` (n, d + c) float16 unit rows, on disk. `background`: the mean cosine of all pairs of dense rows.
+
+    `embedded`: texts that were embedded now; `left_out`: passages of huge bodies that were not.
+    """
+
+    hybrid: npt.NDArray[np.float16]
+    background: float
+    embedded: int
+    left_out: int
+
+
+def archive_vectors(
+    articles: Sequence[Article],
+    lexical: Lexical,
+    cache: VectorCache,
+    embedder: Embedder,
+    engine: Engine,
+    scratch: Scratch,
+    progress: Progress,
+) -> Vectors:
+    """The vectors of the articles; what the cache lacks is embedded. `progress` hears of articles.
+
+    Raises `BadVectors`, OSError.
+    """
+    if cache.small_shards > MANY_SMALL:
+        cache.compact()
+    n = len(articles)
+    found = scratch.zeros("vectors", (n, embedder.dimension + lexical.model.dimension), np.float16)
+    total, embedded, left_out = np.zeros((1, embedder.dimension)), 0, 0
+    progress("embed", 0, n)
+    for part in parts(n):
+
+        def heard(done: int, texts: int, part: slice = part) -> None:
+            progress("embed", part.start + (part.stop - part.start) * done // max(texts, 1), n)
+
+        texts, owners, more = _texts(articles[part])
+        rows, new = cached_embed(cache, embedder, texts, heard, engine=engine)
+        heads = part.stop - part.start
+        dense = dense_rows(rows[:heads], rows[heads:], owners)
+        found[part] = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf[part]))
+        total = np.vstack([total, dense]).sum(axis=0, keepdims=True)
+        embedded, left_out = embedded + new, left_out + more
+        progress("embed", part.stop, n)
+    background = float(np.square(total / n).sum()) if n else 0.0
+    return Vectors(found, background, embedded, left_out)
+
+
+def _texts(articles: Sequence[Article]) -> tuple[list[str], npt.NDArray[np.int64], int]:
+    """The heads of the articles and then their passages; which article each passage is of; how many were left out."""
+    heads, bodies, owners, left_out = [], list[str](), list[int](), 0
+    for row, article in enumerate(articles):
+        found, beyond = passages(article)
+        heads.append(head_text(article))
+        bodies.extend(found)
+        owners.extend([row] * len(found))
+        left_out += beyond
+    return heads + bodies, np.array(owners, np.int64), left_out

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import msgspec
+
 from index.article import InvalidArticle, article_id
 from index.build import NothingToBuildOnto, Refused, rebuild
 from index.cache import VectorCache
@@ -102,7 +104,7 @@ def erase_from_backups(identifier: str, backups: Path, store: Store, live: str, 
             doomed = backup.with_name(f".{backup.name}.partial")  # killed half-way, it is no backup any more
             backup.rename(doomed)
             shutil.rmtree(doomed)
-            print(f"deleted backup {backup}, which knew of it")
+            print(f"deleted backup {backup}, which knew of it or could not be read")
 
 
 def knows(backup: Path, identifier: str) -> bool:
@@ -111,6 +113,13 @@ def knows(backup: Path, identifier: str) -> bool:
         return True
     if not (backup / LIVE).exists():
         return False
+    try:
+        return _live_knows(backup, identifier)
+    except (LiveStoreUnavailable, OutdatedLiveStore, ArithmeticError, LookupError, ValueError, msgspec.MsgspecError):
+        return True  # damaged: what is said in it cannot be told
+
+
+def _live_knows(backup: Path, identifier: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{shutil.copy(backup / LIVE, folder)}"
         migrate(url)

@@ -2,9 +2,10 @@
 
     python scripts/load_vectors.py --store DIR --engine postgresql://USER:PASSWORD@HOST/DATABASE
 
-Loads what each channel serves, keeps what was loaded of the other snapshots in the store, and drops the rest. Killed,
-it goes on where it ended. Until a new snapshot is loaded the search process is away for it, declared: to leave no
-gap, rebuild to another channel, load, then let snapshots.py activate it.
+Loads what each channel serves, keeps what was loaded of the other snapshots in the store, and drops the rest, except
+what other stores have loaded into the same database. Killed, it goes on where it ended. Until a new snapshot is
+loaded the search process is away for it, declared: to leave no gap, rebuild to another channel, load, then let
+snapshots.py activate it.
 Exit codes: 0 loaded, 1 a snapshot is damaged, 2 usage, 74 the database cannot be used, 75 another one is loading.
 """
 
@@ -14,6 +15,7 @@ import argparse
 import os
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -21,7 +23,10 @@ from rebuild_index import Bars
 
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
-from service.vector_tables import TablesLocked, drop_others, load, writing
+from service.vector_engine import engine_url, told
+from service.vector_tables import TablesLocked, claim, drop_others, load, writing
+
+STORE_ID = "store.id"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     bars = Bars(quiet=options.quiet)
     try:
-        with psycopg.connect(options.engine, autocommit=True, connect_timeout=10) as connection:
+        url = engine_url(options.engine)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             load_store(connection, Store(options.store), options.memory_mb, bars)
     except DamagedSnapshot as error:
         print(f"damaged: {error}", file=sys.stderr)
@@ -38,13 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except psycopg.ProgrammingError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error, url)}", file=sys.stderr)
         return 2
     except TablesLocked as error:
         print(f"error: {error}", file=sys.stderr)
         return os.EX_TEMPFAIL
     except (psycopg.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error, url)}", file=sys.stderr)
         return os.EX_IOERR
     finally:
         bars.close()
@@ -54,16 +64,28 @@ def main(arguments: list[str] | None = None) -> int:
 def load_store(connection: psycopg.Connection, store: Store, memory_mb: int, bars: Bars) -> None:
     """Do all of it. Raises `DamagedSnapshot`, `UnknownSnapshot`, `TablesLocked`, psycopg.Error."""
     served = {store.active_id(channel) for channel in store.channel_names()} - {None}
+    store_id = id_of(store)
     with writing(connection):
+        claim(connection, store_id, store.snapshot_ids())
         for snapshot_id in sorted(map(str, served), reverse=True):  # the newest is wanted first
             started = time.monotonic()
             snapshot = Snapshot.open(store.directory(snapshot_id))
-            loaded = load(connection, snapshot, memory_mb, bars)
+            loaded = load(connection, snapshot, memory_mb, bars, store_id)
             bars.close()
             print(f"{snapshot_id}: {snapshot.rows:,} vectors "
                   + (f"loaded in {time.monotonic() - started:.1f} s" if loaded else "are there"))  # fmt: skip
-        for snapshot_id in drop_others(connection, store.snapshot_ids()):
+        for snapshot_id in drop_others(connection, store_id, store.snapshot_ids()):
             print(f"{snapshot_id}: dropped, it is not in the store any more")
+
+
+def id_of(store: Store) -> str:
+    """What this store is called in the database, where others may load, too: a file in it, made when first needed."""
+    path = store.root / STORE_ID
+    if not path.exists():
+        made = store.root / f".{STORE_ID}.{os.getpid()}"
+        made.write_text(f"{uuid.uuid4()}\n")
+        made.replace(path)
+    return path.read_text().strip()
 
 
 def _parser() -> argparse.ArgumentParser:

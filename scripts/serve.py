@@ -37,6 +37,7 @@ from service.operations.sharing import SUPERVISOR, begin_anew, shared
 from service.policy import BadPolicies, read_policies
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+WEB_THREADS = 12  # of a worker; counted in service/api/turns.py, which loads the web's modules: not wanted here
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
@@ -203,16 +204,19 @@ def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
     """One granian server with one worker; all listen on the same port, and the kernel shares them out.
 
     Why not one granian with several workers: it gives up, with all of them, when one dies twice in
-    5.5 s. Why granian, and two threads: `scripts/bench_server.py`, and the README's figures.
+    5.5 s. Why granian, and two threads of work: `scripts/bench_server.py`, and the README's figures.
     """
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--log-level", "warning"]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--log-level", "error"]
     command += ["--host", settings.host, "--port", str(settings.port), "--http", "1", "--no-ws"]
-    # Two threads: a request that waits for the search process must not hold up the lookups behind it.
-    command += ["--blocking-threads", "2", "--workers-kill-timeout", str(GRACE_SECONDS - 1)]
+    # Two of them work at once: a request that waits for the search process must not hold up the lookups behind it.
+    # The others wait for bodies (service/api/turns.py).
+    command += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", str(GRACE_SECONDS - 1)]
     # Granian's backpressure counts open connections, idle ones too: a low number shuts readers out.
     command += ["--backlog", "2048", "--backpressure", "1024", "service.wsgi:app"]
     # A worker answers from tables: pools of BLAS threads would cost it memory and gain nothing.
-    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RELATED_WORKER": str(number)}
+    # And each of its threads would keep what a large body took.
+    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    environment["RELATED_WORKER"] = str(number)
     return Child(f"web {number}", command, 1, 2, measures, environment)
 
 

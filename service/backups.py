@@ -1,7 +1,8 @@
 """Owns backups of an installation: snapshots and channels, the live store as a SQLite file, and the event log.
 
 DIR/<time>/snapshots/, channels/   as in the store; a snapshot that an earlier backup holds is hard links to it
-DIR/<time>/live.db, events/        all rows of the live store, whatever its database; segments and the tokens' secret
+DIR/<time>/live.db, events/        all rows of the live store, whatever its database; segments, the tokens' secret,
+                                   and which sessions of the console were ended
 DIR/<time>/backup.json, .sha256    what must be there, and the digest of that
 DIR/.<time>.partial/               one being made, or left by a crash: the next one removes it
 """
@@ -25,6 +26,7 @@ from service.live.copying import copy_live_store
 from service.live.migrate import migrate
 
 LIVE, EVENTS, SECRET, CONTENTS, DIGEST = "live.db", "events", "token.secret", "backup.json", "backup.sha256"
+SIGNED_OUT = "signed-out"
 
 
 class DamagedBackup(Exception):
@@ -128,10 +130,18 @@ def _copy_snapshot(snapshot_id: str, source: Store, target: Store, earlier: list
     """A copy, or links to an earlier backup's copy that is still whole. Raises `DamagedSnapshot`."""
     held = next((each for each in earlier if each.directory(snapshot_id).is_dir()), None)
     if held is not None and _is_whole(held.directory(snapshot_id)):
-        shutil.copytree(held.directory(snapshot_id), target.directory(snapshot_id), copy_function=os.link)
+        shutil.copytree(held.directory(snapshot_id), target.directory(snapshot_id), copy_function=_link_or_copy)
     else:
         shutil.copytree(source.directory(snapshot_id), target.directory(snapshot_id))
         verify_all(target.directory(snapshot_id))
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """A link costs no room; not all file systems have them, nor as many of one file as there are backups."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _is_whole(directory: Path) -> bool:
@@ -152,6 +162,10 @@ def _copy_events(source: Path, target: Path) -> None:
                 shutil.copy2(path, target / path.name)
         except FileNotFoundError:  # removed by events.py, or no list was ever logged
             continue
+    if (source / SIGNED_OUT).is_dir():
+        (target / SIGNED_OUT).mkdir(exist_ok=True)
+        for path in (source / SIGNED_OUT).iterdir():  # empty files, whose names tell
+            (target / SIGNED_OUT / path.name).touch()
     _make_durable(target)
 
 

@@ -146,16 +146,19 @@ def _keep_doing(
     action: Callable[[], None], seconds: float, name: str, failed: Callable[[str, Exception], None]
 ) -> None:
     """Until nobody holds the catalogue any more whose methods these are: its files are closed then."""
-    doing, failing = WeakMethod(action), WeakMethod(failed)
+    doing, failing, last = WeakMethod(action), WeakMethod(failed), ""
 
     def once() -> bool:
+        nonlocal last
         act, fail = doing(), failing()
         if act is None or fail is None:
             return False
         try:
             act()
+            last = ""
         except Exception as error:  # the one broad except: whatever a reload meets, the old state serves
-            log.exception("%s failed", act.__name__)
+            if last != (last := repr(error)):  # it comes again with every look until it is over
+                log.exception("%s failed", act.__name__)
             fail(act.__name__, error)
         return True
 

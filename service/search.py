@@ -47,11 +47,15 @@ log = logging.getLogger(__name__)
 
 HELD = 2  # snapshots of each channel held open: the live one and the one that workers may still be leaving
 COMPARE_SECONDS = 0.1
+OPENING_SECONDS = 2.0  # a question waits no longer while another one opens its snapshot: an engine may hang
 NICENESS = 15  # web workers on the same cores go first: a burst of articles must not slow lookups
 
 
 class Searchers:
-    """The searchers of the snapshots asked for lately; opens a missing one once, keeps the newest two a channel."""
+    """The searchers of the snapshots asked for lately; opens a missing one once, keeps the newest two a channel.
+
+    Opening asks an engine, which may hang for seconds: meanwhile what is open goes on.
+    """
 
     def __init__(
         self, store: Store, embedder: Embedder, channels: int = 1, vector_search: VectorSearchOf | None = None
@@ -60,7 +64,8 @@ class Searchers:
         self._held = HELD * channels
         self._store = store
         self._embedder = embedder
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # for what takes no time
+        self._opening: dict[str, threading.Lock] = {}
         self._open: dict[str, Searcher] = {}
         self._arrivals: dict[str, Arrivals] = {}
 
@@ -76,12 +81,26 @@ class Searchers:
         if found is not None:
             return found
         with self._lock:
-            if snapshot_id not in self._open:
-                searcher = Searcher(Snapshot.open(self._store.directory(snapshot_id)), self._vector_search)
-                kept = list(self._open.items())[-(self._held - 1) :]
-                self._open = {**dict(kept), snapshot_id: searcher}
-                self._arrivals = {name: held for name, held in self._arrivals.items() if name in self._open}
-            return self._open[snapshot_id]
+            opening = self._opening.setdefault(snapshot_id, threading.Lock())
+        if not opening.acquire(timeout=OPENING_SECONDS):
+            raise VectorSearchUnavailable(f"snapshot {snapshot_id} is only being opened")
+        try:
+            found = self._open.get(snapshot_id)  # another thread may have opened it meanwhile
+            return found or self._opened(snapshot_id)
+        finally:
+            opening.release()
+
+    def _opened(self, snapshot_id: str) -> Searcher:
+        searcher = Searcher(Snapshot.open(self._store.directory(snapshot_id)), self._vector_search)
+        self._hold(searcher)
+        return searcher
+
+    def _hold(self, searcher: Searcher) -> None:
+        with self._lock:
+            kept = list(self._open.items())[-(self._held - 1) :]
+            self._open = {**dict(kept), searcher.snapshot.id: searcher}
+            self._arrivals = {name: held for name, held in self._arrivals.items() if name in self._open}
+            self._opening = {name: lock for name, lock in self._opening.items() if lock.locked()}
 
     def arrivals(self, snapshot_id: str) -> Arrivals:
         """The live segment of a snapshot, which also answers drafts. Raises `ModelMismatch` and as `of`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,28 +47,28 @@ class VectorEngine:
 
     def __init__(self, url: str, exact_rows: int = EXACT_ROWS) -> None:
         """Raises ValueError, without the password, for a URL that cannot be read."""
-        try:
-            conninfo_to_dict(url)
-        except psycopg.ProgrammingError:
-            raise ValueError("the URL of a vector engine is postgresql://USER:PASSWORD@HOST/DATABASE") from None
         self.exact_rows = exact_rows
-        self._url = url
+        self._url = engine_url(url)
         self._idle: deque[psycopg.Connection[Any]] = deque()
 
     def __call__(self, snapshot: Snapshot) -> VectorTable:
         """The search of a snapshot. Raises `VectorSearchUnavailable`, also where the snapshot is not loaded."""
+        return VectorTable(self, snapshot.id, snapshot.manifest.files[VECTORS].sha256)
+
+    def held(self, snapshot_id: str, digest: str) -> Held:
+        """The table of a snapshot whose vectors have this digest. Raises `VectorSearchUnavailable`."""
         try:
             with self.connection() as connection:
-                found = held(connection, snapshot.id)
+                found = held(connection, snapshot_id)
         except VectorSearchUnavailable as error:
-            if not isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+            if not _lacks_a_table(error):
                 raise
             found = None  # nothing was ever loaded
-        if found is None or not found.ready or found.digest != snapshot.manifest.files[VECTORS].sha256:
+        if found is None or not found.ready or found.digest != digest:
             raise VectorSearchUnavailable(
-                f"the vectors of {snapshot.id} are not in the engine: run scripts/load_vectors.py"
+                f"the vectors of {snapshot_id} are not in the engine: run scripts/load_vectors.py"
             )
-        return VectorTable(self, found)
+        return found
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
@@ -83,8 +82,7 @@ class VectorEngine:
                 raise
         except (psycopg.Error, OSError) as error:
             self.close()  # after a restart of the server they are of no use either
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise VectorSearchUnavailable(f"the vector engine cannot be used: {lines[0]}") from error
+            raise VectorSearchUnavailable(f"the vector engine cannot be used: {told(error, self._url)}") from error
         self._idle.append(connection)
 
     def _take(self) -> psycopg.Connection[Any] | None:
@@ -107,14 +105,27 @@ class VectorEngine:
 class VectorTable:
     """The vectors of one snapshot in the engine; an `index.vector_search.VectorSearch`."""
 
-    def __init__(self, engine: VectorEngine, found: Held) -> None:
+    def __init__(self, engine: VectorEngine, snapshot_id: str, digest: str) -> None:
+        """Raises `VectorSearchUnavailable`."""
         self._engine = engine
-        self._held = found
+        self._snapshot = snapshot_id, digest
+        self._held = engine.held(*self._snapshot)
 
     def search(
         self, queries: FloatArray, k: int, allowed: npt.NDArray[np.bool_] | None = None
     ) -> tuple[Rows, FloatArray]:
         """See `VectorSearch.search`."""
+        try:
+            return self._searched(queries, k, allowed)
+        except VectorSearchUnavailable as error:
+            if not _lacks_a_table(error):
+                raise
+        self._held = self._engine.held(*self._snapshot)  # dropped and loaded again, under another name
+        return self._searched(queries, k, allowed)
+
+    def _searched(
+        self, queries: FloatArray, k: int, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Rows, FloatArray]:
         n = self._held.rows
         k = min(k, n)
         rows, cosines = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
@@ -140,30 +151,44 @@ class VectorTable:
         few = among <= self._engine.exact_rows or k * self._held.rows > among * MOST_SCANNED
         if not few:
             bits = None if allowed is None else np.packbits(allowed, bitorder="little").tobytes()
-            statement = self._by_graph if bits is None else self._by_graph_within
+            within = "" if bits is None else "WHERE get_bit(%(bits)b, row) = 1"
+            statement = self._statement(_BY_GRAPH, within)
             found = connection.execute(statement, {"query": query, "k": k, "bits": bits}).fetchall()
             if len(found) == k:
                 return sorted(found, key=lambda each: (-each[1], each[0]))
         if allowed is None or among == self._held.rows:
-            return connection.execute(self._one_by_one, {"query": query, "k": k}).fetchall()
+            return connection.execute(self._statement(_ONE_BY_ONE), {"query": query, "k": k}).fetchall()
+        statement = self._statement(_ONE_BY_ONE, "WHERE row = ANY(%(rows)b::int[])")
         listed = np.flatnonzero(allowed).tolist()
-        return connection.execute(self._one_by_one_within, {"query": query, "k": k, "rows": listed}).fetchall()
-
-    @cached_property
-    def _by_graph(self) -> Composed:
-        return self._statement(_BY_GRAPH)
-
-    @cached_property
-    def _by_graph_within(self) -> Composed:
-        return self._statement(_BY_GRAPH, "WHERE get_bit(%(bits)b, row) = 1")
-
-    @cached_property
-    def _one_by_one(self) -> Composed:
-        return self._statement(_ONE_BY_ONE)
-
-    @cached_property
-    def _one_by_one_within(self) -> Composed:
-        return self._statement(_ONE_BY_ONE, "WHERE row = ANY(%(rows)b::int[])")
+        return connection.execute(statement, {"query": query, "k": k, "rows": listed}).fetchall()
 
     def _statement(self, template: str, where: str = "") -> Composed:
         return SQL(template).format(table=self._held.table, where=SQL(where))
+
+
+def engine_url(url: str) -> str:
+    """The URL, if it is one. Raises ValueError, without the password, for what cannot be read or is not what it says.
+
+    A password whose @ or / is not escaped lends its end to the host, the port or the database, and errors name those.
+    """
+    wanted = "the URL of a vector engine is postgresql://USER:PASSWORD@HOST/DATABASE; a password's @ : / ? # % are "
+    wanted += "written %40 %3A %2F %3F %23 %25"
+    try:
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError:
+        raise ValueError(wanted) from None
+    ports = parts.get("port", "").replace(",", "")
+    if any("@" in parts.get(name, "") for name in ("host", "port", "dbname")) or not (ports.isdecimal() or not ports):
+        raise ValueError(wanted)
+    return url
+
+
+def told(error: Exception, url: str) -> str:
+    """What the database said, in one line, without the password of the URL."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    password = str(conninfo_to_dict(url).get("password") or "")
+    return lines[0].replace(password, "***") if password else lines[0]
+
+
+def _lacks_a_table(error: VectorSearchUnavailable) -> bool:
+    return isinstance(error.__cause__, psycopg.errors.UndefinedTable)

@@ -27,8 +27,10 @@ CREATE TABLE IF NOT EXISTS nearest_snapshots (
     rows bigint NOT NULL,
     dimension int NOT NULL,
     loaded bigint NOT NULL DEFAULT 0,
-    ready boolean NOT NULL DEFAULT false
+    ready boolean NOT NULL DEFAULT false,
+    stores text[] NOT NULL DEFAULT '{}'
 )"""
+_STORES = "ALTER TABLE nearest_snapshots ADD COLUMN IF NOT EXISTS stores text[] NOT NULL DEFAULT '{}'"  # older code's
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_END = b"\xff\xff"
 
@@ -75,16 +77,18 @@ def writing(connection: Connection) -> Iterator[None]:
     try:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         connection.execute(_REGISTER)
+        connection.execute(_STORES)
         yield
     finally:
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
 
-def load(connection: Connection, snapshot: Snapshot, memory_mb: int, progress: Progress) -> bool:
+def load(connection: Connection, snapshot: Snapshot, memory_mb: int, progress: Progress, store_id: str = "") -> bool:
     """Load and index the vectors of a snapshot, from where an earlier try ended; False when that is done already.
 
     While `writing`. `memory_mb`: of PostgreSQL, to build the graph in; it is slow where that does not hold it.
+    `store_id`: of the store that holds it, for `drop_others`.
     Raises `DamagedSnapshot`, psycopg.Error.
     """
     entry = snapshot.manifest.files[VECTORS]
@@ -96,6 +100,8 @@ def load(connection: Connection, snapshot: Snapshot, memory_mb: int, progress: P
         return False
     verify_file(snapshot.directory, VECTORS, entry)
     found = found or _begin(connection, snapshot, entry.sha256)
+    if store_id:
+        claim(connection, store_id, [snapshot.id])  # before hours of work that another store must not undo
     for start in range(found.loaded, found.rows, BLOCK):
         progress("load", start, found.rows)
         _load_block(connection, found, snapshot, start)
@@ -113,10 +119,23 @@ def drop(connection: Connection, snapshot_id: str) -> None:
             connection.execute("DELETE FROM nearest_snapshots WHERE snapshot_id = %s", (snapshot_id,))
 
 
-def drop_others(connection: Connection, kept: Collection[str]) -> list[str]:
-    """Drop the tables of all snapshots but these; returns whose went. While `writing`."""
-    rows = connection.execute("SELECT snapshot_id FROM nearest_snapshots ORDER BY snapshot_id").fetchall()
-    gone = [name for (name,) in rows if name not in kept]
+def claim(connection: Connection, store_id: str, kept: Collection[str]) -> None:
+    """Have it said of tables, where they are begun, that a store holds their snapshots. While `writing`."""
+    connection.execute(
+        "UPDATE nearest_snapshots SET stores = stores || %(store)s::text"
+        " WHERE snapshot_id = ANY(%(kept)s) AND NOT %(store)s = ANY(stores)",
+        {"store": store_id, "kept": list(kept)},
+    )
+
+
+def drop_others(connection: Connection, store_id: str, kept: Collection[str]) -> list[str]:
+    """Drop the tables of all snapshots but these that no other store holds; returns whose went. While `writing`."""
+    connection.execute(
+        "UPDATE nearest_snapshots SET stores = array_remove(stores, %s) WHERE NOT snapshot_id = ANY(%s)",
+        (store_id, list(kept)),
+    )
+    query = "SELECT snapshot_id FROM nearest_snapshots WHERE stores = '{}' AND NOT snapshot_id = ANY(%s) ORDER BY 1"
+    gone = [name for (name,) in connection.execute(query, (list(kept),)).fetchall()]
     for name in gone:
         drop(connection, name)
     return gone

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from flask import request
 
 from service.api.problems import ProblemFound
+from service.api.turns import tell_of_key
 from service.keys import BadCredentials, CurrentKeys, Key, Scope, presented_key
 
 
@@ -52,4 +53,5 @@ class Access:
             raise ProblemFound(401, "invalid_key", "The API key is not known here, or has expired.")
         if scope not in key.scopes:
             raise ProblemFound(403, "scope_missing", f"The key {key.name!r} lacks the scope {scope!r}.")
+        tell_of_key(request.environ)
         return key

@@ -149,6 +149,7 @@ _MEANINGS = {
     401: "No API key, or one that is not known",
     403: "The key may not do this",
     404: "No such article for readers",
+    408: "The body did not come",
     409: "Cannot be done, or was done before",
     410: "The article was withdrawn",
     412: "The article is not in the version of If-Match",
@@ -262,7 +263,7 @@ def _responses(operation: Operation) -> Mapping[int, str]:
     if "{" in operation.path:
         follows.append(404)
     if operation.body:
-        follows += [413, 422]
+        follows += [408, 413, 422]
     if operation.scope is not None or _is_read(operation):
         follows += [401, 403]
     error = "Problem" if 200 not in operation.responses or operation.responses[200] else ""

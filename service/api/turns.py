@@ -1,57 +1,155 @@
-"""Owns that slow bodies hold up nobody who asks for a list: one thread of a worker waits for one at a time.
+"""Owns that slow bodies hold up nobody else: whoever waits for one does it in a thread that is kept for waiting.
 
-A worker has two threads (scripts/serve.py). Two bodies that are begun and never sent would take both; with turns, the
-second is refused, and the other thread goes on answering. A body that has come takes its turn in microseconds.
+A worker has two threads' worth of work (scripts/serve.py tells why) and more threads than that: a request gives its
+place among the two back while it waits for its body. So many may wait at once: a few for holders of a key, whom
+strangers cannot shut out, more for everybody, and of these only some from one address. On a connection from which
+nothing has come for `SILENT_SECONDS` the body is given up: 408. A body that has come takes its turn in microseconds.
+
+What it does not stop: somebody with several addresses who sends a byte every few seconds takes the turns of everybody
+(events, sign-ins, webhooks, batches), not those of keys, and no list waits. A proxy that buffers bodies stops it.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from service.api.problems import ProblemFound
+from service.api.silence import Silence
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
-WAIT_SECONDS = 0.005
+WORKING = 2
+WITH_KEY, OF_ALL, OF_ONE_ADDRESS = 2, 6, 3
+THREADS = WORKING + WITH_KEY + OF_ALL + 2  # two more, who are told that the turns are taken
+WAIT_SECONDS = 0.005  # for a turn; a body that has come ends one in microseconds
+WAIT_WITH_KEY_SECONDS = 0.2  # articles of a megabyte take longer, and who sends them is known
+SILENT_SECONDS = 10.0
 RETRY_SECONDS = 1
 
 
 class InTurn:
-    """A WSGI application that reads its bodies in turn."""
+    """A WSGI application of which so many requests are at work at once, and which reads bodies in turn."""
 
-    def __init__(self, application: WSGIApplication) -> None:
+    def __init__(self, application: WSGIApplication, silent_seconds: float = SILENT_SECONDS) -> None:
         self._application = application
-        self._turn = threading.Lock()
+        self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore that costs a tenth of threading's
+        for _ in range(WORKING):
+            self._places.put(None)
+        self._turns = _Turns()
+        self._silence = Silence(silent_seconds)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does."""
-        environ["wsgi.input"] = _Body(environ["wsgi.input"], self._turn)
-        return self._application(environ, start_response)
+        environ["wsgi.input"] = body = _Body(environ, self._places, self._turns, self._silence)
+        self._places.get()
+        try:
+            return self._application(environ, start_response)
+        finally:
+            body.end()  # where it was not read to its end
+            self._places.put(None)
+
+
+class _Turns:
+    """Who waits for a body now."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._waiting: Counter[str] = Counter()  # by address; those with a key together, under ""
+        self._strangers = 0
+
+    def take(self, address: str) -> bool:
+        """Take a turn, if there is one soon. `address`: "" for who has a key."""
+        with self._free:
+            if not self._free.wait_for(
+                lambda: self._is_free(address), WAIT_SECONDS if address else WAIT_WITH_KEY_SECONDS
+            ):
+                return False
+            self._waiting[address] += 1
+            self._strangers += bool(address)
+            return True
+
+    def give_back(self, address: str) -> None:
+        """End it."""
+        with self._free:
+            self._waiting[address] -= 1
+            self._strangers -= bool(address)
+            if not self._waiting[address]:
+                del self._waiting[address]
+            self._free.notify_all()
+
+    def _is_free(self, address: str) -> bool:
+        if not address:
+            return self._waiting[address] < WITH_KEY
+        return self._waiting[address] < OF_ONE_ADDRESS and self._strangers < OF_ALL
 
 
 class _Body:
-    """A body whose reader may have to wait for it: `read` and `readline` take a turn, or raise `ProblemFound` 503."""
+    """A body whose reader may have to wait: the first `read` or `readline` takes a turn, its end gives it back.
 
-    def __init__(self, stream: InputStream, turn: threading.Lock) -> None:
-        self._stream = stream
-        self._turn = turn
+    Meanwhile the request has no place among those at work; with a body that it waits for, few others are in memory.
+    """
+
+    def __init__(self, environ: WSGIEnvironment, places: SimpleQueue[None], turns: _Turns, silence: Silence) -> None:
+        """Does not hold the environ, which holds this: a circle would keep bodies in memory."""
+        self.has_key = False
+        self._stream: InputStream = environ["wsgi.input"]
+        self._address = environ.get("REMOTE_ADDR") or "-"
+        self._port = int(environ.get("SERVER_PORT") or 0)
+        self._places = places
+        self._turns = turns
+        self._silence = silence
+        self._turn: str | None = None
+        self._left = int(environ.get("CONTENT_LENGTH") or -1)
 
     def read(self, size: int = -1) -> bytes:
-        """As a stream does."""
+        """As a stream does. Raises `ProblemFound` 503 where too many wait, 408 where nothing comes any more."""
         return self._taken(self._stream.read, size)
 
     def readline(self, size: int = -1) -> bytes:
-        """As a stream does."""
+        """As a stream does, and as `read`."""
         return self._taken(self._stream.readline, size)
 
+    def end(self) -> None:
+        """Be at work again."""
+        if self._turn is not None:
+            self._places.get()
+            self._turns.give_back(self._turn)
+            self._turn = None
+
     def _taken(self, read: Callable[[int], bytes], size: int) -> bytes:
-        if not self._turn.acquire(timeout=WAIT_SECONDS):
-            detail = "Another body is only arriving: send this one again in a moment."
+        self._begin("" if self.has_key else _network(self._address))
+        with self._silence.ends(self._address, self._port) as waiting:
+            found = read(size)
+        self._left -= len(found)
+        if len(found) < size or size < 0 or self._left == 0:
+            self.end()
+        if waiting.ended and len(found) < size:
+            raise ProblemFound(408, "body_timeout", "The rest of the body did not come in time.")
+        return found
+
+    def _begin(self, turn: str) -> None:
+        if self._turn is not None:
+            return
+        self._places.put(None)
+        if not self._turns.take(turn):
+            self._places.get()
+            detail = "Other bodies are only arriving: send this one again in a moment."
             raise ProblemFound(503, "busy", detail, RETRY_SECONDS)
-        try:
-            return read(size)
-        finally:
-            self._turn.release()
+        self._turn = turn
+
+
+def tell_of_key(environ: WSGIEnvironment) -> None:
+    """Say that the request's key or session was found good."""
+    body = environ.get("wsgi.input")
+    if isinstance(body, _Body):
+        body.has_key = True
+
+
+def _network(address: str) -> str:
+    """Of IPv6 the half that one subscriber has to himself."""
+    return ":".join(address.split(":")[:4])

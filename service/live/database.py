@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from service.live.errors import LiveStoreUnavailable, OutdatedLiveStore
 from service.live.schema import REVISION, alembic_version, installation
 from service.live.sqlite import sqlite_engines
+from service.live.sqlite_file import SqliteFile
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Database:
         self._lock = threading.Lock()
         self._engines: Engines = {}
         self._checked = False
+        self._file = SqliteFile(Path(str(self.url.database))) if self.url.get_backend_name() == "sqlite" else None
 
     @contextmanager
     def poll(self) -> Iterator[Connection]:
@@ -72,15 +74,22 @@ class Database:
     def close(self) -> None:
         """End the connections; the next use makes new ones."""
         with self._lock:
-            if self._engines:
-                self._engines["poll"].dispose()  # one pool behind all three
-            self._engines = {}
+            self._forget_engines()
+
+    def _forget_engines(self) -> None:
+        if self._engines:
+            self._engines["poll"].dispose()  # one pool behind all three
+        self._engines, self._checked = {}, False
 
     def _engine(self, purpose: Purpose) -> Engine:
         with self._lock:
+            if self._file is not None and self._file.was_replaced():
+                self._forget_engines()
             if not self._engines:
                 self._engines = _engines(self.url)
             engines = self._engines
+        if self._file is not None:
+            self._file.check(purpose == "poll")
         if not self._checked:
             _check_schema(engines["poll"], self.url)
             self._checked = True

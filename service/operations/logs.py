@@ -8,7 +8,7 @@ import threading
 from types import TracebackType
 from typing import Any, Literal
 
-from service.operations.lines import STDERR, as_json, moment, printable, write_lines
+from service.operations.lines import STDERR, HeldLines, as_json, moment, printable, write_lines
 from service.operations.noting import request_id
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -59,19 +59,28 @@ class TextLines(logging.Formatter):
 
 
 class LineHandler(logging.Handler):
-    """Writes each record in one go, so that the lines of several processes do not mix."""
+    """Writes each record in one go, so that the lines of several processes do not mix; `held`: see `HeldLines`."""
+
+    def __init__(self, held: bool, descriptor: int = STDERR) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._held: HeldLines[str] | None = HeldLines(str, descriptor) if held else None
 
     def emit(self, record: logging.LogRecord) -> None:
         """A record that cannot be formatted is dropped as `logging` drops it."""
         try:
-            write_lines([self.format(record)], STDERR)
+            line = self.format(record)
+            if self._held is None:
+                write_lines([line], self._descriptor)
+            else:
+                self._held.put(line)
         except Exception:  # a mistake in a log call must cost no request: logging's own rule
             self.handleError(record)
 
 
 def configure(level: Level, form: Format, process: str) -> None:
-    """Have all loggers of this process write lines to stderr."""
-    handler = LineHandler()
+    """Have all loggers of this process write lines to stderr, and never wait for whoever reads them."""
+    handler = LineHandler(held=True)
     handler.setFormatter(TextLines(process) if is_text(form) else JsonLines(process))
     root = logging.getLogger()
     root.handlers[:] = [handler]

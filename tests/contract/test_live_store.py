@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -743,3 +744,57 @@ def test_a_sqlite_store_survives_power_cuts_and_lets_readers_by(tmp_path: Path) 
                     ("synchronous", "secure_delete", "busy_timeout")]  # fmt: skip
     assert settings == [2, 1, 5_000]
     where.close()
+
+
+def overwritten(file: Path) -> None:
+    file.write_bytes(b"not a database " * 1_000)
+
+
+def overwritten_in_the_middle(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        opened.write(b"\x55" * 8_192)
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("damage", [overwritten, overwritten_in_the_middle, cut, Path.unlink])
+def test_a_sqlite_file_that_was_damaged_under_open_connections_is_told_and_takes_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    monkeypatch.setattr("service.live.sqlite_file.CHECK_SECONDS", 0)
+    file = tmp_path / "live.db"
+    migrate(f"sqlite:///{file}")
+    store = LiveStore(f"sqlite:///{file}")
+    desk = Desk(store)
+    for number in range(60):
+        desk.put(Article(id=f"a{number}", headline="Headline", body="word " * 400))
+    after = store.changes(0, None).sequence
+    assert store.changes(after, None).sequence == after
+    damage(file)
+    with pytest.raises((LiveStoreUnavailable, OutdatedLiveStore)):
+        store.changes(after, None)
+    with pytest.raises((LiveStoreUnavailable, OutdatedLiveStore)):
+        desk.put(Article(id="lost", headline="Headline"))
+    store.close()
+
+
+def test_a_sqlite_file_that_takes_the_place_of_another_is_read_from_then_on(tmp_path: Path) -> None:
+    file, other = tmp_path / "live.db", tmp_path / "other.db"
+    stores = []
+    for each in (file, other):
+        migrate(f"sqlite:///{each}")
+        stores.append(LiveStore(f"sqlite:///{each}"))
+    Desk(stores[0]).put(Article(id="a1", headline="Headline"))
+    Desk(stores[1]).put(Article(id="b1", headline="Headline"))
+    before = stores[0].changes(0, None)
+    stores[1].close()
+    for name in ("live.db-wal", "live.db-shm", "other.db-wal", "other.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    other.replace(file)
+    found = stores[0].changes(before.sequence, None)
+    assert found.installation != before.installation
+    assert [each.id for each in stores[0].changes(0, None).articles] == ["b1"]
+    stores[0].close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +14,21 @@ import load_vectors
 import numpy as np
 import psycopg
 import pytest
+from conftest import HashingEmbedder
 from psycopg.sql import SQL
 from vector_snapshot import vector_snapshot
 
+from index.article import Article
+from index.build import rebuild
+from index.searcher import in_file
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.store import Store
-from index.vector_search import VectorSearchUnavailable
+from index.vector_search import VectorSearch, VectorSearchUnavailable
 from service import vector_tables
 from service.config import BadSetting, Settings
-from service.search import vector_search_named
-from service.vector_engine import VectorEngine
+from service.live.postgres import CONNECT_SECONDS
+from service.search import Searchers, vector_search_named
+from service.vector_engine import VectorEngine, told
 
 pytest_plugins = ["postgres"]
 
@@ -222,3 +230,144 @@ def test_where_the_graph_finds_too_few_all_that_are_allowed_are_compared(
     found, _ = search.search(query, 4, allowed)
     engine.close()
     assert found.tolist() == [farthest[::-1][:4].tolist()]
+
+
+def test_vectors_that_are_dropped_and_loaded_again_are_found_without_a_restart(
+    connection: psycopg.Connection[Any], engine: VectorEngine, snapshot: Snapshot
+) -> None:
+    load(connection, snapshot)
+    search, query = engine(snapshot), np.asarray(snapshot.vectors[3:4], np.float32)
+    assert search.search(query, 1)[0].tolist() == [[3]]
+    with vector_tables.writing(connection):
+        vector_tables.drop(connection, snapshot.id)
+    with pytest.raises(VectorSearchUnavailable, match=r"run scripts/load_vectors\.py"):
+        search.search(query, 1)
+    load(connection, snapshot)
+    assert search.search(query, 1)[0].tolist() == [[3]]
+
+
+def test_two_stores_in_one_database_keep_each_others_vectors(
+    connection: psycopg.Connection[Any], postgres_url: str, store: Store, tmp_path: Path
+) -> None:
+    other = Store(tmp_path / "other")
+    made(store, "mine", rows=5)
+    made(store, "both", rows=5)
+    made(other, "theirs", rows=5)
+    made(other, "both", rows=5)
+    commands = [["--store", str(each.root), "--engine", postgres_url, "--quiet"] for each in (store, other)]
+    for command in (*commands, commands[0]):
+        assert load_vectors.main(command) == 0
+
+    def there() -> list[str]:
+        return [name for name in ("both", "mine", "theirs") if vector_tables.held(connection, name)]
+
+    assert there() == ["both", "mine", "theirs"]
+    for name in ("both", "mine"):
+        (store.channels / name).unlink()
+        store.delete(name)
+    assert load_vectors.main(commands[0]) == 0
+    assert there() == ["both", "theirs"]
+    (other.channels / "both").unlink()
+    other.delete("both")
+    assert load_vectors.main(commands[1]) == 0
+    assert there() == ["theirs"]
+
+
+def test_a_table_that_older_code_registered_belongs_to_the_store_that_has_its_snapshot(
+    connection: psycopg.Connection[Any], postgres_url: str, store: Store, snapshot: Snapshot
+) -> None:
+    load(connection, snapshot)
+    connection.execute("ALTER TABLE nearest_snapshots DROP COLUMN stores")
+    (store.channels / "one").unlink()
+    assert load_vectors.main(["--store", str(store.root), "--engine", postgres_url, "--quiet"]) == 0
+    assert vector_tables.held(connection, "one") is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://newsroom:half@secret@127.0.0.1:1/postgres",
+        "postgresql://newsroom:half/secret@127.0.0.1:1/postgres",
+        "postgresql://newsroom:secret/half@127.0.0.1:1/postgres",
+        "postgresql://newsroom:half?secret@127.0.0.1:1/postgres",
+        "postgresql://newsroom:half#secret@127.0.0.1:1/postgres",
+        "postgresql://newsroom:half%secret@127.0.0.1:1/postgres",
+        "postgresql://newsroom:secret@no.such.host.invalid/secret",
+    ],
+)
+def test_no_part_of_a_password_is_shown_however_it_was_written(
+    store: Store, snapshot: Snapshot, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    assert load_vectors.main(["--store", str(store.root), "--engine", url]) in (2, os.EX_IOERR)
+    try:
+        VectorEngine(url)(snapshot)
+    except (ValueError, VectorSearchUnavailable) as error:
+        print(error)
+    told = capsys.readouterr()
+    assert "secret" not in told.out + told.err
+    assert "127.0.0.1:1/" not in told.out + told.err
+
+
+class HungServer:
+    """Takes connections and says nothing, as PostgreSQL does behind a network that loses packets."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"postgresql://newsroom@127.0.0.1:{self._listener.getsockname()[1]}/postgres"
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def hung() -> Iterator[HungServer]:
+    server = HungServer()
+    yield server
+    server.close()
+
+
+def test_while_a_hung_engine_is_asked_for_one_snapshot_the_others_go_on(
+    hung: HungServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.search.OPENING_SECONDS", 0.5)
+    store, asked = Store(tmp_path / "store"), threading.Event()
+    articles = [Article(id=f"a{n}", headline=f"Headline {n}", body="word " * 30) for n in range(12)]
+    old = rebuild(articles, store, HashingEmbedder(), 1_764_000_000).snapshot_id
+    new = rebuild(articles, store, HashingEmbedder(), 1_764_000_100).snapshot_id
+    engine = VectorEngine(hung.url)
+
+    def search_of(snapshot: Snapshot) -> VectorSearch:
+        if snapshot.id == old:
+            return in_file(snapshot)
+        asked.set()
+        return engine(snapshot)
+
+    searchers, ends = Searchers(store, HashingEmbedder(), vector_search=search_of), list[BaseException]()
+    searchers.of(old)
+
+    def open_new() -> None:
+        try:
+            searchers.of(new)
+        except VectorSearchUnavailable as error:
+            ends.append(error)
+
+    openers = [threading.Thread(target=open_new) for _ in range(5)]
+    begun = time.monotonic()
+    for each in openers:
+        each.start()
+    assert asked.wait(60)
+    assert searchers.arrivals(old) is searchers.arrivals(old)
+    assert openers[0].is_alive()  # that was no waiting for it
+    for each in openers:
+        each.join()
+    assert time.monotonic() - begun < CONNECT_SECONDS + 3
+    assert {str(each).split(":")[0] for each in ends} == {
+        "the vector engine cannot be used",
+        f"snapshot {new} is only being opened",
+    }
+
+
+def test_a_password_that_the_database_repeats_is_left_out() -> None:
+    url = "postgresql://newsroom:s%40cret@127.0.0.1/postgres"
+    assert told(psycopg.OperationalError("FATAL: s@cret is wrong\nmore"), url) == "FATAL: *** is wrong"
+    assert told(psycopg.OperationalError(""), "postgresql://newsroom@127.0.0.1/postgres") == "OperationalError"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,11 +14,13 @@ import backup as command
 import erase_article
 import pytest
 from live_writer import state_after, write
-from newsroom import Newsroom, story
+from newsroom import EDITOR, Newsroom, story
 from traces import files_that_say
 
 from index.store import Store
+from service.api.access import Access
 from service.backups import complete, create
+from service.console.session import Sessions
 from service.experiments.event_log import EventLog, is_torn, lines, segments
 from service.live.store import LiveStore
 
@@ -179,3 +183,66 @@ def test_one_command_takes_an_article_out_of_store_live_store_cache_and_every_ba
     assert [each for each in kept if each == innocent] == [innocent]
     assert len(kept) == 2
     run("restore", kept[-1], "--store", tmp_path / "again", "--live", f"sqlite:///{tmp_path / 'again.db'}")
+
+
+@pytest.mark.parametrize("live_url", ["sqlite"], indirect=True)
+def test_a_backup_whose_live_store_is_damaged_is_deleted_as_if_it_knew_and_those_after_it_too(
+    newsroom: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = tmp_path / "backups"
+    named = story("old/named", TOPICS[0], 2)
+    newsroom.live.put(named, by="cms", at=newsroom.now, expected=None, snapshot_version=None)
+    for _ in range(4):
+        create(backups, newsroom.store, newsroom.url, None)
+    begun, middle, cut, knows = complete(backups)
+    size = (begun / "live.db").stat().st_size
+    for backup, at, content in ((begun, 0, b"no database"), (middle, size // 2, b"\x55" * 9_000)):
+        with (backup / "live.db").open("r+b") as file:
+            file.seek(at)
+            file.write(content)
+    os.truncate(cut / "live.db", size // 3)
+    monkeypatch.setattr(erase_article, "embedder_named", lambda _: newsroom.embedder)
+    where = ["--store", newsroom.store.root, "--live", newsroom.url, "--backups", backups]
+    assert erase_article.main([str(each) for each in ("old/named", *where)]) == 0
+    left = complete(backups)
+    assert len(left) == 1
+    assert not {begun, middle, cut, knows} & set(left)
+
+
+@pytest.mark.parametrize("live_url", ["sqlite"], indirect=True)
+def test_without_hard_links_a_snapshot_is_copied_again(
+    newsroom: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+
+    first = create(tmp_path / "backups", newsroom.store, newsroom.url, None)
+    monkeypatch.setattr(os, "link", refused)
+    second = create(tmp_path / "backups", newsroom.store, newsroom.url, None)
+    run("verify", second)
+    files = [each.relative_to(first) for each in first.glob("snapshots/*/*")]
+    assert files
+    assert not any((second / each).samefile(first / each) for each in files)
+
+
+@pytest.mark.parametrize("live_url", ["sqlite"], indirect=True)
+def test_a_session_of_the_console_that_was_ended_stays_ended_after_a_restore(
+    newsroom: Newsroom, tmp_path: Path
+) -> None:
+    events = tmp_path / "events"
+    sessions = Sessions(access_of(newsroom), events, lambda: newsroom.now)
+    ended, going_on = (sessions.opened(EDITOR) or "" for _ in range(2))
+    session = sessions.read(ended)
+    assert session is not None
+    sessions.end(session)
+    backup = create(tmp_path / "backups", newsroom.store, None, events)
+    run("restore", backup, "--store", tmp_path / "new", "--events", tmp_path / "new-events")
+    again = Sessions(access_of(newsroom), tmp_path / "new-events", lambda: newsroom.now)
+    assert again.read(ended) is None
+    assert again.read(going_on) is not None
+
+
+def access_of(newsroom: Newsroom) -> Access:
+    """Who may do what in this newsroom."""
+    access: Access = newsroom.client.application.extensions["wiring"].access
+    return access

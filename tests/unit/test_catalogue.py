@@ -16,8 +16,11 @@ from index.article import Article
 from index.snapshot import NO_ROW, Contents, DamagedSnapshot, Snapshot, write_snapshot
 from index.store import Store
 from service.app import create_app
+from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
 from service.config import Settings
+from service.following import Following
+from service.live.store import LiveStore
 
 
 def publish(store: Store, name: str, channel: str = "default") -> None:
@@ -109,3 +112,28 @@ def test_a_catalogue_that_nobody_holds_any_more_lets_go_of_its_snapshot(store: S
     del catalogue
     gc.collect()
     assert archive() is None
+
+
+def test_a_fault_that_comes_with_every_look_is_said_once_and_again_once_it_was_over(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(store, "s1")
+    looks, away = threading.Semaphore(0), threading.Event()
+
+    class Away(Following):
+        def caught_up(self, archive: Archive) -> Archive:
+            looks.release()
+            if away.is_set():
+                raise OSError("away")
+            return archive
+
+    live = Away(LiveStore("sqlite:///no-such-folder/live.db"))
+    catalogue = Catalogue(store, "default", live)
+    catalogue.current()
+    catalogue.follow(3_600, 0.01)
+    for state in (True, False, True):
+        (away.set if state else away.clear)()
+        for _ in range(20):
+            assert looks.acquire(timeout=10)
+    told = [record.message for record in caplog.records if "catch_up failed" in record.message]
+    assert told == ["catch_up failed"] * 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from conftest import ROOT
 from granian.cli import cli
 
 from service.config import PREFIX, Settings
+from service.experiments.tokens import SECRET_BYTES
 
 GIVEN = {"POSTGRES_PASSWORD": "secret", "RELATED_ARCHIVE": "/archive", "RELATED_KEYS_FILE": "/keys.toml"}
 
@@ -42,7 +45,7 @@ def volumes(service: dict[str, Any]) -> dict[str, str]:
 
 
 def test_all_parts_are_there() -> None:
-    assert set(SERVICES) == {"web", "search", "pull", "postgres", "upgrade", "rebuild"}
+    assert set(SERVICES) == {"web", "search", "pull", "postgres", "upgrade", "rebuild", "own", "secret"}
     assert SERVICES["web"]["deploy"]["replicas"] == 2
     assert SERVICES["rebuild"]["profiles"] == ["rebuild"]  # not started with the others
     assert all("profiles" not in service for name, service in SERVICES.items() if name != "rebuild")
@@ -101,3 +104,34 @@ def test_what_is_named_exists() -> None:
 def test_only_what_answers_over_http_is_asked_for_its_health() -> None:
     asked = {name for name, service in OURS.items() if not service.get("healthcheck", {}).get("disable")}
     assert asked == {"web"}
+
+
+def test_who_writes_to_the_volume_of_all_machines_may() -> None:
+    of_image = {"/data"}  # made for the image's user, whose volumes are then his
+    assert "install --directory --owner 10001 --group 10001 /data" in (ROOT / "Dockerfile").read_text()
+    assert command(SERVICES["own"]) == ["chown", "10001:10001", "/shared"]
+    assert (SERVICES["own"]["user"], SERVICES["own"]["cap_add"]) == ("0:0", ["CHOWN"])
+    for name, service in OURS.items():
+        mounted = {where for where, what in volumes(service).items() if what in COMPOSE["volumes"]} - of_image
+        if name != "own" and mounted:
+            assert mounted == {"/shared"}
+            assert service["depends_on"]["own"]["condition"] == "service_completed_successfully"
+
+
+def test_all_machines_sign_with_one_secret(tmp_path: Path) -> None:
+    """What the service `secret` runs, on two machines that share a folder."""
+    *start, program = command(SERVICES["secret"])
+    assert start == ["python", "-c"]
+    assert SERVICES["web"]["depends_on"]["secret"]["condition"] == "service_completed_successfully"
+    events = Settings(store=Path(IMAGE["RELATED_STORE"])).events_directory
+    assert str(events) in program
+    (tmp_path / "shared").mkdir()
+    found = []
+    for machine in ("one", "two", "one"):
+        here = program.replace("/data/", f"{tmp_path}/{machine}/").replace("/shared", f"{tmp_path}/shared")
+        subprocess.run([sys.executable, "-c", here], check=True)
+        secret = tmp_path / machine / "store" / "events" / "token.secret"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        found.append(secret.read_bytes())
+    assert len(found[0]) == SECRET_BYTES
+    assert len(set(found)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import uuid
@@ -298,3 +299,14 @@ def test_two_pulls_into_one_store_do_not_meet(source: Store, target: Store) -> N
             pull(Remote(str(source.root)), target, "default", 3, silent)
 
     assert pull(Watched(str(source.root), pull_too), target, "default", 3, silent) == "s1"
+
+
+def test_a_pointer_there_that_is_no_text_is_a_fault_that_following_survives(
+    source: Store, target: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(source, "s1")
+    (source.channels / "default").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(RemoteFault, match=r"the pointer of channel default in .* is no text"):
+        pull(Remote(str(source.root)), target, "default", 3, silent)
+    assert main(["pull", "--from", str(source.root), "--store", str(target.root), "--quiet"]) == os.EX_IOERR
+    assert "is no text" in capsys.readouterr().err

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 
 from service.listing import RelatedList
-from service.operations.logs import JsonLines, TextLines, is_text
+from service.operations.lines import HELD
+from service.operations.logs import JsonLines, LineHandler, TextLines, is_text
 from service.operations.noting import Noted, current
 from service.operations.request_log import RequestLog
 
@@ -130,3 +133,58 @@ def test_text_is_for_terminals_and_for_whoever_asks(monkeypatch: pytest.MonkeyPa
     assert (is_text("text"), is_text("json")) == (True, False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert is_text("auto")
+
+
+def test_a_record_that_nobody_reads_holds_up_nobody_and_the_newest_are_kept() -> None:
+    reader, writer = os.pipe()
+    handler = LineHandler(held=True, descriptor=writer)
+    logger = logging.Logger("x")
+    logger.addHandler(handler)
+    for number in range(HELD + 20_000):
+        logger.error("%s", f"{number} {'x' * 100}")
+    found = bytearray()
+    while f"{HELD + 19_999} ".encode() not in found:
+        found += os.read(reader, 1 << 16)
+    assert found.count(b"\n") < HELD + 20_000
+    os.close(writer)
+    os.close(reader)
+
+
+def test_what_waits_to_be_written_of_a_request_holds_no_list() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    while True:  # nobody reads, so that lines wait
+        try:
+            os.write(writer, bytes(4_096))
+        except BlockingIOError:
+            break
+    os.set_blocking(writer, True)
+    log = RequestLog("info", False, "web 1", writer)
+    log.hold()
+    noted = Noted()
+    noted.lists = (RelatedList(b"an answer", None, None, "latest", "filled", ()),)
+    log(noted, "GET", "/a", 200, 0.001, "/a")
+    assert sys.getrefcount(noted) == 2  # ours, and that of the call
+    drained = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reader, 1 << 16), b"")])
+    drained.start()
+    log.flush()
+    os.close(writer)
+    drained.join(10)
+    os.close(reader)
+
+
+def test_lines_of_a_process_that_ends_or_was_forked_are_written() -> None:
+    program = """if True:
+        import logging, multiprocessing, os
+        from service.operations.logs import configure
+        configure("info", "json", "web 1")
+        logging.info("of the parent")
+        def work():
+            logging.info("of the child")
+        child = multiprocessing.get_context("fork").Process(target=work)
+        child.start()
+        child.join()
+        """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = sorted(json.loads(line)["message"] for line in done.stderr.splitlines())
+    assert told == ["of the child", "of the parent"]

@@ -1,0 +1,113 @@
+"""Owns that a body which stopped coming is given up: the web server has no time limit of its own for bodies.
+
+It does not tell the application which connection a request came by, only its address. So what is closed for reading
+is every connection of that address on which nothing has come for so long: the one that is meant, and idle ones, which
+any client opens anew. Linux only; elsewhere a body is waited for as long as its connection stays open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOK_SECONDS = 0.5
+_LAST_DATA_RECEIVED = 52  # tcpi_last_data_recv of struct tcp_info, linux/tcp.h: milliseconds, an u32
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Waiting:
+    """Somebody who waits for a body. `port`: of ours; `ended`: nobody waits any longer."""
+
+    address: str
+    port: int
+    since: float
+    ended: bool = False
+
+
+class Silence:
+    """Ends the silent connections of addresses from which a body has been awaited for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: set[Waiting] = set()
+        self._lock = threading.Lock()
+        self._looks = False
+
+    @contextmanager
+    def ends(self, address: str, port: int) -> Iterator[Waiting]:
+        """Look after a body until the block ends."""
+        waiting = Waiting(address, port, time.monotonic())
+        with self._lock:
+            self._waiting.add(waiting)
+            begins, self._looks = not self._looks, True
+        if begins:
+            threading.Thread(target=self._keep_looking, name="silence", daemon=True).start()
+        try:
+            yield waiting
+        finally:
+            with self._lock:
+                self._waiting.discard(waiting)
+
+    def _keep_looking(self) -> None:
+        """Until nobody waits any more: a body that comes later begins again."""
+        pause = threading.Event()
+        while True:
+            pause.wait(LOOK_SECONDS)
+            with self._lock:
+                if not self._waiting:
+                    self._looks = False
+                    return
+                late = [each for each in self._waiting if time.monotonic() - each.since >= self._seconds]
+            try:
+                for asked in {(each.address, each.port) for each in late}:
+                    self._end(*asked, [each for each in late if (each.address, each.port) == asked])
+            except Exception:  # whatever this may be, bodies must go on being looked after
+                log.exception("connections that fell silent were not ended")
+
+    def _end(self, address: str, port: int, late: list[Waiting]) -> None:
+        for connection in connections(address, port):
+            with connection, contextlib.suppress(OSError):  # it ends at this moment
+                if silent_seconds(connection) >= self._seconds:
+                    for each in late:
+                        each.ended = True
+                    connection.shutdown(socket.SHUT_RD)
+
+
+def connections(address: str, port: int) -> Iterator[socket.socket]:
+    """This process's connections from an address to a port of its own, each under a handle of the caller's."""
+    if not sys.platform.startswith("linux"):
+        return
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed by now, or no connection
+            if str(handle.readlink()).startswith("socket:"):
+                found = socket.socket(fileno=os.dup(int(handle.name)))
+                if _is_between(found, address, port):
+                    yield found
+                else:
+                    found.close()
+
+
+def silent_seconds(connection: socket.socket) -> float:
+    """How long nothing has come on it."""
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED + 4)
+    return float(struct.unpack_from("=I", told, _LAST_DATA_RECEIVED)[0]) / 1_000
+
+
+def _is_between(found: socket.socket, address: str, port: int) -> bool:
+    if found.family not in (socket.AF_INET, socket.AF_INET6) or found.type != socket.SOCK_STREAM:
+        return False
+    with contextlib.suppress(OSError):  # it listens, or has ended
+        return bool(found.getpeername()[0] == address and found.getsockname()[1] == port)
+    return False

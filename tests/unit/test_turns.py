@@ -1,0 +1,118 @@
+"""Turns of bodies, without a server: who gets one, when it ends, and that nothing of a request outlives it."""
+
+from __future__ import annotations
+
+import gc
+import io
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from served import until
+
+from service.api.problems import ProblemFound
+from service.api.turns import OF_ALL, OF_ONE_ADDRESS, WITH_KEY, WORKING, InTurn, tell_of_key
+
+
+class Held(io.RawIOBase):
+    """A body that comes when it is told to."""
+
+    def __init__(self) -> None:
+        self.waited_for, self.comes = threading.Event(), threading.Event()
+
+    def read(self, size: int = -1) -> bytes:  # noqa: ARG002
+        self.waited_for.set()
+        assert self.comes.wait(30)
+        return b""
+
+
+def reads(environ: dict[str, Any], _start: Any) -> list[bytes]:
+    if environ.get("test.key"):
+        tell_of_key(environ)
+    return [environ["wsgi.input"].read(10)]
+
+
+def is_answered(app: InTurn, address: str) -> bool:
+    try:
+        return ask(app, io.BytesIO(b"x"), address) == [b"x"]
+    except ProblemFound:
+        return False
+
+
+@pytest.fixture
+def held() -> Iterator[list[Held]]:
+    """Bodies that come at the test's end, if not before."""
+    bodies: list[Held] = []
+    yield bodies
+    for each in bodies:
+        each.comes.set()
+
+
+def ask(app: InTurn, body: Any, address: str = "192.0.2.1", key: bool = False) -> list[bytes]:
+    environ = {"wsgi.input": body, "REMOTE_ADDR": address, "SERVER_PORT": "1", "test.key": key}
+    return list(app(environ, lambda *_: lambda _: None))
+
+
+def begin(app: InTurn, held: list[Held], address: str, key: bool = False) -> None:
+    """A request that waits for its body."""
+    body = Held()
+    held.append(body)
+    threading.Thread(target=ask, args=(app, body, address, key), daemon=True).start()
+    assert body.waited_for.wait(10)
+
+
+def test_an_address_has_some_turns_and_all_strangers_together_more(held: list[Held]) -> None:
+    app = InTurn(reads)  # type: ignore[arg-type]
+    for number in range(OF_ALL):
+        begin(app, held, f"192.0.2.{number // OF_ONE_ADDRESS}")
+        if number == OF_ONE_ADDRESS - 1:
+            with pytest.raises(ProblemFound, match="only arriving"):
+                ask(app, io.BytesIO(b"x"), "192.0.2.0")
+    with pytest.raises(ProblemFound, match="only arriving"):
+        ask(app, io.BytesIO(b"x"), "198.51.100.1")
+    assert ask(app, io.BytesIO(b"x"), "198.51.100.1", key=True) == [b"x"]
+    for _ in range(WITH_KEY):
+        begin(app, held, "198.51.100.1", key=True)
+    with pytest.raises(ProblemFound, match="only arriving"):
+        ask(app, io.BytesIO(b"x"), "198.51.100.1", key=True)
+    held[0].comes.set()
+    until(lambda: is_answered(app, "198.51.100.2"))
+
+
+def test_a_subscriber_has_one_address_however_many_of_ipv6_he_has(held: list[Held]) -> None:
+    app = InTurn(reads)  # type: ignore[arg-type]
+    for number in range(OF_ONE_ADDRESS):
+        begin(app, held, f"2001:db8:1:2::{number:x}")
+    with pytest.raises(ProblemFound, match="only arriving"):
+        ask(app, io.BytesIO(b"x"), "2001:db8:1:2:ffff::1")
+    assert ask(app, io.BytesIO(b"x"), "2001:db8:1:3::1") == [b"x"]
+
+
+def test_who_waits_for_a_body_takes_no_place_from_those_who_work(held: list[Held]) -> None:
+    app = InTurn(reads)  # type: ignore[arg-type]
+    for _ in range(WORKING + 1):
+        begin(app, held, "192.0.2.1")
+    assert ask(app, io.BytesIO(b"x"), "192.0.2.2") == [b"x"]
+
+
+def test_a_body_that_is_not_read_to_its_end_gives_its_turn_back() -> None:
+    def begins(environ: dict[str, Any], _start: Any) -> list[bytes]:
+        return [environ["wsgi.input"].read(1)]
+
+    app = InTurn(begins)  # type: ignore[arg-type]
+    for _ in range(2 * OF_ONE_ADDRESS):
+        assert ask(app, io.BytesIO(b"xyz")) == [b"x"]
+
+
+def test_nothing_of_a_request_outlives_it() -> None:
+    app, body = InTurn(reads), io.BytesIO(b"x" * 100)  # type: ignore[arg-type]
+    kept = weakref.ref(body)
+    gc.disable()
+    try:
+        ask(app, body)
+        del body
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -39,7 +39,7 @@ from index.relatedness import Relevance, UnusableRelevance, default_relevance, r
 from index.scratch import Scratch, scratch
 from index.snapshot import CLUSTERS, Contents, Snapshot, verify_all, write_snapshot
 from index.sources import Rejection
-from index.store import Store
+from index.store import Store, checked_name
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
@@ -139,7 +139,7 @@ def rebuild(
     published), `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
     model = _relevance(relevance, links)
-    with store.lock(), scratch(store.root / "work" / channel / "scratch") as disk:
+    with store.lock(), scratch(store.root / "work" / checked_name(channel) / "scratch") as disk:
         previous = live_snapshot(store, channel)
         if previous is None and (onto_last or (live and store.active_id(channel))):
             raise NothingToBuildOnto(channel, store.active_id(channel))

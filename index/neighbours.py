@@ -17,6 +17,7 @@ from scipy import sparse
 from index.article import UNDATED
 from index.linkgraph import LinkGraph
 from index.relatedness import Baseline, Relevance, baseline_of
+from index.scratch import parts
 
 OVERALL = 50
 RECENT = 50
@@ -25,7 +26,7 @@ DEPTH = 200  # found by vector before exact rescoring; 200 so that 50 copies of 
 LEAST_WAY = 0.01  # relevance below which a way through another article is not followed: no policy shows less
 WEEK_SECONDS = 7 * 86_400
 AT_ONCE = 32  # probes whose words are spread out at once
-PAIRS = 65_536  # pairs whose vectors are read at once
+PAIRS, GATHERED = 65_536, 2_048  # pairs whose vectors are read at once, and multiplied
 
 FloatArray = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -101,9 +102,8 @@ class PairScorer:
         bounds = np.append(begins, len(rows)).tolist()
         features[:, 0] = self._dense_of_pairs(rows, others)
         texts = _Texts(self._tfidf, min(AT_ONCE, len(sources)))
-        for start in range(0, len(sources), AT_ONCE):
-            some = sources[start : start + AT_ONCE]
-            span = slice(bounds[start], bounds[start + len(some)])
+        for part in parts(len(sources), AT_ONCE):
+            some, span = sources[part], slice(bounds[part.start], bounds[part.stop])
             with texts.of(some) as text:
                 place = np.searchsorted(some, rows[span])
                 features[span, 1:] = self._lexical(text, place, others[span], self._tfidf[others[span]])
@@ -133,7 +133,7 @@ class PairScorer:
         return np.hstack([self._of_texts(probe, others, texts), self._of_moments(probe.published_at, others)])
 
     def _of_texts(self, probe: Probe, others: Rows, texts: sparse.csr_matrix) -> FloatArray:
-        dense = self._dense_cosines(probe.dense, others)[:, None]
+        dense = _cosines(np.asarray(self._dense[others], np.float32), probe.dense[None])[:, None]
         lexical = self._lexical(probe.text, np.zeros(len(others), np.int64), others, texts)
         return _rounded(np.hstack([dense, lexical]))
 
@@ -195,20 +195,15 @@ class PairScorer:
         )
         return cosines.astype(np.float32), shares.astype(np.float32)
 
-    def _dense_cosines(self, dense: FloatArray, others: Rows) -> FloatArray:
-        return _cosines(np.asarray(self._dense[others], np.float32), dense[None])
-
     def _dense_of_pairs(self, rows: Rows, others: Rows) -> FloatArray:
         """(p,) of pairs of rows: those of a block share many, which are read and converted once."""
         cosines = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), PAIRS):
-            span = slice(start, start + PAIRS)
+        for span in parts(len(rows), PAIRS):
             distinct, place = np.unique(others[span], return_inverse=True)
             sources, own = np.unique(rows[span], return_inverse=True)
             gathered = np.asarray(self._dense[distinct], np.float32)
             probes = np.asarray(self._dense[sources], np.float32)
-            for part in range(0, len(place), AT_ONCE * 64):
-                few = slice(part, part + AT_ONCE * 64)
+            for few in parts(len(place), GATHERED):
                 cosines[span][few] = _cosines(gathered[place[few]], probes[own[few]])
         return cosines
 

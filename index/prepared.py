@@ -18,7 +18,7 @@ from index.embed import Embedder
 from index.embed.hybrid import dense_rows, hybrid_rows
 from index.embed.lexical import LexicalModel
 from index.neighbours import Probe
-from index.words import brief_articles
+from index.texts import is_brief
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -68,5 +68,5 @@ def prepared(article: Article, dense: FloatArray, lexical: LexicalModel, publish
     text, headline = lexical.tfidf([full_text(article)]), lexical.tfidf([article.headline])
     vector = hybrid_rows(dense, lexical.lsa(text))[0].astype(np.float16).astype(np.float32)
     moment = UNDATED if published_at is None else published_at
-    probe = Probe(vector[: dense.shape[1]], text.toarray()[0], moment, bool(brief_articles([article])[0]))
+    probe = Probe(vector[: dense.shape[1]], text.toarray()[0], moment, is_brief(full_text(article)))
     return Prepared(vector, text, headline, probe)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from index.linkgraph import LinkGraph
 from index.meeting import Mask, Near
-from index.nearest import Nearest
+from index.nearest import FILE, Nearest
 from index.neighbours import DEPTH
 from index.records import Records
 from index.relatedness import Baseline, Relevance
@@ -84,5 +84,5 @@ class Searcher:
 def in_file(snapshot: Snapshot) -> VectorSearch:
     """The search by the snapshot's own faiss file. Raises `DamagedSnapshot`."""
     manifest = snapshot.manifest
-    entry, kind = manifest.files["index.faiss"], manifest.models["index"]
+    entry, kind = manifest.files[FILE], manifest.models["index"]
     return Nearest.read(snapshot.directory, entry, kind, snapshot.vectors)

@@ -14,6 +14,7 @@ from index.clean import head_text, passages
 from index.embed import Embedder
 from index.embed.hybrid import dense_rows, hybrid_rows
 from index.engine import Engine
+from index.events import background_of
 from index.gather import Progress
 from index.scratch import Scratch, parts
 from index.words import Lexical
@@ -65,8 +66,7 @@ def archive_vectors(
         total = np.vstack([total, dense]).sum(axis=0, keepdims=True)
         embedded, left_out = embedded + new, left_out + more
         progress("embed", part.stop, n)
-    background = float(np.square(total / n).sum()) if n else 0.0
-    return Vectors(found, background, embedded, left_out)
+    return Vectors(found, background_of(total / max(n, 1)), embedded, left_out)
 
 
 def _texts(articles: Sequence[Article]) -> tuple[list[str], npt.NDArray[np.int64], int]:

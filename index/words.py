@@ -20,7 +20,7 @@ from index.neighbours import PairScorer
 from index.relatedness import Relevance
 from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW, Snapshot, read_manifest
-from index.texts import DIGESTS, Digests, count_distinct, is_brief, read_digests, rows_of
+from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
 # Texts that the lexical model is fitted on at most: counting pairs of words takes some 40 kB a text before the rare
@@ -150,8 +150,3 @@ def characteristic_columns(tfidf: Any, row: int, words: npt.NDArray[np.bool_]) -
 def single_words(terms: Sequence[str]) -> npt.NDArray[np.bool_]:
     """(v,) bool: which terms are one word."""
     return np.array([" " not in term for term in terms], bool)
-
-
-def brief_articles(articles: Sequence[Article]) -> npt.NDArray[np.bool_]:
-    """(n,) bool: which have too few words to be matched by words."""
-    return np.array([is_brief(full_text(article)) for article in articles], bool)

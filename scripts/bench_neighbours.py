@@ -35,7 +35,7 @@ from index.embed.choose import embedder_named
 from index.embed.hybrid import dense_rows, hybrid_rows
 from index.embed.lexical import fit_lexical
 from index.engine import Local
-from index.found import SPARE, Among, find, nearest_rows
+from index.found import Among, find, nearest_rows
 from index.gather import silent
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS
@@ -118,7 +118,8 @@ def _mix(base: Base, vectors: np.ndarray) -> None:
 
 
 def _search_only(base: Base, folder: Path) -> None:
-    n, width = len(base.first), DEPTHS["overall"] + DEPTHS["overall"] // SPARE
+    n = len(base.first)
+    width = Among(np.arange(n), DEPTHS["overall"]).width
     vectors = np.memmap(folder / "vectors", np.float16, "w+", shape=(n, base.rows.shape[1]))
     _mix(base, vectors)
     began, cpu = time.perf_counter(), _cpu()

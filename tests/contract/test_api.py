@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from small import contents_of
 
 from index.article import Article
-from index.snapshot import NO_ROW, Contents, write_snapshot
+from index.snapshot import NO_ROW, write_snapshot
 from index.store import Store
 from service.app import create_app
 from service.catalogue import Catalogue
@@ -60,19 +61,9 @@ def publish(store: Store, name: str, relevance: dict[str, float]) -> None:
         features[rows[BRIDGE], place] = (each, 0.5, 0.25)
     canonical = np.arange(len(rows), dtype=np.uint32)
     canonical[rows[COPY]] = rows[BRIDGE]
-    contents = Contents(
-        articles=articles,
-        vectors=np.eye(len(rows), 8, dtype=np.float32),
-        neighbour_rows=table,
-        neighbour_features=features,
-        terms=np.zeros((len(rows), 1), np.uint32),
-        term_texts=["lifting bridge"],
-        canonical=canonical,
-        event=canonical,
-        storyline=canonical,
-        models={},
-        counts={},
-    )
+    more = dict.fromkeys(("canonical", "event", "storyline"), canonical) | {"neighbour_features": features}
+    vectors = np.eye(len(rows), 8, dtype=np.float32)
+    contents = contents_of(articles, vectors, table, term_texts=["lifting bridge"], **more)
     partial = store.begin(name)
     write_snapshot(partial, contents, name, NOW, "test")
     store.publish(partial, "default")

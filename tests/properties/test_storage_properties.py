@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 from conftest import NOW, HashingEmbedder
+from small import contents_of
 
 from index.article import UNDATED, Article, InvalidArticle, article_from_record, article_id
 from index.build import rebuild
@@ -162,19 +163,9 @@ def random_catalogue(directory: Path, chance: np.random.Generator) -> Snapshot:
     )
     canonical = canonical[canonical]
     vectors = chance.normal(size=(n, 8)).astype(np.float32)
-    contents = Contents(
-        articles=articles,
-        vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
-        neighbour_rows=table,
-        neighbour_features=features,
-        terms=np.zeros((n, 1), np.uint32),
-        term_texts=["word"],
-        canonical=canonical,
-        event=canonical,
-        storyline=canonical,
-        models={},
-        counts={},
-    )
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    clusters = dict.fromkeys(("canonical", "event", "storyline"), canonical)
+    contents = contents_of(articles, vectors, table, neighbour_features=features, **clusters)
     directory.mkdir()
     write_snapshot(directory, contents, directory.name, NOW, "test")
     return Snapshot.open(directory)

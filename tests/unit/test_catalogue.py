@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small import contents_of
 
 import service.catalogue
 from index.article import Article
-from index.snapshot import NO_ROW, Contents, DamagedSnapshot, Snapshot, write_snapshot
+from index.snapshot import NO_ROW, DamagedSnapshot, Snapshot, write_snapshot
 from index.store import Store
 from service.app import create_app
 from service.archive import Archive
@@ -24,21 +25,8 @@ from service.live.store import LiveStore
 
 
 def publish(store: Store, name: str, channel: str = "default") -> None:
-    one = np.zeros(1, np.uint32)
-    contents = Contents(
-        articles=[Article(id="a", headline="A")],
-        vectors=np.eye(1, 8, dtype=np.float32),
-        neighbour_rows=np.array([[NO_ROW]]),
-        neighbour_features=np.zeros((1, 1, 3), np.float32),
-        terms=np.zeros((1, 1), np.uint32),
-        term_texts=["a"],
-        canonical=one,
-        event=one,
-        storyline=one,
-        models={},
-        counts={},
-        channel=channel,
-    )
+    article, vectors = Article(id="a", headline="A"), np.eye(1, 8, dtype=np.float32)
+    contents = contents_of([article], vectors, np.array([[NO_ROW]]), term_texts=["a"], channel=channel)
     partial = store.begin(name)
     write_snapshot(partial, contents, name, 0, "test")
     store.publish(partial, channel)

@@ -107,6 +107,16 @@ def test_any_other_is_replaced_by_one_of_its_own(asked: str | None) -> None:
     assert Noted(first).request_id == first
 
 
+def let_go(log: RequestLog, reader: int, writer: int) -> None:
+    """Read what a log that nobody read still holds, and end its pipe."""
+    drained = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reader, 1 << 16), b"")])
+    drained.start()
+    log.flush()
+    os.close(writer)
+    drained.join(10)
+    os.close(reader)
+
+
 def test_a_log_that_nobody_reads_costs_no_answer() -> None:
     reader, writer = os.pipe()
     log = RequestLog("info", False, "web 1", writer)
@@ -115,12 +125,7 @@ def test_a_log_that_nobody_reads_costs_no_answer() -> None:
         log(Noted(), "GET", "/a", 200, 0.001, "/a")
     first = os.read(reader, 60_000)
     assert first.count(b"\n") > 100
-    drained = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reader, 1 << 16), b"")])
-    drained.start()
-    log.flush()
-    os.close(writer)
-    drained.join(10)
-    os.close(reader)
+    let_go(log, reader, writer)
 
 
 def test_a_log_on_a_full_disk_costs_no_answer() -> None:
@@ -165,12 +170,7 @@ def test_what_waits_to_be_written_of_a_request_holds_no_list() -> None:
     noted.lists = (RelatedList(b"an answer", None, None, "latest", "filled", ()),)
     log(noted, "GET", "/a", 200, 0.001, "/a")
     assert sys.getrefcount(noted) == 2  # ours, and that of the call
-    drained = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reader, 1 << 16), b"")])
-    drained.start()
-    log.flush()
-    os.close(writer)
-    drained.join(10)
-    os.close(reader)
+    let_go(log, reader, writer)
 
 
 def test_lines_of_a_process_that_ends_or_was_forked_are_written() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from scipy import sparse
+from small import contents_of
 
 from index import scratch as on_disk
 from index.article import UNDATED, Article
@@ -18,7 +19,7 @@ from index.lazy import Each
 from index.nearest import Nearest
 from index.places import NOWHERE, Places
 from index.scratch import Scratch, parts, scratch
-from index.snapshot import NO_ROW, Contents
+from index.snapshot import NO_ROW
 from index.spool import Spool
 from index.store import Store
 from index.texts import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
@@ -208,20 +209,8 @@ def test_the_gate_looks_at_every_row_part_by_part(
     monkeypatch: pytest.MonkeyPatch, vectors: np.ndarray, rows: list[list[int]], reason: str | None
 ) -> None:
     monkeypatch.setattr(on_disk, "ROWS", 2)
-    own = np.arange(5, dtype=np.uint32)
-    contents = Contents(
-        articles=[Article(id=str(row), headline="H") for row in range(5)],
-        vectors=vectors.astype(np.float16),
-        neighbour_rows=np.array(rows, np.uint32),
-        neighbour_features=np.zeros((5, 1, 3)),
-        terms=np.zeros((5, 1), np.uint32),
-        term_texts=["word"],
-        canonical=own,
-        event=own,
-        storyline=own,
-        models={},
-        counts={},
-    )
+    articles = [Article(id=str(row), headline="H") for row in range(5)]
+    contents = contents_of(articles, vectors.astype(np.float16), np.array(rows, np.uint32))
     found = refusals(contents, 5, 0, None)
     assert [each.final for each in found] == [True] * (reason is not None)
     assert reason is None or reason in found[0].reason

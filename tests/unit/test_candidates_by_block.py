@@ -265,6 +265,17 @@ def test_an_index_of_inverted_lists_keeps_to_what_is_allowed(share: float) -> No
 
 
 @pytest.mark.usefixtures("few_are_many")
+@pytest.mark.parametrize("d", [640, 637])  # codes of four components, and of one
+def test_an_index_of_many_lists_for_its_rows_is_read_back(tmp_path: Path, d: int) -> None:
+    vectors = in_groups(1_000, d)
+    built = Nearest.build(vectors)
+    (tmp_path / "index.faiss").write_bytes(built.to_bytes())
+    read = Nearest.load(tmp_path, built.kind, vectors)
+    queries = vectors[:20].astype(np.float32)
+    np.testing.assert_array_equal(read.search(queries, 10), built.search(queries, 10))
+
+
+@pytest.mark.usefixtures("few_are_many")
 def test_an_index_gives_its_rows_list_by_list() -> None:
     distinct = in_groups(200)
     nearest = Nearest.build(np.repeat(distinct, 15, axis=0))  # some lists are empty

@@ -96,13 +96,14 @@ class Handover(NamedTuple):
     compared_by: str
     digests: npt.NDArray[np.uint8]
     columns: Mapping[str, npt.NDArray[np.int64]]
+    index_kind: str
 
     def to_next_build(self) -> None:
         """Hand it on, and clear the workbench. Where the disk fails, the next build is slower, and no worse."""
         columns = {f"{kind}.columns": columns for kind, columns in self.columns.items()}
-        files: dict[str, Path | npt.NDArray[Any]] = {"rows": self.digests, **columns, **found_files(self.folder)}
         try:
-            hand_on(self.work / "found", self.compared_by, files)
+            files = found_files(self.folder)
+            hand_on(self.work / "found", self.compared_by, {"rows": self.digests, **columns}, files, self.index_kind)
         except OSError as error:
             log.warning("the next build of %s carries nothing over: %s", self.work.name, error)
         open_archive.cache_clear()
@@ -241,14 +242,15 @@ def _contents(
     cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
     found = archive_vectors(compared, lexical, cache, embedder, engine, disk, progress)
     vectors = found.hybrid
-    progress("index", 0, 1)
-    nearest = Nearest.build(vectors)
-    progress("index", 1, 1)
     lately = published_at >= now - RECENT_DAYS * 86_400
     columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & lately)}
     digests = row_digests(articles, in_hex(texts), vectors, brief)
     work = store.root / "work" / channel
     compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS} {SPARE} {WORK}"
+    before = None if refit else earlier(work / "found", compared_by, digests, columns)
+    progress("index", 0, 1)
+    nearest = (before and before.nearest(vectors)) or Nearest.build(vectors)
+    progress("index", 1, 1)
     inputs = Inputs(
         vectors,
         embedder.dimension,
@@ -260,7 +262,7 @@ def _contents(
         relevance,
         LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None,
         nearest,
-        None if refit else earlier(work / "found", compared_by, digests, columns),
+        before,
     )
     folder = lay_out(work / "build", inputs)
     overall, recent = compare_all(folder, len(articles), engine, progress)
@@ -294,7 +296,7 @@ def _contents(
             "dense_weight": DENSE_WEIGHT,
             "head_weight": HEAD_WEIGHT,
             "index": nearest.kind,
-            "recall_at_10": round(nearest.recall(vectors), 4),
+            "recall_at_10": round(nearest.recall(), 4),
             "candidate_recall_at_10": round(candidate_recall(folder), 4),
         },
         counts={
@@ -310,7 +312,12 @@ def _contents(
         extra_bytes=raw,
         extra_files=files,
     )
-    return contents, found.embedded, lexical, Handover(work, folder, compared_by, digests, columns)
+    return (
+        contents,
+        found.embedded,
+        lexical,
+        Handover(work, folder, compared_by, digests, columns, "" if nearest.exact else nearest.kind),
+    )
 
 
 def _cluster_ids(ids: Sequence[str], stories: Stories, previous: Previous | None) -> dict[str, npt.NDArray[Any]]:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.best import rows_of
+from index.best import NONE, pair_keys, rows_of
 from index.found import Found
 from index.neighbours import LEAST_WAY, OVERALL, RECENT, PairScorer
 from index.relatedness import Baseline, baselines_of
@@ -48,10 +48,11 @@ def scored_pairs(
         baselines = baselines_of(features, places, len(rows))
     brief = scorer.brief_rows(sources) | scorer.brief_rows(targets)
     scored = np.zeros((*others.shape, 3), np.float32)
-    scored[there] = scorer.rated(features, Baseline(*baselines[places].T), brief)
-    order = np.lexsort((-others, np.where(there, -scored[:, :, 0], np.float32(1))), axis=1)
-    ordered = np.take_along_axis(scored, order[:, :, None], axis=1)
-    return Pairs(np.take_along_axis(others, order, axis=1), ordered, baselines)
+    scored[there] = rated = scorer.rated(features, Baseline(*baselines[places].T), brief)
+    keys = np.full(others.shape, NONE, np.int64)
+    keys[there] = pair_keys(rated[:, 0], targets)
+    order = np.argsort(keys, axis=1)[:, ::-1] + np.arange(len(rows))[:, None] * others.shape[1]
+    return Pairs(others.reshape(-1)[order], scored.reshape(-1, 3)[order], baselines)
 
 
 def by_way_of_others(

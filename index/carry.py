@@ -3,13 +3,14 @@
 about.json                 what it is of, and size and sha256 of each file
 rows.npy                   (n, 16) bytes: what each row was compared by
 overall.*.npy, recent.*    keys, features of `Found`, and the columns that were to choose from
+index.faiss                of a large archive
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from index.article import Article
 from index.best import NONE
 from index.found import TEXT_FEATURES, Carried, Found, renumbered
+from index.nearest import FILE, Nearest
 from index.snapshot import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
 from index.texts import rows_of
 
@@ -30,23 +32,38 @@ Rows = npt.NDArray[np.int64]
 
 
 class About(msgspec.Struct, frozen=True):
-    """`compared_by`: the models and depths that cosines and features depend on; they hold for no others."""
+    """`compared_by`: the models and depths that cosines and features depend on; they hold for no others.
+
+    `index`: the kind of the index, "" where it is not handed on.
+    """
 
     compared_by: str
     files: dict[str, FileEntry] = {}
+    index: str = ""
 
 
 class Earlier(NamedTuple):
     """What a build found, and where its rows are now.
 
     `old` (n,): the earlier row of each row, -1 for one that is new or has changed. By kind: `new` (m,) the row that
-    each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then.
+    each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then,
+    and what finds them `among_entering` where that is not every pair. `index_kind`: of its index, "" for none.
     """
 
     folder: Path
     old: Rows
     new: Mapping[str, Rows]
     entering: Mapping[str, Rows]
+    index_kind: str = ""
+    among_entering: Mapping[str, Nearest] = {}
+
+    def nearest(self, vectors: Array) -> Nearest | None:
+        """Its index with the rows of today, whose vectors these are (n, d); None where it is to be built anew."""
+        if not self.index_kind:
+            return None
+        now_of = np.full(len(self.new[KINDS[0]]), -1, np.int64)
+        now_of[self.old[self.old >= 0]] = np.flatnonzero(self.old >= 0)
+        return Nearest.carried(self.folder / FILE, self.index_kind, now_of, vectors)
 
     def block(self, kind: str, rows: Rows) -> Carried:
         """What was found for some rows, in the numbers of today."""
@@ -59,7 +76,8 @@ class Earlier(NamedTuple):
             np.zeros((len(rows), keys.shape[1], TEXT_FEATURES), np.float16),
         )
         found.keys[known], found.features[known] = keys[old[known]], features[old[known]]
-        return Carried(known, renumbered(found, self.new[kind]), self.entering[kind])
+        renamed = renumbered(found, self.new[kind])
+        return Carried(known, renamed, self.entering[kind], self.among_entering.get(kind))
 
 
 def row_digests(articles: Sequence[Article], texts: Sequence[str], vectors: Array, brief: Array) -> Array:
@@ -93,20 +111,22 @@ def earlier(folder: Path, compared_by: str, digests: Array, columns: Mapping[str
         still = np.intersect1d(now_of[could], among)
         new[kind] = np.where(np.isin(now_of, still), now_of, -1)
         entering[kind] = np.setdiff1d(among, still)
-    return Earlier(folder, old, new, entering)
+    return Earlier(folder, old, new, entering, about.index)
 
 
-def hand_on(folder: Path, compared_by: str, arrays: Mapping[str, Path | Array]) -> None:
-    """Leave arrays, or files of them, which are moved, for the next build; replaces what is there."""
+def hand_on(folder: Path, compared_by: str, arrays: Mapping[str, Array], files: Iterable[Path], index: str) -> None:
+    """Leave arrays, by name, and files, which are moved, for the next build; replaces what is there.
+
+    `index`: the kind of that among the files, "" for none.
+    """
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for name, array in arrays.items():
-        if isinstance(array, Path):
-            array.rename(fresh / f"{name}.npy")
-        else:
-            save_array(fresh / f"{name}.npy", array)
-    about = About(compared_by, {path.name: describe_file(path) for path in sorted(fresh.iterdir())})
+        save_array(fresh / f"{name}.npy", array)
+    for file in files:
+        file.rename(fresh / file.name)
+    about = About(compared_by, {path.name: describe_file(path) for path in sorted(fresh.iterdir())}, index)
     (fresh / "about.json").write_bytes(msgspec.json.encode(about))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)

@@ -6,6 +6,7 @@ lists; the rows that the codes say are nearest are then compared exactly, from t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,21 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.scratch import parts
+from index.scratch import by_distinct, parts
 from index.snapshot import FileEntry, verify_file
 
 FLAT_ROWS = 100_000  # exact search up to here: 5 ms a query at 640 dimensions; above, inverted lists
-PROBED = 8  # one in so many lists is looked into
+SHARES = 64, 32, 16, 8, 4, 2  # one in so many lists is looked into: the fewest that find
+WANTED = 0.99  # of the ten nearest rows of a sample
+LEAST_PROBED = 16
 REFINED, LEAST_REFINED = 2, 400  # so many times k rows, and at least so many, are compared exactly
 EXACT_ROWS = 10_000  # of so few allowed rows each is compared
-AT_ONCE = 64  # queries whose rows are read at once
+AT_ONCE = 32_768  # rows to be compared that are in memory at once: 84 MB at 640 dimensions
+LISTS = 4  # so many times the square root of the rows
 KMEANS = 5, 40  # rounds, and rows a list, that the lists are learned in and from
-RECALL_SAMPLE = 200
+GROWN, NEW = 1.5, 0.25  # an archive so much larger or smaller, or so much of it new: the lists are learned anew
+RECALL_SAMPLE = 400
+TIED = 1e-4  # cosines that differ by less are equal, as float16 has them
 PART = 65_536  # rows read at once: 170 MB as float32 at 640 dimensions
 MOST_LISTS = 1 << 20
 FILE = "index.faiss"
@@ -42,29 +48,70 @@ class Nearest:
 
     @classmethod
     def build(cls, vectors: Floats, seed: int = 0) -> Nearest:
-        """Index (n, d) unit rows: float16 flat up to 100,000, inverted lists of 4-bit codes above. May be mapped."""
+        """Index (n, d) unit rows: float16 flat up to 100,000, inverted lists of 4-bit codes above.
+
+        They may be mapped, and must outlive the index.
+        """
         n, d = vectors.shape
         if n <= FLAT_ROWS:
             flat = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
             return cls(_filled(flat, vectors), "Flat,fp16", vectors)
-        lists, codes = int(4 * np.sqrt(n)), d // next(size for size in (4, 5, 3, 2, 1) if d % size == 0)
+        return cls.in_lists(vectors, seed)
+
+    @classmethod
+    def in_lists(cls, vectors: Floats, seed: int = 0) -> Nearest:
+        """Index (n, d) unit rows by 4-bit codes in inverted lists, which are learned of them.
+
+        As many lists are looked into as it takes to find `WANTED` of what is nearest.
+        """
+        n, d = vectors.shape
+        lists, codes = int(LISTS * np.sqrt(n)), d // next(size for size in (4, 5, 3, 2, 1) if d % size == 0)
         ivf = faiss.index_factory(d, f"IVF{lists},PQ{codes}x4fs", faiss.METRIC_INNER_PRODUCT)
         ivf.cp.niter, ivf.cp.max_points_per_centroid = KMEANS
         sample = np.random.default_rng(seed).choice(n, min(n, KMEANS[1] * lists), replace=False)
         ivf.train(np.asarray(vectors[np.sort(sample)], np.float32))
-        ivf.nprobe = max(16, lists // PROBED)
-        return cls(_filled(ivf, vectors), f"IVF{lists},PQ{codes}x4fs,nprobe={ivf.nprobe}", vectors)
+        found = cls(_filled(ivf, vectors), "IVF", vectors)
+        queries, least = found._sample(10, seed + 1)
+        for share in SHARES:
+            ivf.nprobe = max(LEAST_PROBED, lists // share)
+            if found._share_of(queries, least, 10) >= WANTED:
+                break
+        found.kind = f"IVF{lists},PQ{codes}x4fs,nprobe={ivf.nprobe}"
+        return found
+
+    @classmethod
+    def carried(cls, path: Path, kind: str, now_of: Rows, vectors: Floats) -> Nearest | None:
+        """The index of an earlier build with the rows of today: those that are new are added, those gone removed.
+
+        `now_of` (m,): the row that each of its rows has become, unchanged; -1 for none. None where the lists are to
+        be learned anew.
+        """
+        n = len(vectors)
+        new = np.setdiff1d(np.arange(n), now_of)
+        if not kind.startswith("IVF") or n <= FLAT_ROWS or len(new) > NEW * n:
+            return None
+        found = cls.load(path, kind, vectors)
+        index = found._index
+        if not 1 / GROWN <= n / (index.nlist / LISTS) ** 2 <= GROWN:
+            return None
+        gone = np.flatnonzero(now_of < 0)
+        if len(gone):
+            index.remove_ids(gone)
+        for ids in _ids_of_lists(index):
+            ids[:] = now_of[ids]
+        for part in parts(len(new), PART):
+            index.add_with_ids(np.ascontiguousarray(vectors[new[part]], np.float32), new[part])
+        return found
 
     @classmethod
     def read(cls, directory: Path, entry: FileEntry, kind: str, vectors: Floats) -> Nearest:
         """The index in a snapshot; its hash is checked before faiss sees a byte. Raises `DamagedSnapshot`."""
         verify_file(directory, FILE, entry)  # faiss files carry no checksum of their own
-        return cls.load(directory, kind, vectors)
+        return cls.load(directory / FILE, kind, vectors)
 
     @classmethod
-    def load(cls, directory: Path, kind: str, vectors: Floats) -> Nearest:
-        """The index in a folder that is known to be intact."""
-        path = directory / FILE
+    def load(cls, path: Path, kind: str, vectors: Floats) -> Nearest:
+        """The index in a file that is known to be intact."""
         # No array is longer than the file, but faiss counts a table, too, that it does not make here: of 64 bytes for
         # each code of each list, whose centroid alone takes 4 for each component.
         faiss.set_deserialization_vector_byte_limit(max(16 * path.stat().st_size, 1 << 20))
@@ -81,11 +128,16 @@ class Nearest:
         return bytes(faiss.serialize_index(self._index).tobytes())
 
     def search(
-        self, queries: FloatArray, k: int, allowed: npt.NDArray[np.bool_] | None = None
+        self,
+        queries: FloatArray,
+        k: int,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        least_refined: int | None = None,
     ) -> tuple[Rows, FloatArray]:
         """The k most similar rows of each query and their cosines, (q, k) each; -1 and -inf where there are fewer.
 
-        `allowed` (n,) restricts the rows. Threads: as set by `one_thread_a_request`.
+        `allowed` (n,) restricts the rows; at least `least_refined` are compared exactly. Threads: as set by
+        `one_thread_a_request`.
         """
         k = min(k, self._index.ntotal)
         if k == 0:
@@ -98,7 +150,7 @@ class Nearest:
             return rows, cosines
         if allowed is not None and len(few := np.flatnonzero(allowed)) <= max(k, EXACT_ROWS):
             return self._compared(queries, np.tile(few, (len(queries), 1)), k)
-        wanted = min(max(REFINED * k, LEAST_REFINED), self._index.ntotal)
+        wanted = min(max(REFINED * k, LEAST_REFINED if least_refined is None else least_refined), self._index.ntotal)
         selector = None if allowed is None else _selector(allowed)
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
         return self._compared(queries, self._index.search(queries, wanted, params=parameters)[1], k)
@@ -107,12 +159,10 @@ class Nearest:
         """The k best of `rows` (q, r), -1 for none, by exact products of queries (q, d); padded with -1 and -inf."""
         found = np.full((len(queries), k), -1, np.int64)
         cosines = np.full((len(queries), k), -np.inf, np.float32)
-        for start in range(0, len(queries), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
-            distinct, place = np.unique(some, return_inverse=True)  # a row that several found is read once
+        for run, distinct, places in by_distinct(rows, AT_ONCE):
             vectors = np.asarray(self._vectors[distinct], np.float32)
-            for at, (others, places) in enumerate(zip(some, place.reshape(some.shape), strict=True), start):
-                products = np.einsum("ij,j->i", vectors[places], queries[at])  # not by BLAS: the same in any company
+            for at, others, place in zip(range(run.start, run.stop), rows[run], places, strict=True):
+                products = np.einsum("ij,j->i", vectors[place], queries[at])  # not by BLAS: the same in any company
                 products[others < 0] = -np.inf
                 best = np.argsort(-products, kind="stable")[:k]
                 found[at, : len(best)], cosines[at, : len(best)] = others[best], products[best]
@@ -121,32 +171,41 @@ class Nearest:
 
     def order(self) -> Rows:
         """(n,) the rows by inverted list: those after one another are like one another."""
-        lists = faiss.extract_index_ivf(self._index).invlists
-        sizes = [lists.list_size(each) for each in range(lists.nlist)]
-        parts = [faiss.rev_swig_ptr(lists.get_ids(each), size) for each, size in enumerate(sizes) if size]
-        return np.concatenate(parts).astype(np.int64)
+        return np.concatenate(list(_ids_of_lists(self._index)))
 
-    def recall(self, vectors: Floats, k: int = 10, seed: int = 0) -> float:
+    def recall(self, k: int = 10, seed: int = 0) -> float:
         """Share of the true k nearest (exact float32 products) found, over a sample of rows; 0-1."""
-        n = len(vectors)
-        if n == 0:
+        if not len(self._vectors):
             return 1.0
+        k = min(k, len(self._vectors))
+        return self._share_of(*self._sample(k, seed), k)
+
+    def _sample(self, k: int, seed: int) -> tuple[FloatArray, FloatArray]:
+        """Rows drawn as queries (q, d), and the cosine of the k-th nearest to each (q,), by comparing every pair."""
+        n = len(self._vectors)
         sample = np.random.default_rng(seed).choice(n, min(n, RECALL_SAMPLE), replace=False)
-        queries = np.asarray(vectors[sample], np.float32)
-        k = min(k, n)
-        found, _ = self.search(queries, k)
-        scores = np.full(found.shape, -np.inf, np.float32)
+        queries = np.asarray(self._vectors[np.sort(sample)], np.float32)
         best = np.full((len(queries), k), -np.inf, np.float32)
         for part in parts(n, PART):
-            truth = queries @ np.asarray(vectors[part], np.float32).T
-            best = -np.partition(-np.hstack([best, truth]), k - 1, axis=1)[:, :k]
-            query, place = np.nonzero((found >= part.start) & (found < part.stop))
-            scores[query, place] = truth[query, found[query, place] - part.start]
-        return float((scores >= best.min(axis=1)[:, None] - 1e-3).mean())  # 1e-3: float16 ties
+            both = np.hstack([best, queries @ np.asarray(self._vectors[part], np.float32).T])
+            best = -np.partition(-both, k - 1, axis=1)[:, :k]
+        return queries, best.min(axis=1)
+
+    def _share_of(self, queries: FloatArray, least: FloatArray, k: int) -> float:
+        _, cosines = self.search(queries, k)
+        return float((cosines >= least[:, None] - TIED).mean())
 
 
 def _selector(allowed: npt.NDArray[np.bool_]) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+
+
+def _ids_of_lists(ivf: Any) -> Iterator[Rows]:
+    """The rows in each inverted list that has any: what faiss holds, to read and to change."""
+    lists = faiss.downcast_InvertedLists(ivf.invlists)
+    for each in range(lists.nlist):
+        if size := lists.list_size(each):
+            yield faiss.rev_swig_ptr(lists.get_ids(each), size)
 
 
 def _filled(empty: Any, vectors: Floats) -> Any:

@@ -17,7 +17,7 @@ from scipy import sparse
 from index.article import UNDATED
 from index.linkgraph import LinkGraph
 from index.relatedness import Baseline, Relevance, baseline_of
-from index.scratch import parts
+from index.scratch import by_distinct, parts
 
 OVERALL = 50
 RECENT = 50
@@ -26,7 +26,7 @@ DEPTH = 200  # found by vector before exact rescoring; 200 so that 50 copies of 
 LEAST_WAY = 0.01  # relevance below which a way through another article is not followed: no policy shows less
 WEEK_SECONDS = 7 * 86_400
 AT_ONCE = 32  # probes whose words are spread out at once
-PAIRS, GATHERED = 65_536, 2_048  # pairs whose vectors are read at once, and multiplied
+PAIRS, GATHERED = 65_536, 2_048  # rows whose vectors are read at once, and pairs that are multiplied
 
 FloatArray = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -198,13 +198,12 @@ class PairScorer:
     def _dense_of_pairs(self, rows: Rows, others: Rows) -> FloatArray:
         """(p,) of pairs of rows: those of a block share many, which are read and converted once."""
         cosines = np.empty(len(rows), np.float32)
-        for span in parts(len(rows), PAIRS):
-            distinct, place = np.unique(others[span], return_inverse=True)
-            sources, own = np.unique(rows[span], return_inverse=True)
+        for run, distinct, places in by_distinct(others, PAIRS):
+            sources, own = np.unique(rows[run], return_inverse=True)
             gathered = np.asarray(self._dense[distinct], np.float32)
             probes = np.asarray(self._dense[sources], np.float32)
-            for few in parts(len(place), GATHERED):
-                cosines[span][few] = _cosines(gathered[place[few]], probes[own[few]])
+            for few in parts(len(places), GATHERED):
+                cosines[run][few] = _cosines(gathered[places[few]], probes[own[few]])
         return cosines
 
 

@@ -73,5 +73,21 @@ def parts(n: int, size: int | None = None) -> Sequence[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
+def by_distinct(rows: Array, most: int) -> Iterator[tuple[slice, Array, Array]]:
+    """`rows` (p, ...) in runs that name at most `most` different rows, or one row: those, and where each is there.
+
+    What several name is then read once, and what is in memory is bounded.
+    """
+    runs = [slice(0, len(rows))]
+    while runs:
+        run = runs.pop()
+        distinct, places = np.unique(rows[run], return_inverse=True)
+        if len(distinct) <= most or run.stop - run.start <= 1:
+            yield run, distinct, places.reshape(rows[run].shape)
+        else:
+            middle = (run.start + run.stop) // 2
+            runs += [slice(middle, run.stop), slice(run.start, middle)]
+
+
 def _mapped(path: Path, dtype: npt.DTypeLike) -> Array:
     return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)

@@ -12,7 +12,7 @@ import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -70,7 +70,7 @@ class Facts(NamedTuple):
 
 NO_FACTS = Facts(*[0] * len(Facts._fields))
 
-_facts = Facts._make
+_facts = partial(tuple.__new__, Facts)  # `Facts._make` without its Python
 _span = struct.Struct("<QQ")  # where a teaser begins and where the next does
 _unpack_record = struct.Struct("<qqHHHHIIII").unpack_from  # `ATTRIBUTES`, read one row at a time
 _RECORD_BYTES = ATTRIBUTES.itemsize

@@ -35,8 +35,10 @@ from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
 from index.snapshot import describe_file, save_array
 
-WORK = 2  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
+WORK = 3  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
+FEW_ENTERING = 2_000  # so many newcomers are multiplied with every row as quickly as they are searched
+ENTERING = "entering.faiss"
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
 
@@ -102,6 +104,11 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         shape["index"] = inputs.nearest.kind
         (where / FILE).write_bytes(inputs.nearest.to_bytes())
         save_array(where / "order.npy", inputs.nearest.order())
+        if inputs.earlier is not None and len(entering := inputs.earlier.entering["overall"]) > FEW_ENTERING:
+            save_array(where / "entering.npy", inputs.vectors[entering])
+            among = Nearest.in_lists(inputs.vectors[entering])
+            shape["entering"] = among.kind
+            (where / ENTERING).write_bytes(among.to_bytes())
     if inputs.links is not None:
         for file, array in inputs.links.to_files().items():
             save_array(where / file, array)
@@ -147,7 +154,7 @@ def open_archive(folder: Path) -> Archive:
     relevance = msgspec.json.decode((where / "relevance.json").read_bytes(), type=Relevance)
     links = LinkGraph.from_files(where) if relevance.link_weight is not None else None
     vectors, brief = array("vectors"), np.asarray(array("brief"))
-    nearest = Nearest.load(where, shape["index"], vectors) if "index" in shape else None
+    nearest = Nearest.load(where / FILE, shape["index"], vectors) if "index" in shape else None
     published_at = np.asarray(array("published_at"))
     dimension = shape["dense_dimension"]
     tfidf, headlines = rows("tfidf"), rows("headlines")
@@ -160,7 +167,10 @@ def open_archive(folder: Path) -> Archive:
     earlier = None
     if shape["earlier"]:
         new, entering = ({kind: array(f"earlier.{part}.{kind}") for kind in KINDS} for part in ("new", "entering"))
-        earlier = Earlier(Path(shape["earlier"]), array("earlier.old"), new, entering)
+        met = {}
+        if kind := shape.get("entering"):
+            met["overall"] = Nearest.load(where / ENTERING, kind, array("entering"))
+        earlier = Earlier(Path(shape["earlier"]), array("earlier.old"), new, entering, among_entering=met)
     return Archive(vectors, scorer, brief, among, order, earlier)
 
 
@@ -214,10 +224,11 @@ def candidate_recall(folder: Path, k: int = 10, seed: int = 0) -> float:
     return float(found[there].mean()) if there.any() else 1.0
 
 
-def found_files(folder: Path) -> dict[str, Path]:
-    """What the next build may carry over, by name."""
-    names = [f"{kind}.{part}" for kind in KINDS for part in Found._fields]
-    return {name: folder / "pairs" / f"{name}.npy" for name in names}
+def found_files(folder: Path) -> list[Path]:
+    """What the next build may carry over."""
+    pairs = [folder / "pairs" / f"{kind}.{part}.npy" for kind in KINDS for part in Found._fields]
+    index = folder / "inputs" / FILE
+    return [*pairs, index] if index.exists() else pairs
 
 
 def _run(engine: Engine, task: Task, folder: Path, n: int, stage: str, progress: Progress) -> None:

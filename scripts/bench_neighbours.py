@@ -174,26 +174,38 @@ def _measure(inputs: Inputs, folder: Path) -> None:
     nearest = Nearest.build(inputs.vectors)
     inputs = inputs._replace(nearest=nearest)
     index_seconds, index_cpu = time.perf_counter() - began, _cpu() - cpu
-    recall = nearest.recall(inputs.vectors)
+    recall = nearest.recall()
     print(f"{nearest.kind}: {index_seconds:.0f} s, {index_cpu:.0f} s of processor; its recall@10 {recall:.4f}")
     whole, work = _compared("all rows", inputs, folder)
     pairs = _every_pair(work, n)
     print(f"   candidates' recall@10 {candidate_recall(work):.4f}; comparing every pair would take {pairs:.0f} s of "
           f"processor: by the index {(whole + index_cpu) / pairs:.3f} of that, with building it")  # fmt: skip
-    added, _ = _compared("one hundredth new", inputs._replace(earlier=_before(inputs, work, folder)), folder)
-    print(f"   {added / whole:.3f} of all rows")
+    before = _before(inputs, work, folder)
+    began, cpu = time.perf_counter(), _cpu()
+    carried = before.nearest(inputs.vectors)
+    if carried is None:
+        raise RuntimeError("the index was not carried over")
+    seconds, carried_cpu = time.perf_counter() - began, _cpu() - cpu
+    print(f"one hundredth new: the index carried over in {seconds:.0f} s, {carried_cpu:.0f} s of processor")
+    added, work = _compared("one hundredth new", inputs._replace(nearest=carried, earlier=before), folder)
+    print(f"   candidates' recall@10 {candidate_recall(work):.4f}; {added / whole:.3f} of all rows, with the index "
+          f"{(added + carried_cpu) / (whole + index_cpu):.3f}")  # fmt: skip
 
 
-def _before(inputs: Inputs, work: Path, folder: Path) -> Earlier | None:
-    """What a build without a hundredth of the rows, drawn by chance, would have left."""
+def _before(inputs: Inputs, work: Path, folder: Path) -> Earlier:
+    """What a build without a hundredth of the rows, drawn by chance, would have left; they are in its index."""
     n = len(inputs.vectors)
     digests = np.arange(2 * n, dtype=np.uint64).view(np.uint8).reshape(-1, 16)
     fresh = np.sort(np.random.default_rng(1).choice(n, n // 100, replace=False))
     known = digests.copy()
     known[fresh] = 255
     columns = {f"{kind}.columns": np.setdiff1d(each, fresh) for kind, each in inputs.columns.items()}
-    hand_on(folder / "found", "bench", {"rows": known, **columns, **found_files(work)})
-    return earlier(folder / "found", "bench", digests, inputs.columns)
+    kind = inputs.nearest.kind if inputs.nearest else ""
+    hand_on(folder / "found", "bench", {"rows": known, **columns}, found_files(work), kind)
+    found = earlier(folder / "found", "bench", digests, inputs.columns)
+    if found is None:
+        raise RuntimeError("nothing was handed on")
+    return found
 
 
 def _compared(name: str, inputs: Inputs, folder: Path) -> tuple[float, Path]:

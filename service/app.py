@@ -12,8 +12,10 @@ from service.api.access import Access
 from service.api.errors import register_errors
 from service.api.events import register_events
 from service.api.headers import register_headers
+from service.api.lists import Lists
 from service.api.pages import register_pages
 from service.api.routes import register_routes
+from service.api.short_way import ShortWay
 from service.api.turns import InTurn
 from service.api.wiring import Wiring
 from service.api.writing import register_writing
@@ -75,7 +77,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.extensions["catalogue"] = wiring.catalogue
     app.extensions["wiring"] = wiring
     register_headers(app)  # first: what is registered last looks at an answer first
-    register_routes(app, wiring)
+    lists = Lists(wiring)
+    register_routes(app, wiring, lists)
     register_events(app, wiring)
     register_writing(app, wiring)
     register_embed(app, wiring)
@@ -83,8 +86,9 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     register_console(app, wiring)
     register_errors(app, wiring.catalogue)
     log = RequestLog(settings.log_level, is_text(settings.log_format), settings.process)
+    answers = app.wsgi_app if settings.reads == "key" else ShortWay(app.wsgi_app, lists, wiring)
     app.extensions["watching"] = app.wsgi_app = Watching(  # type: ignore[method-assign]
-        InTurn(app.wsgi_app), wiring.measures, log
+        InTurn(answers), wiring.measures, log
     )
     return app
 

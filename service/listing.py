@@ -85,7 +85,7 @@ def item(
     archive: Archive, position: int, shown: Shown, source: Facts, query: Query, now: int, explained: bytes = b""
 ) -> bytes:
     """One story of a list as JSON."""
-    facts = archive.fact(shown.row)
+    facts = archive.fact(shown.row) if shown.story is None else shown.story.facts
     score, relation = b"null", b"null"
     if shown.story is not None:
         score = b"%.4f" % shown.story.score

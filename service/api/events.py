@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from service.api.bodies import body, read_body
 from service.api.openapi import Operation
@@ -51,8 +51,7 @@ def register_events(app: Flask, wiring: Wiring) -> None:
         except EventLogUnavailable as error:
             raise ProblemFound(503, "event_log_unavailable", f"Events cannot be kept now: {error}.", 5) from None
         response = json_response(_told(found), 202)
-        if origins:
-            response.headers.extend(cross_origin(origins))
+        response.headers.extend(cross_origin(origins, request.headers.get("Origin")))
         return response
 
     app.add_url_rule("/v1/events", view_func=events, methods=["POST"])

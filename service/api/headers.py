@@ -7,6 +7,12 @@ from flask import Flask, Response
 # What an answer that is no page may do in a browser that is made to show it: nothing.
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+ON_EVERY_ANSWER = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", NOTHING),
+    ("Referrer-Policy", "same-origin"),
+)
+
 
 def register_headers(app: Flask) -> None:
     """Add what an answer has not: no guessed types, no content, no place in a frame, no address passed on."""
@@ -14,11 +20,7 @@ def register_headers(app: Flask) -> None:
     @app.after_request
     def on_every_answer(response: Response) -> Response:
         headers = response.headers
-        for name, value in (
-            ("X-Content-Type-Options", "nosniff"),
-            ("Content-Security-Policy", NOTHING),
-            ("Referrer-Policy", "same-origin"),
-        ):
+        for name, value in ON_EVERY_ANSWER:
             if name not in headers:
                 headers[name] = value
         return response

@@ -32,21 +32,26 @@ def list_response(found: RelatedList, origins: frozenset[str]) -> Response:
 
 def list_bytes(body: bytes, etag: str | None, origins: frozenset[str]) -> Response:
     """What a list became, under the rules for lists."""
-    headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
-    if etag is None:
-        headers.append(("Cache-Control", "private, no-store"))
-    else:
-        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{etag}"')]
-    if origins:
-        headers += cross_origin(origins)
+    headers = list_headers(etag, origins, request.environ.get("HTTP_ORIGIN"))
     asked = request.environ.get("HTTP_IF_NONE_MATCH")
     if asked and etag and request.if_none_match.contains_weak(etag):
         return Response(None, 304, headers)
     return Response(body, 200, headers)
 
 
-def cross_origin(origins: frozenset[str]) -> list[tuple[str, str]]:
-    """What tells a browser whether a page of another origin may read the answer."""
-    origin = request.headers.get("Origin")
+def list_headers(etag: str | None, origins: frozenset[str], origin: str | None) -> list[tuple[str, str]]:
+    """What says who may keep and who may read a list; `origin`: of the page that asks."""
+    headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+    if etag is None:
+        headers.append(("Cache-Control", "private, no-store"))
+    else:
+        headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{etag}"')]
+    return headers + cross_origin(origins, origin)
+
+
+def cross_origin(origins: frozenset[str], origin: str | None) -> list[tuple[str, str]]:
+    """What tells a browser whether a page of another origin may read the answer; nothing where none may."""
+    if not origins:
+        return []
     allowed = "*" if "*" in origins else origin if origin in origins else None
     return [("Vary", "Origin")] + ([("Access-Control-Allow-Origin", allowed)] if allowed else [])

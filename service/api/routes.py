@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 from flask import Flask, Response, request
-from werkzeug.datastructures import MultiDict
 
 from index.article import InvalidArticle
 from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
 from service.api.bodies import BATCH, Batch, body, read_body
 from service.api.events import EVENT_OPERATIONS
+from service.api.lists import Asked, Lists
 from service.api.metrics import scraped
 from service.api.openapi import Operation, document
 from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters
@@ -27,9 +27,8 @@ from service.listing import RelatedList
 from service.operations.exposition import CONTENT_TYPE
 from service.operations.noting import noted
 from service.policy import Policies, Policy
-from service.query import DEFAULT_BLOCK, Query
-from service.recent_lists import RecentLists
-from service.related import ArticleNotFound, ArticleWithdrawn, related, visible_row
+from service.query import Query
+from service.related import ArticleNotFound, ArticleWithdrawn, visible_row
 from service.search_client import SearchUnavailable
 from service.several import Examples, related_to_several
 
@@ -118,34 +117,25 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
     )
 
 
-def register_routes(app: Flask, wiring: Wiring) -> None:
+def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
     """Install the routes that read, the probes and the OpenAPI document."""
     catalogue, policies, access, clock = wiring.catalogue, wiring.policies, wiring.access, wiring.clock
     origins = frozenset(wiring.settings.cors_origins)
-    recent_lists, own_lists = RecentLists(), wiring.own_lists()
-    asked_of_lists = list_parameters(policies)
-
-    def query_of(values: dict[str, Any]) -> tuple[Query, Policy]:
-        return list_query(values), policies[values["policy"]]
-
-    defaults = read_parameters(asked_of_lists, MultiDict())
-    plain = query_of(defaults)  # what a request without parameters asks for
 
     def by_path(id: str) -> Response:
         access.check_read()
-        query, policy = plain if not request.query_string else query_of(read_parameters(asked_of_lists, request.args))
-        archive, asked = wiring.current(), checked_id(id)
-        return list_response(listed(archive, archive.row_of_id(asked), asked, query, policy), origins)
+        asked, archive, name = lists.asked(), wiring.current(), checked_id(id)
+        return list_response(lists.under(archive, archive.row_of_id(name), name, asked), origins)
 
     def by_query() -> Response:
         access.check_read()
-        values = read_parameters((ID, URL, *asked_of_lists), request.args)
+        values = read_parameters((ID, URL, *lists.parameters), request.args)
         archive = wiring.current()
-        return list_response(listed(archive, *asked_row(archive, values), *query_of(values)), origins)
+        return list_response(lists.under(archive, *asked_row(archive, values), lists.of_values(values)), origins)
 
     def of_a_body() -> Response:
         key = access.require("read")
-        query, policy = query_of(defaults | read_parameters(draft_parameters(policies), request.args))
+        query, policy = lists.of_values(lists.defaults | read_parameters(draft_parameters(policies), request.args))
         raw = body()
         if b'"positive"' in raw and isinstance(given := _examples(raw), Examples):
             return list_response(several(given, query, policy), origins)
@@ -167,17 +157,17 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
 
     def batch() -> Response:
         access.require("read")
-        query, policy = query_of(read_parameters(asked_of_lists, request.args))
+        asked = lists.asked()
         ids = read_body(body(), Batch, "invalid_batch").ids
         if len(ids) > BATCH:
             raise ProblemFound(422, "invalid_batch", f"A batch has at most {BATCH} IDs, not {len(ids)}.")
         archive = wiring.current()
-        return json_response({"lists": [listed_or_problem(archive, each, query, policy) for each in ids]})
+        return json_response({"lists": [listed_or_problem(archive, each, asked) for each in ids]})
 
-    def listed_or_problem(archive: Archive, identifier: str, query: Query, policy: Policy) -> Any:
+    def listed_or_problem(archive: Archive, identifier: str, asked: Asked) -> Any:
         try:
-            asked = checked_id(identifier)
-            found = listed(archive, archive.row_of_id(asked), asked, query, policy)
+            name = checked_id(identifier)
+            found = lists.under(archive, archive.row_of_id(name), name, asked)
             noted().lists += (found,)
             return msgspec.Raw(found.body)
         except ProblemFound as error:
@@ -187,19 +177,6 @@ def register_routes(app: Flask, wiring: Wiring) -> None:
                 (404, "article_not_found") if isinstance(error, ArticleNotFound) else (410, "article_withdrawn")
             )
             return {"article_id": identifier, "problem": {"status": status, "code": code}}
-
-    def listed(archive: Archive, row: int | None, asked: str, query: Query, policy: Policy) -> RelatedList:
-        now = clock()
-        row = visible_row(archive, row, asked, now)
-        if query.unit is not None:
-            named = policy if "policy" in request.args else None
-            return own_lists.of(archive, row, query, named, now)
-        return recent_lists.get(
-            archive.overlay,
-            now // 60,
-            (row, query, policy.name),
-            lambda: related(archive, row, query, policy, now, wiring.search, wiring.popular),
-        )
 
     def article_by_path(id: str) -> Response:
         access.check_read()
@@ -289,27 +266,6 @@ def asked_row(archive: Archive, values: dict[str, Any]) -> tuple[int | None, str
         return archive.row_of_id(identifier), identifier
     row = archive.row_of_url(url)
     return (archive.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
-
-
-def list_query(values: dict[str, Any]) -> Query:
-    """The values of `list_parameters` as a query."""
-    fallback = values["fallback"]
-    return Query(
-        limit=values["limit"],
-        min_relevance=values["min_relevance"],
-        exclude=values["exclude"],
-        section=values["section"],
-        language=values["language"],
-        type=values["type"],
-        published_after=values["published_after"],
-        published_before=values["published_before"],
-        fallback=None if fallback == "none" else fallback,
-        no_fallback=fallback == "none",
-        unit=values["unit"],
-        block=values["block"] if values["unit"] is not None else DEFAULT_BLOCK,
-        explain=values["explain"],
-        fields=values["fields"],
-    )
 
 
 def _article_response(archive: Archive, row: int | None, asked: str, now: int) -> Response:

@@ -9,9 +9,10 @@ import msgspec
 from flask import Blueprint, Flask, Response, render_template, request
 from werkzeug.datastructures import MultiDict
 
+from service.api.lists import list_query
 from service.api.parameters import ID, URL, Parameter, checked_id, list_parameters, read_parameters
 from service.api.responses import list_bytes
-from service.api.routes import asked_row, list_query
+from service.api.routes import asked_row
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.embed.operations import HEADING, LAYOUT, shared_list_parameters

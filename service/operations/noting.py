@@ -17,9 +17,9 @@ _numbers = count(_FIRST)
 
 
 class Noted:
-    """Of one request: its ID, the lists that answer it, the problem that answers it, what became of events."""
+    """Of one request: its ID, the lists or problem that answer it, what became of events, its route without Flask."""
 
-    __slots__ = ("accepted", "lists", "problem", "refused", "request_id")
+    __slots__ = ("accepted", "lists", "problem", "refused", "request_id", "route")
 
     def __init__(self, asked: str | None = None) -> None:
         """`asked`: the header X-Request-ID, which is taken if it is well-formed."""
@@ -28,6 +28,7 @@ class Noted:
         self.problem: tuple[str, int] | None = None  # code, status
         self.accepted = 0
         self.refused: tuple[str, ...] = ()
+        self.route: str | None = None
 
 
 current: ContextVar[Noted | None] = ContextVar("noted", default=None)

@@ -40,7 +40,7 @@ class Watching:
 
         def start(line: str, headers: list[tuple[str, str]], *more: Any) -> Callable[[bytes], object]:
             nonlocal status, route
-            status, route = line, self._route(environ)  # Flask forgets the route when it is done
+            status, route = line, noted.route or self._route(environ)  # Flask forgets the route when it is done
             headers.append((HEADER, noted.request_id))
             return start_response(line, headers, *more)
 

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from newsroom import EDITOR, WRITER, Newsroom, story, with_key
 
-from service.api import routes
+from service.api import lists
 
 NAMED, STRANGER = "https://courier.example", "https://stranger.example"
 FOR_PAGES = {  # what a page of a named origin may read; all else is for no other page
@@ -118,7 +118,7 @@ def test_a_fault_of_ours_tells_nothing_of_its_insides(
     def broken(*_: object) -> None:
         raise RuntimeError("secret particulars in /etc/somewhere.py")
 
-    monkeypatch.setattr(routes, "visible_row", broken)
+    monkeypatch.setattr(lists, "visible_row", broken)
     answer = newsroom.worker().get("/v1/related?id=ferry/3")
     assert (answer.status_code, answer.get_json()["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

@@ -287,7 +287,7 @@ def test_the_vector_index_agrees_with_numpy() -> None:
     truth = vectors[:20] @ vectors.T
     np.testing.assert_allclose(scores, -np.sort(-truth, axis=1)[:, :7], atol=1e-5)
     assert rows[:, 0].tolist() == list(range(20))
-    assert nearest.recall(vectors) == 1.0
+    assert nearest.recall() == 1.0
     allowed = np.zeros(500, bool)
     allowed[[3, 400]] = True
     rows, scores = nearest.search(vectors[:1], 5, allowed)

@@ -21,7 +21,7 @@ from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, r
 from index.build import rebuild
 from index.engine import Local
 from index.found import Among, Carried, find, nearest_rows, renumbered
-from index.nearest import Nearest
+from index.nearest import FILE, Nearest
 from index.neighbours import PairScorer
 from index.relatedness import default_relevance
 from index.searcher import Searcher
@@ -226,7 +226,7 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_index_of_inverted_lists_finds_almost_all_with_exact_cosines() -> None:
     vectors = in_groups(6_000)
     nearest = Nearest.build(vectors)
-    assert nearest.kind.startswith("IVF309,PQ8x4fs,nprobe=38")
+    assert nearest.kind.startswith("IVF309,PQ8x4fs,nprobe=")
     columns = np.flatnonzero(np.random.default_rng(1).random(6_000) < 0.9)
     rows = np.arange(0, 6_000, 7)
     found = find(vectors, scorer_of(6_000, 32), Among(columns, 40, nearest), rows)
@@ -270,7 +270,7 @@ def test_an_index_of_many_lists_for_its_rows_is_read_back(tmp_path: Path, d: int
     vectors = in_groups(1_000, d)
     built = Nearest.build(vectors)
     (tmp_path / "index.faiss").write_bytes(built.to_bytes())
-    read = Nearest.load(tmp_path, built.kind, vectors)
+    read = Nearest.load(tmp_path / FILE, built.kind, vectors)
     queries = vectors[:20].astype(np.float32)
     np.testing.assert_array_equal(read.search(queries, 10), built.search(queries, 10))
 
@@ -314,6 +314,65 @@ def test_a_large_archive_is_built_again_with_and_without_new_articles(
     added = snapshot.own_row("a2000")
     assert added is not None
     assert (snapshot.candidate_table()[0] == added).any()  # older rows met it
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_as_many_lists_are_looked_into_as_an_archive_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.nearest.LEAST_REFINED", 400)
+    random = np.random.default_rng(0)
+    noise = random.standard_normal((6_000, 32))
+    alike = in_groups(6_000)
+    unlike = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float16)
+    few, many = Nearest.build(alike), Nearest.build(unlike)
+    assert few.recall() >= 0.98
+    assert few._index.nprobe < many._index.nprobe
+    many._index.nprobe //= 2
+    assert many.recall() < 0.99  # half of them were too few
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_an_index_is_carried_over_to_the_rows_of_today(tmp_path: Path) -> None:
+    together = in_groups(1_400)
+    before, new = together[:1_000], together[1_000:1_200]
+    built = Nearest.build(before)
+    (tmp_path / FILE).write_bytes(built.to_bytes())
+    gone = np.arange(len(before)) % 10 == 3
+    vectors = np.concatenate([new[:150], before[~gone], new[150:]])
+    now_of = np.where(gone, -1, 150 + np.cumsum(~gone) - 1)
+    carried = Nearest.carried(tmp_path / FILE, built.kind, now_of, vectors)
+    assert carried is not None
+    assert sorted(carried.order().tolist()) == list(range(len(vectors)))
+    assert carried.recall() > Nearest.build(vectors).recall() - 0.02
+    found, cosines = carried.search(vectors[:200].astype(np.float32), 1)
+    assert (cosines > 0.999).mean() > 0.95  # newcomers and others find themselves
+    assert (found[:, 0] == np.arange(200)).mean() > 0.9
+    for kind, old, rows in (
+        (built.kind, now_of[: len(now_of) // 2], vectors),  # most of it is new
+        ("Flat,fp16", now_of, vectors),
+        (built.kind, np.where(now_of < 500, now_of, -1), vectors[:500]),  # shrunk
+    ):
+        assert Nearest.carried(tmp_path / FILE, kind, old, rows) is None
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_newcomers_are_met_by_an_index_of_theirs() -> None:
+    vectors = in_groups(4_000)
+    n, width = len(vectors), 18
+    entering = np.sort(np.random.default_rng(1).choice(n, n // 10, replace=False))
+    vectors[entering[:60]] = vectors[entering[0]]  # more copies at once than are looked at first
+    scorer, rows = scorer_of(n, vectors.shape[1]), np.setdiff1d(np.arange(n), entering)
+    found = find(vectors, scorer, Among(rows, 16), rows)
+    known = np.ones(len(rows), bool)
+    compared = find(vectors, scorer, Among(np.arange(n), 16), rows, Carried(known, found, entering))
+    among = Nearest.in_lists(vectors[entering])
+    met = find(vectors, scorer, Among(np.arange(n), 16), rows, Carried(known, found, entering, among))
+    true = rows_of(compared.keys)
+    entered = np.isin(true, entering)
+    assert entered.sum() > 1_000
+    assert (true[:, :, None] == rows_of(met.keys)[:, None, :]).any(axis=2)[entered].mean() > 0.97
+    assert (
+        cosines_of(met.keys)[:, width - 1] <= cosines_of(compared.keys)[:, width - 1] + 1e-6
+    ).all()  # none invented
 
 
 def test_of_copies_that_were_left_out_none_comes_back_as_a_newcomer() -> None:

@@ -1,0 +1,88 @@
+"""Owns the lists under articles: what a request asks of one, and one as asked, for the routes and the short way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from service.api.parameters import list_parameters, read_parameters
+from service.api.wiring import Wiring
+from service.archive import Archive
+from service.listing import RelatedList
+from service.policy import Policy
+from service.query import DEFAULT_BLOCK, Query
+from service.recent_lists import RecentLists
+from service.related import related, visible_row
+
+MOST, LONGEST = 256, 200  # query strings that are kept as read, and characters of one
+
+Asked = tuple[Query, Policy]
+
+
+class Lists:
+    """The lists of one installation. Safe to share between threads."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._recent, self._own = RecentLists(), wiring.own_lists()
+        self.parameters = list_parameters(wiring.policies)
+        self.defaults = read_parameters(self.parameters, MultiDict())
+        self._read = {"": self.of_values(self.defaults)}
+
+    def of_values(self, values: dict[str, Any]) -> Asked:
+        """The values of `parameters` as a query, and the policy that they name."""
+        return list_query(values), self._wiring.policies[values["policy"]]
+
+    def asked(self) -> Asked:
+        """What the request at hand asks for, which has no parameters but those of lists. Raises `ProblemFound`."""
+        text = request.environ["QUERY_STRING"]
+        found = self._read.get(text)
+        if found is None:
+            found = self.of_values(read_parameters(self.parameters, request.args))
+            if found[0].unit is None and len(text) <= LONGEST:
+                if len(self._read) >= MOST:
+                    self._read = {"": self._read[""]}
+                self._read[text] = found
+        return found
+
+    def asked_before(self, text: str) -> Asked | None:
+        """What a query string asks for that somebody has asked by before, if it is for no reader's own list."""
+        return self._read.get(text)
+
+    def under(self, archive: Archive, row: int | None, name: str, asked: Asked) -> RelatedList:
+        """The list under an article, which was asked for by `name`. Raises `ArticleNotFound`, `ArticleWithdrawn`."""
+        (query, policy), wiring = asked, self._wiring
+        now = wiring.clock()
+        row = visible_row(archive, row, name, now)
+        if query.unit is not None:
+            named = policy if "policy" in request.args else None
+            return self._own.of(archive, row, query, named, now)
+        return self._recent.get(
+            archive.overlay,
+            now // 60,
+            (row, query, policy.name),
+            lambda: related(archive, row, query, policy, now, wiring.search, wiring.popular),
+        )
+
+
+def list_query(values: dict[str, Any]) -> Query:
+    """The values of `list_parameters` as a query."""
+    fallback = values["fallback"]
+    return Query(
+        limit=values["limit"],
+        min_relevance=values["min_relevance"],
+        exclude=values["exclude"],
+        section=values["section"],
+        language=values["language"],
+        type=values["type"],
+        published_after=values["published_after"],
+        published_before=values["published_before"],
+        fallback=None if fallback == "none" else fallback,
+        no_fallback=fallback == "none",
+        unit=values["unit"],
+        block=values["block"] if values["unit"] is not None else DEFAULT_BLOCK,
+        explain=values["explain"],
+        fields=values["fields"],
+    )

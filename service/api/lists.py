@@ -37,7 +37,7 @@ class Lists:
 
     def asked(self) -> Asked:
         """What the request at hand asks for, which has no parameters but those of lists. Raises `ProblemFound`."""
-        text = request.environ["QUERY_STRING"]
+        text = request.environ.get("QUERY_STRING", "")
         found = self._read.get(text)
         if found is None:
             found = self.of_values(read_parameters(self.parameters, request.args))

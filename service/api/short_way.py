@@ -52,10 +52,10 @@ class ShortWay:
         return (found.body,)
 
     def _found(self, environ: WSGIEnvironment) -> RelatedList | None:
-        path = environ["PATH_INFO"]
+        path = environ.get("PATH_INFO", "")
         if not (path.startswith(PREFIX) and path.endswith(SUFFIX)) or environ["REQUEST_METHOD"] != "GET":
             return None
-        asked = self._lists.asked_before(environ["QUERY_STRING"])
+        asked = self._lists.asked_before(environ.get("QUERY_STRING", ""))
         if asked is None or "HTTP_IF_NONE_MATCH" in environ or path.startswith("/", len(PREFIX)):
             return None
         name = checked_id(path[len(PREFIX) : -len(SUFFIX)].encode("latin-1").decode())

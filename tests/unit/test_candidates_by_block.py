@@ -314,6 +314,15 @@ def test_a_large_archive_is_built_again_with_and_without_new_articles(
     added = snapshot.own_row("a2000")
     assert added is not None
     assert (snapshot.candidate_table()[0] == added).any()  # older rows met it
+    monkeypatch.setattr(workbench, "FEW_ENTERING", 20)
+    newcomers = [written(number) for number in range(3_000, 3_100)]
+    rebuild([*articles, written(2_000), *newcomers], store, embedder, NOW, force=True, engine=Local(1))
+    snapshot = Snapshot.open(store.directory(store.active_id("default") or ""))
+    rows = [snapshot.own_row(article.id) for article in newcomers]
+    older = np.setdiff1d(np.arange(snapshot.rows), rows)
+    assert (
+        np.isin(snapshot.candidate_table()[0][older], rows).sum() > 1_000
+    )  # and many newcomers, by an index of theirs
 
 
 @pytest.mark.usefixtures("few_are_many")

@@ -312,12 +312,8 @@ def _contents(
         extra_bytes=raw,
         extra_files=files,
     )
-    return (
-        contents,
-        found.embedded,
-        lexical,
-        Handover(work, folder, compared_by, digests, columns, "" if nearest.exact else nearest.kind),
-    )
+    index_kind = "" if nearest.exact else nearest.kind
+    return contents, found.embedded, lexical, Handover(work, folder, compared_by, digests, columns, index_kind)
 
 
 def _cluster_ids(ids: Sequence[str], stories: Stories, previous: Previous | None) -> dict[str, npt.NDArray[Any]]:

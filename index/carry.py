@@ -47,7 +47,7 @@ class Earlier(NamedTuple):
 
     `old` (n,): the earlier row of each row, -1 for one that is new or has changed. By kind: `new` (m,) the row that
     each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then,
-    and what finds them `among_entering` where that is not every pair. `index_kind`: of its index, "" for none.
+    and what finds them `among_entering` where that is not every pair. `index_kind`: its index's.
     """
 
     folder: Path

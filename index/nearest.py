@@ -70,21 +70,14 @@ class Nearest:
         ivf.cp.niter, ivf.cp.max_points_per_centroid = KMEANS
         sample = np.random.default_rng(seed).choice(n, min(n, KMEANS[1] * lists), replace=False)
         ivf.train(np.asarray(vectors[np.sort(sample)], np.float32))
-        found = cls(_filled(ivf, vectors), "IVF", vectors)
-        queries, least = found._sample(10, seed + 1)
-        for share in SHARES:
-            ivf.nprobe = max(LEAST_PROBED, lists // share)
-            if found._share_of(queries, least, 10) >= WANTED:
-                break
-        found.kind = f"IVF{lists},PQ{codes}x4fs,nprobe={ivf.nprobe}"
-        return found
+        return cls(_filled(ivf, vectors), f"IVF{lists},PQ{codes}x4fs", vectors)._looking_far_enough()
 
     @classmethod
     def carried(cls, path: Path, kind: str, now_of: Rows, vectors: Floats) -> Nearest | None:
         """The index of an earlier build with the rows of today: those that are new are added, those gone removed.
 
-        `now_of` (m,): the row that each of its rows has become, unchanged; -1 for none. None where the lists are to
-        be learned anew.
+        How many lists are looked into is found anew. `now_of` (m,): the row that each of its rows has become,
+        unchanged; -1 for none. None where the lists are to be learned anew.
         """
         n = len(vectors)
         new = np.setdiff1d(np.arange(n), now_of)
@@ -101,7 +94,17 @@ class Nearest:
             ids[:] = now_of[ids]
         for part in parts(len(new), PART):
             index.add_with_ids(np.ascontiguousarray(vectors[new[part]], np.float32), new[part])
-        return found
+        return found._looking_far_enough()
+
+    def _looking_far_enough(self) -> Nearest:
+        """This index of inverted lists, which looks into as many as it takes."""
+        queries, least = self._sample(10, seed=1)  # not those that `recall` asks by
+        for share in SHARES:
+            self._index.nprobe = max(LEAST_PROBED, self._index.nlist // share)
+            if self._share_of(queries, least, 10) >= WANTED:
+                break
+        self.kind = f"{self.kind.partition(',nprobe')[0]},nprobe={self._index.nprobe}"
+        return self
 
     @classmethod
     def read(cls, directory: Path, entry: FileEntry, kind: str, vectors: Floats) -> Nearest:

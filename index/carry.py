@@ -46,8 +46,8 @@ class Earlier(NamedTuple):
     """What a build found, and where its rows are now.
 
     `old` (n,): the earlier row of each row, -1 for one that is new or has changed. By kind: `new` (m,) the row that
-    each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then,
-    and what finds them `among_entering` where that is not every pair. `index_kind`: its index's.
+    each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then.
+    `index_kind`: its index's, "" for none.
     """
 
     folder: Path
@@ -55,7 +55,6 @@ class Earlier(NamedTuple):
     new: Mapping[str, Rows]
     entering: Mapping[str, Rows]
     index_kind: str = ""
-    among_entering: Mapping[str, Nearest] = {}
 
     def nearest(self, vectors: Array) -> Nearest | None:
         """Its index with the rows of today, whose vectors these are (n, d); None where it is to be built anew."""
@@ -76,8 +75,7 @@ class Earlier(NamedTuple):
             np.zeros((len(rows), keys.shape[1], TEXT_FEATURES), np.float16),
         )
         found.keys[known], found.features[known] = keys[old[known]], features[old[known]]
-        renamed = renumbered(found, self.new[kind])
-        return Carried(known, renamed, self.entering[kind], self.among_entering.get(kind))
+        return Carried(known, renumbered(found, self.new[kind]), self.entering[kind])
 
 
 def row_digests(articles: Sequence[Article], texts: Sequence[str], vectors: Array, brief: Array) -> Array:

@@ -7,7 +7,7 @@ are left is searched again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,8 @@ from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, r
 from index.neighbours import PairScorer
 from index.vector_search import VectorSearch
 
-if TYPE_CHECKING:
-    from index.nearest import Nearest
-
 SPARE = 8  # of a list of k + k / SPARE, so many can be withdrawn before the row is searched again
 COLUMNS = 4_096  # rows multiplied with a block at once
-MET = 32  # newcomers that a carried list looks at first: 2 of 225 where a hundredth of an archive is new
 TEXT_FEATURES = 4
 
 FloatArray = npt.NDArray[np.float32]
@@ -41,14 +37,12 @@ class Carried(NamedTuple):
     """What an earlier build found for the rows of a block.
 
     `known` (b,): rows that have not changed since; `found` of all b rows, those of others being empty; `entering`
-    (e,): rows that can be candidates now and could not then; `among_entering` finds their places, where they are many
-    and the archive too large to compare every pair.
+    (e,): rows that can be candidates now and could not then.
     """
 
     known: npt.NDArray[np.bool_]
     found: Found
     entering: Rows
-    among_entering: Nearest | None = None
 
 
 class Among(NamedTuple):
@@ -116,7 +110,7 @@ def _met(
     """
     keys, features = carried.found.keys[at], carried.found.features[at]
     least = np.where(keys == NONE, np.iinfo(np.int64).max, keys).min(axis=1)
-    new = _entering(vectors, rows, carried, keys.shape[1], cosines_of(least))
+    new = nearest_rows(vectors, rows, carried.entering, keys.shape[1], cosines_of(least))
     new = falling(np.where(new < least[:, None], NONE, new))  # of equal cosines an older row may have been left out
     new = new[:, : int((new != NONE).sum(axis=1).max(initial=0))]
     both = np.hstack([keys, new])
@@ -126,20 +120,6 @@ def _met(
     lacking = (order >= keys.shape[1]) & (merged != NONE)
     known[lacking | (merged == NONE)] = 0
     return merged, known, lacking
-
-
-def _entering(vectors: npt.NDArray[np.floating], rows: Rows, carried: Carried, k: int, floor: FloatArray) -> Keys:
-    """(b, k) keys of those entering that are nearest to each of `rows` (b,), of cosines of at least `floor` (b,)."""
-    if carried.among_entering is None:
-        return nearest_rows(vectors, rows, carried.entering, k, floor)
-    queries = np.asarray(vectors[rows], np.float32)
-    places, cosines = carried.among_entering.search(queries, MET, least_refined=MET)
-    found = np.full((len(rows), max(k, MET)), NONE, np.int64)
-    keys = pair_keys(cosines, carried.entering[np.maximum(places, 0)])
-    found[:, : keys.shape[1]] = np.where((places < 0) | (cosines < floor[:, None]), NONE, keys)
-    many = np.flatnonzero((found[:, :MET] != NONE).all(axis=1))  # there may be more
-    found[many, :k] = nearest_rows(vectors, rows[many], carried.entering, k, floor[many])
-    return found[:, :k]
 
 
 def nearest_rows(

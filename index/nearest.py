@@ -56,15 +56,6 @@ class Nearest:
         if n <= FLAT_ROWS:
             flat = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
             return cls(_filled(flat, vectors), "Flat,fp16", vectors)
-        return cls.in_lists(vectors, seed)
-
-    @classmethod
-    def in_lists(cls, vectors: Floats, seed: int = 0) -> Nearest:
-        """Index (n, d) unit rows by 4-bit codes in inverted lists, which are learned of them.
-
-        As many lists are looked into as it takes to find `WANTED` of what is nearest.
-        """
-        n, d = vectors.shape
         lists, codes = int(LISTS * np.sqrt(n)), d // next(size for size in (4, 5, 3, 2, 1) if d % size == 0)
         ivf = faiss.index_factory(d, f"IVF{lists},PQ{codes}x4fs", faiss.METRIC_INNER_PRODUCT)
         ivf.cp.niter, ivf.cp.max_points_per_centroid = KMEANS
@@ -131,16 +122,11 @@ class Nearest:
         return bytes(faiss.serialize_index(self._index).tobytes())
 
     def search(
-        self,
-        queries: FloatArray,
-        k: int,
-        allowed: npt.NDArray[np.bool_] | None = None,
-        least_refined: int | None = None,
+        self, queries: FloatArray, k: int, allowed: npt.NDArray[np.bool_] | None = None
     ) -> tuple[Rows, FloatArray]:
         """The k most similar rows of each query and their cosines, (q, k) each; -1 and -inf where there are fewer.
 
-        `allowed` (n,) restricts the rows; at least `least_refined` are compared exactly. Threads: as set by
-        `one_thread_a_request`.
+        `allowed` (n,) restricts the rows. Threads: as set by `one_thread_a_request`.
         """
         k = min(k, self._index.ntotal)
         if k == 0:
@@ -153,7 +139,7 @@ class Nearest:
             return rows, cosines
         if allowed is not None and len(few := np.flatnonzero(allowed)) <= max(k, EXACT_ROWS):
             return self._compared(queries, np.tile(few, (len(queries), 1)), k)
-        wanted = min(max(REFINED * k, LEAST_REFINED if least_refined is None else least_refined), self._index.ntotal)
+        wanted = min(max(REFINED * k, LEAST_REFINED), self._index.ntotal)
         selector = None if allowed is None else _selector(allowed)
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
         return self._compared(queries, self._index.search(queries, wanted, params=parameters)[1], k)

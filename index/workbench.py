@@ -37,8 +37,6 @@ from index.snapshot import describe_file, save_array
 
 WORK = 3  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
-FEW_ENTERING = 2_000  # so many newcomers are multiplied with every row as quickly as they are searched
-ENTERING = "entering.faiss"
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
 
@@ -104,11 +102,6 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         shape["index"] = inputs.nearest.kind
         (where / FILE).write_bytes(inputs.nearest.to_bytes())
         save_array(where / "order.npy", inputs.nearest.order())
-        if inputs.earlier is not None and len(entering := inputs.earlier.entering["overall"]) > FEW_ENTERING:
-            save_array(where / "entering.npy", inputs.vectors[entering])
-            among = Nearest.in_lists(inputs.vectors[entering])
-            shape["entering"] = among.kind
-            (where / ENTERING).write_bytes(among.to_bytes())
     if inputs.links is not None:
         for file, array in inputs.links.to_files().items():
             save_array(where / file, array)
@@ -167,10 +160,7 @@ def open_archive(folder: Path) -> Archive:
     earlier = None
     if shape["earlier"]:
         new, entering = ({kind: array(f"earlier.{part}.{kind}") for kind in KINDS} for part in ("new", "entering"))
-        met = {}
-        if kind := shape.get("entering"):
-            met["overall"] = Nearest.load(where / ENTERING, kind, array("entering"))
-        earlier = Earlier(Path(shape["earlier"]), array("earlier.old"), new, entering, among_entering=met)
+        earlier = Earlier(Path(shape["earlier"]), array("earlier.old"), new, entering)
     return Archive(vectors, scorer, brief, among, order, earlier)
 
 

@@ -314,15 +314,6 @@ def test_a_large_archive_is_built_again_with_and_without_new_articles(
     added = snapshot.own_row("a2000")
     assert added is not None
     assert (snapshot.candidate_table()[0] == added).any()  # older rows met it
-    monkeypatch.setattr(workbench, "FEW_ENTERING", 20)
-    newcomers = [written(number) for number in range(3_000, 3_100)]
-    rebuild([*articles, written(2_000), *newcomers], store, embedder, NOW, force=True, engine=Local(1))
-    snapshot = Snapshot.open(store.directory(store.active_id("default") or ""))
-    rows = [snapshot.own_row(article.id) for article in newcomers]
-    older = np.setdiff1d(np.arange(snapshot.rows), rows)
-    assert (
-        np.isin(snapshot.candidate_table()[0][older], rows).sum() > 1_000
-    )  # and many newcomers, by an index of theirs
 
 
 @pytest.mark.usefixtures("few_are_many")
@@ -361,27 +352,6 @@ def test_an_index_is_carried_over_to_the_rows_of_today(tmp_path: Path) -> None:
         (built.kind, np.where(now_of < 500, now_of, -1), vectors[:500]),  # shrunk
     ):
         assert Nearest.carried(tmp_path / FILE, kind, old, rows) is None
-
-
-@pytest.mark.usefixtures("few_are_many")
-def test_newcomers_are_met_by_an_index_of_theirs() -> None:
-    vectors = in_groups(4_000)
-    n, width = len(vectors), 18
-    entering = np.sort(np.random.default_rng(1).choice(n, n // 10, replace=False))
-    vectors[entering[:60]] = vectors[entering[0]]  # more copies at once than are looked at first
-    scorer, rows = scorer_of(n, vectors.shape[1]), np.setdiff1d(np.arange(n), entering)
-    found = find(vectors, scorer, Among(rows, 16), rows)
-    known = np.ones(len(rows), bool)
-    compared = find(vectors, scorer, Among(np.arange(n), 16), rows, Carried(known, found, entering))
-    among = Nearest.in_lists(vectors[entering])
-    met = find(vectors, scorer, Among(np.arange(n), 16), rows, Carried(known, found, entering, among))
-    true = rows_of(compared.keys)
-    entered = np.isin(true, entering)
-    assert entered.sum() > 1_000
-    assert (true[:, :, None] == rows_of(met.keys)[:, None, :]).any(axis=2)[entered].mean() > 0.97
-    assert (
-        cosines_of(met.keys)[:, width - 1] <= cosines_of(compared.keys)[:, width - 1] + 1e-6
-    ).all()  # none invented
 
 
 def test_of_copies_that_were_left_out_none_comes_back_as_a_newcomer() -> None:

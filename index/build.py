@@ -312,8 +312,7 @@ def _contents(
         extra_bytes=raw,
         extra_files=files,
     )
-    index_kind = "" if nearest.exact else nearest.kind
-    return contents, found.embedded, lexical, Handover(work, folder, compared_by, digests, columns, index_kind)
+    return contents, found.embedded, lexical, Handover(work, folder, compared_by, digests, columns, nearest.kind)
 
 
 def _cluster_ids(ids: Sequence[str], stories: Stories, previous: Previous | None) -> dict[str, npt.NDArray[Any]]:

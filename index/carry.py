@@ -34,12 +34,12 @@ Rows = npt.NDArray[np.int64]
 class About(msgspec.Struct, frozen=True):
     """`compared_by`: the models and depths that cosines and features depend on; they hold for no others.
 
-    `index`: the kind of the index, "" where it is not handed on.
+    `index_kind`: of the index, which is among the files where the archive is large.
     """
 
     compared_by: str
     files: dict[str, FileEntry] = {}
-    index: str = ""
+    index_kind: str = ""
 
 
 class Earlier(NamedTuple):
@@ -47,7 +47,7 @@ class Earlier(NamedTuple):
 
     `old` (n,): the earlier row of each row, -1 for one that is new or has changed. By kind: `new` (m,) the row that
     each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then.
-    `index_kind`: its index's, "" for none.
+    `index_kind`: its index's.
     """
 
     folder: Path
@@ -58,10 +58,7 @@ class Earlier(NamedTuple):
 
     def nearest(self, vectors: Array) -> Nearest | None:
         """Its index with the rows of today, whose vectors these are (n, d); None where it is to be built anew."""
-        if not self.index_kind:
-            return None
-        now_of = np.full(len(self.new[KINDS[0]]), -1, np.int64)
-        now_of[self.old[self.old >= 0]] = np.flatnonzero(self.old >= 0)
+        now_of = _now_of(self.old, len(self.new[KINDS[0]]))
         return Nearest.carried(self.folder / FILE, self.index_kind, now_of, vectors)
 
     def block(self, kind: str, rows: Rows) -> Carried:
@@ -101,21 +98,29 @@ def earlier(folder: Path, compared_by: str, digests: Array, columns: Mapping[str
         return None
     before = np.load(folder / "rows.npy", allow_pickle=False)
     old = rows_of(digests, before)
-    now_of = np.full(len(before), -1, np.int64)
-    now_of[old[old >= 0]] = np.flatnonzero(old >= 0)
+    now_of = _now_of(old, len(before))
     new, entering = {}, {}
     for kind, among in columns.items():
         could = np.load(folder / f"{kind}.columns.npy", allow_pickle=False)
         still = np.intersect1d(now_of[could], among)
         new[kind] = np.where(np.isin(now_of, still), now_of, -1)
         entering[kind] = np.setdiff1d(among, still)
-    return Earlier(folder, old, new, entering, about.index)
+    return Earlier(folder, old, new, entering, about.index_kind)
 
 
-def hand_on(folder: Path, compared_by: str, arrays: Mapping[str, Array], files: Iterable[Path], index: str) -> None:
+def _now_of(old: Rows, m: int) -> Rows:
+    """(m,) the row that each of m earlier ones has become, -1 for none; `old` (n,): the earlier one of each row."""
+    now_of = np.full(m, -1, np.int64)
+    now_of[old[old >= 0]] = np.flatnonzero(old >= 0)
+    return now_of
+
+
+def hand_on(
+    folder: Path, compared_by: str, arrays: Mapping[str, Array], files: Iterable[Path], index_kind: str
+) -> None:
     """Leave arrays, by name, and files, which are moved, for the next build; replaces what is there.
 
-    `index`: the kind of that among the files, "" for none.
+    `index_kind`: of the index, whether it is among the files or not.
     """
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -124,7 +129,7 @@ def hand_on(folder: Path, compared_by: str, arrays: Mapping[str, Array], files: 
         save_array(fresh / f"{name}.npy", array)
     for file in files:
         file.rename(fresh / file.name)
-    about = About(compared_by, {path.name: describe_file(path) for path in sorted(fresh.iterdir())}, index)
+    about = About(compared_by, {path.name: describe_file(path) for path in sorted(fresh.iterdir())}, index_kind)
     (fresh / "about.json").write_bytes(msgspec.json.encode(about))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)

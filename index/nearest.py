@@ -68,7 +68,8 @@ class Nearest:
         """The index of an earlier build with the rows of today: those that are new are added, those gone removed.
 
         How many lists are looked into is found anew. `now_of` (m,): the row that each of its rows has become,
-        unchanged; -1 for none. None where the lists are to be learned anew.
+        unchanged; -1 for none. None where there are no lists, or they are to be learned
+        anew.
         """
         n = len(vectors)
         new = np.setdiff1d(np.arange(n), now_of)

@@ -79,6 +79,7 @@ def prepare(root: Path, rows: int, dimension: int) -> None:
 
 def measured(root: Path) -> dict[str, object]:
     """Answer, exchange, answer: kB and seconds."""
+    from index.snapshot import read_manifest
     from index.store import Store
     from service.app import create_app
     from service.config import Settings
@@ -89,17 +90,16 @@ def measured(root: Path) -> dict[str, object]:
     )
     app = create_app(settings)
     client, catalogue = app.test_client(), app.extensions["catalogue"]
+    rows = read_manifest(store.directory(store.snapshot_ids()[0])).counts["articles"]
     random = np.random.default_rng(0)
 
     def ask(count: int) -> str:
-        rows = random.integers(0, catalogue.current().snapshot.rows, count).tolist() if count > 1 else [1]
-        for row in rows:
+        for row in random.integers(0, rows, count).tolist():
             answer = client.get(f"/v1/articles/section{row % 20}/article-number-{row}/related")
             if answer.status_code != 200:
                 raise RuntimeError(answer.text)
         return str(answer.get_json()["snapshot_id"])
 
-    ask(1)
     ask(LOOKUPS)
     steady, peak = _own_kb(), _Peak()
     seconds = []

@@ -85,9 +85,11 @@ def item(
     archive: Archive, position: int, shown: Shown, source: Facts, query: Query, now: int, explained: bytes = b""
 ) -> bytes:
     """One story of a list as JSON."""
-    facts = archive.fact(shown.row) if shown.story is None else shown.story.facts
     score, relation = b"null", b"null"
-    if shown.story is not None:
+    if shown.story is None:
+        facts = archive.fact(shown.row)
+    else:
+        facts = shown.story.facts
         score = b"%.4f" % shown.story.score
         relation = b'"same_event"' if facts.event == source.event else b'"other_event"'
     return b'{"position":%d,"score":%s,"source":"%s","relation":%s,"teaser":%s%s}' % (

@@ -40,7 +40,7 @@ class ShortWay:
         """Answer as the application does."""
         try:
             found = self._found(environ)
-        except Exception:
+        except Exception:  # what no route has said yet: Flask's way comes to it again, and tells
             found = None
         if found is None:
             return self._application(environ, start_response)

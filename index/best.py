@@ -31,6 +31,12 @@ def rows_of(keys: Keys) -> Rows:
     return np.where(keys == NONE, -1, keys & _LOWER)
 
 
+def with_rows(keys: Keys, rows: Rows) -> Keys:
+    """Keys of the same cosines with other rows; `NONE` where that is -1."""
+    changed: Keys = np.where(rows < 0, NONE, (keys & ~_LOWER) | rows)
+    return changed
+
+
 def cosines_of(keys: Keys) -> FloatArray:
     """The float32 cosine of each pair; -inf for `NONE`."""
     rising = (keys >> 32).astype(np.int32)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from index.article import Article, iso_time
 from index.cache import VectorCache
 from index.candidates import candidate_table
-from index.carry import earlier, hand_on, row_digests
+from index.carry import About, earlier, hand_on, row_digests
 from index.checks import Refusal, mass_withdrawal, refusals, regressions, still_shown
 from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.cluster_ids import stable_ids
@@ -45,7 +45,17 @@ from index.surfaces import surface_forms
 from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
 from index.vectors import archive_vectors
 from index.words import Lexical, characteristic_terms, lexical_rows
-from index.workbench import DEPTHS, WORK, Inputs, candidate_recall, compare_all, found_files, lay_out, open_archive
+from index.workbench import (
+    DEPTHS,
+    WORK,
+    Inputs,
+    candidate_recall,
+    compare_all,
+    found_files,
+    lay_out,
+    open_archive,
+    scored_by,
+)
 
 log = logging.getLogger(__name__)
 
@@ -93,17 +103,15 @@ class Handover(NamedTuple):
 
     work: Path
     folder: Path
-    compared_by: str
+    about: About
     digests: npt.NDArray[np.uint8]
     columns: Mapping[str, npt.NDArray[np.int64]]
-    index_kind: str
 
     def to_next_build(self) -> None:
         """Hand it on, and clear the workbench. Where the disk fails, the next build is slower, and no worse."""
         columns = {f"{kind}.columns": columns for kind, columns in self.columns.items()}
         try:
-            files = found_files(self.folder)
-            hand_on(self.work / "found", self.compared_by, {"rows": self.digests, **columns}, files, self.index_kind)
+            hand_on(self.work / "found", self.about, {"rows": self.digests, **columns}, found_files(self.folder))
         except OSError as error:
             log.warning("the next build of %s carries nothing over: %s", self.work.name, error)
         open_archive.cache_clear()
@@ -247,9 +255,12 @@ def _contents(
     digests = row_digests(articles, in_hex(texts), vectors, brief)
     work = store.root / "work" / channel
     compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS} {SPARE} {WORK}"
-    before = None if refit else earlier(work / "found", compared_by, digests, columns)
+    links = LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None
+    about = About(compared_by, scored_by(relevance, links))
+    before = None if refit else earlier(work / "found", about, digests, columns)
     progress("index", 0, 1)
     nearest = (before and before.nearest(vectors)) or Nearest.build(vectors)
+    about = msgspec.structs.replace(about, index_kind=nearest.kind)
     progress("index", 1, 1)
     inputs = Inputs(
         vectors,
@@ -260,7 +271,7 @@ def _contents(
         brief,
         columns,
         relevance,
-        LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None,
+        links,
         nearest,
         before,
     )
@@ -272,7 +283,7 @@ def _contents(
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical, disk)
     terms, term_texts = characteristic_terms(lexical, disk)
-    arrays, raw, files = _extra_files(gathered, texts, lexical, nearest, brief, relevance, inputs.links, disk)
+    arrays, raw, files = _extra_files(gathered, texts, lexical, nearest, brief, relevance, links, disk)
     arrays["baselines.npy"] = overall.baselines
     arrays[BOILERPLATE] = boilerplate.array()
     contents = Contents(
@@ -312,7 +323,7 @@ def _contents(
         extra_bytes=raw,
         extra_files=files,
     )
-    return contents, found.embedded, lexical, Handover(work, folder, compared_by, digests, columns, nearest.kind)
+    return contents, found.embedded, lexical, Handover(work, folder, about, digests, columns)
 
 
 def _cluster_ids(ids: Sequence[str], stories: Stories, previous: Previous | None) -> dict[str, npt.NDArray[Any]]:

@@ -14,20 +14,22 @@ from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW
 
 FloatArray = npt.NDArray[np.float32]
+Half = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
 
 BLOCK = 1_024  # rows of the table made at once
+SCORED = 128  # rows whose pairs are rated at once: what is computed of them stays in a processor's cache
 
 
 class Pairs(msgspec.Struct, frozen=True):
     """Scored candidates of rows, best first: rows (n, k) with -1 as padding, features (n, k, 3).
 
     Features as in the candidate table: relevance, dense and lexical cosine, of float16 values. `baselines` (n, 3)
-    float32: the `Baseline` of each row. The arrays may be memory-mapped, of int32 and float16.
+    float32: the `Baseline` of each row. The rows may be memory-mapped, of int32, the features float32.
     """
 
     rows: Rows
-    features: FloatArray
+    features: FloatArray | Half
     baselines: FloatArray
 
 
@@ -38,21 +40,30 @@ def scored_pairs(
 
     `baselines` (b, 3): those of an earlier, wider search; without them this one gives them.
     """
-    others = rows_of(found.keys[:, :depth])
+    scored = []
+    for part in parts(max(len(rows), 1), SCORED):
+        some = Found(found.keys[part, :depth], found.features[part, :depth])
+        scored.append(_scored(scorer, rows[part], some, None if baselines is None else baselines[part]))
+    return Pairs(*(np.concatenate([getattr(each, name) for each in scored]) for name in Pairs.__struct_fields__))
+
+
+def _scored(scorer: PairScorer, rows: Rows, found: Found, baselines: FloatArray | None) -> Pairs:
+    others = rows_of(found.keys)
     there = others >= 0
-    places = np.nonzero(there)[0]
-    sources, targets = rows[places], others[there]
-    texts = found.features[:, :depth][there].astype(np.float32)
-    features = np.hstack([texts, scorer.moment_features(sources, targets)])
+    texts = np.moveaxis(found.features.astype(np.float32), -1, 0)
+    moments = np.moveaxis(scorer.moment_features(rows[:, None], others), -1, 0)
+    features = np.moveaxis(np.concatenate([texts, moments]), 0, -1)  # a feature's values lie side by side
     if baselines is None:
-        baselines = baselines_of(features, places, len(rows))
-    brief = scorer.brief_rows(sources) | scorer.brief_rows(targets)
-    scored = np.zeros((*others.shape, 3), np.float32)
-    scored[there] = rated = scorer.rated(features, Baseline(*baselines[places].T), brief)
-    keys = np.full(others.shape, NONE, np.int64)
-    keys[there] = pair_keys(rated[:, 0], targets)
+        baselines = baselines_of(features, there)
+    brief = scorer.brief_rows(rows)[:, None] | scorer.brief_rows(others)
+    relevance = scorer.relevance(features, Baseline(*baselines.T[:, :, None]), brief)
+    keys = np.where(there, pair_keys(relevance, others), NONE)
     order = np.argsort(keys, axis=1)[:, ::-1] + np.arange(len(rows))[:, None] * others.shape[1]
-    return Pairs(others.reshape(-1)[order], scored.reshape(-1, 3)[order], baselines)
+    scored = np.empty((*others.shape, 3), np.float16)
+    scored[..., 0] = np.where(there, relevance, 0).reshape(-1)[order]
+    cosines = np.ascontiguousarray(found.features).view(np.uint32)[:, :, 0]  # the two of a pair, moved as one number
+    scored[..., 1:] = cosines.reshape(-1)[order][..., None].view(np.float16)
+    return Pairs(others.reshape(-1)[order], scored, baselines)
 
 
 def by_way_of_others(

@@ -2,7 +2,8 @@
 
 about.json                 what it is of, and size and sha256 of each file
 rows.npy                   (n, 16) bytes: what each row was compared by
-overall.*.npy, recent.*    keys, features of `Found`, and the columns that were to choose from
+overall.*.npy, recent.*    keys, features of `Found`; pairs, scored of `Pairs`; the columns that were to choose from
+overall.baselines.npy      of `Pairs`
 index.faiss                of a large archive
 """
 
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from index.article import Article
 from index.best import NONE
-from index.found import TEXT_FEATURES, Carried, Found, renumbered
+from index.found import Keys, renumbered
 from index.nearest import FILE, Nearest
 from index.snapshot import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
 from index.texts import rows_of
@@ -29,17 +30,20 @@ KINDS = ("overall", "recent")
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 class About(msgspec.Struct, frozen=True):
     """`compared_by`: the models and depths that cosines and features depend on; they hold for no others.
 
-    `index_kind`: of the index, which is among the files where the archive is large.
+    `scored_by`: what relevance depends on beside them. `index_kind`: of the index, which is among the files where the
+    archive is large.
     """
 
     compared_by: str
-    files: dict[str, FileEntry] = {}
+    scored_by: str
     index_kind: str = ""
+    files: dict[str, FileEntry] = {}
 
 
 class Earlier(NamedTuple):
@@ -47,13 +51,14 @@ class Earlier(NamedTuple):
 
     `old` (n,): the earlier row of each row, -1 for one that is new or has changed. By kind: `new` (m,) the row that
     each earlier one has become, -1 where it cannot be a candidate any more; `entering` rows that could not be then.
-    `index_kind`: its index's.
+    `same_scores`: whether pairs were scored as they are today. `index_kind`: its index's.
     """
 
     folder: Path
     old: Rows
     new: Mapping[str, Rows]
     entering: Mapping[str, Rows]
+    same_scores: bool = False
     index_kind: str = ""
 
     def nearest(self, vectors: Array) -> Nearest | None:
@@ -61,18 +66,25 @@ class Earlier(NamedTuple):
         now_of = _now_of(self.old, len(self.new[KINDS[0]]))
         return Nearest.carried(self.folder / FILE, self.index_kind, now_of, vectors)
 
-    def block(self, kind: str, rows: Rows) -> Carried:
-        """What was found for some rows, in the numbers of today."""
-        old = self.old[rows]
-        known = old >= 0
-        files = (self.folder / f"{kind}.{part}.npy" for part in Found._fields)
-        keys, features = (np.load(file, mmap_mode="r", allow_pickle=False) for file in files)
-        found = Found(
-            np.full((len(rows), keys.shape[1]), NONE, np.int64),
-            np.zeros((len(rows), keys.shape[1], TEXT_FEATURES), np.float16),
-        )
-        found.keys[known], found.features[known] = keys[old[known]], features[old[known]]
-        return Carried(known, renumbered(found, self.new[kind]), self.entering[kind])
+    def array(self, name: str) -> Array:
+        """What it left by that name, as it left it; memory-mapped."""
+        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+
+    def keys(self, kind: str, rows: Rows) -> tuple[Keys, Mask]:
+        """(b, k) what was found for some rows, in the numbers of today; `NONE` where it is no candidate any more.
+
+        And (b,) whether that, and what was scored of it, is not what it was.
+        """
+        old = np.maximum(self.old[rows], 0)
+        before = self.array(f"{kind}.keys")[old]
+        before[self.old[rows] < 0] = NONE
+        keys = renumbered(before, self.new[kind])
+        changed = (self.old[rows] < 0) | ((keys == NONE) & (before != NONE)).any(axis=1) | (not self.same_scores)
+        return keys, changed
+
+    def of(self, name: str, rows: Rows) -> Array:
+        """What is kept by that name of some rows, those of a row that is new being of no meaning."""
+        return np.asarray(self.array(name)[np.maximum(self.old[rows], 0)])
 
 
 def row_digests(articles: Sequence[Article], texts: Sequence[str], vectors: Array, brief: Array) -> Array:
@@ -86,11 +98,14 @@ def row_digests(articles: Sequence[Article], texts: Sequence[str], vectors: Arra
     return np.frombuffer(bytes(digests), np.uint8).reshape(-1, 16)
 
 
-def earlier(folder: Path, compared_by: str, digests: Array, columns: Mapping[str, Rows]) -> Earlier | None:
-    """What an earlier build left in `folder` for rows of these digests; None when it is of no use, or damaged."""
+def earlier(folder: Path, by: About, digests: Array, columns: Mapping[str, Rows]) -> Earlier | None:
+    """What an earlier build left in `folder` for rows of these digests; None when it is of no use, or damaged.
+
+    `by`: what those of today are compared and scored by.
+    """
     try:
         about = msgspec.json.decode((folder / "about.json").read_bytes(), type=About)
-        if about.compared_by != compared_by:
+        if about.compared_by != by.compared_by:
             return None
         for name, entry in about.files.items():
             verify_file(folder, name, entry)
@@ -105,7 +120,8 @@ def earlier(folder: Path, compared_by: str, digests: Array, columns: Mapping[str
         still = np.intersect1d(now_of[could], among)
         new[kind] = np.where(np.isin(now_of, still), now_of, -1)
         entering[kind] = np.setdiff1d(among, still)
-    return Earlier(folder, old, new, entering, about.index_kind)
+    in_order = bool((np.diff(old[old >= 0]) > 0).all())  # of equal pairs the order is that of the rows
+    return Earlier(folder, old, new, entering, in_order and about.scored_by == by.scored_by, about.index_kind)
 
 
 def _now_of(old: Rows, m: int) -> Rows:
@@ -115,13 +131,8 @@ def _now_of(old: Rows, m: int) -> Rows:
     return now_of
 
 
-def hand_on(
-    folder: Path, compared_by: str, arrays: Mapping[str, Array], files: Iterable[Path], index_kind: str
-) -> None:
-    """Leave arrays, by name, and files, which are moved, for the next build; replaces what is there.
-
-    `index_kind`: of the index, whether it is among the files or not.
-    """
+def hand_on(folder: Path, about: About, arrays: Mapping[str, Array], files: Iterable[Path]) -> None:
+    """Leave arrays, by name, and files, which are moved, for the next build; replaces what is there."""
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -129,7 +140,7 @@ def hand_on(
         save_array(fresh / f"{name}.npy", array)
     for file in files:
         file.rename(fresh / file.name)
-    about = About(compared_by, {path.name: describe_file(path) for path in sorted(fresh.iterdir())}, index_kind)
+    about = msgspec.structs.replace(about, files={path.name: describe_file(path) for path in sorted(fresh.iterdir())})
     (fresh / "about.json").write_bytes(msgspec.json.encode(about))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)

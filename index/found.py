@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
+from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of, with_rows
 from index.neighbours import PairScorer
 from index.vector_search import VectorSearch
 
@@ -34,15 +34,16 @@ class Found(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """What an earlier build found for the rows of a block.
+    """What an earlier build found for b rows, in the numbers of today, and what comes in since.
 
-    `known` (b,): rows that have not changed since; `found` of all b rows, those of others being empty; `entering`
-    (e,): rows that can be candidates now and could not then.
+    `known` (b,): rows that have not changed; `keys` (b, k), `NONE` where a candidate was lost, of others all `NONE`;
+    `features` (b, k, 4) of the same pairs; `entering` (b, w): the keys of `entering_keys`.
     """
 
     known: npt.NDArray[np.bool_]
-    found: Found
-    entering: Rows
+    keys: Keys
+    features: Half
+    entering: Keys
 
 
 class Among(NamedTuple):
@@ -76,12 +77,12 @@ def find(
     )
     fresh = np.ones(len(rows), bool)
     if carried is not None:
-        fresh = ~carried.known | ((carried.found.keys != NONE).sum(axis=1) < among.depth)
+        fresh = ~carried.known | ((carried.keys != NONE).sum(axis=1) < among.depth)
     found.keys[fresh] = _search(vectors, rows[fresh], among)
     lacking = fresh[:, None] & (found.keys != NONE)
     if carried is not None and not fresh.all():
         kept = np.flatnonzero(~fresh)
-        found.keys[kept], found.features[kept], lacking[kept] = _met(vectors, carried, kept, rows[kept])
+        found.keys[kept], found.features[kept], lacking[kept] = _met(carried, kept)
     at, place = np.nonzero(lacking)
     found.features[at, place] = scorer.text_features(rows[at], rows_of(found.keys[at, place]))
     return found
@@ -101,25 +102,27 @@ def _search(vectors: npt.NDArray[np.floating], rows: Rows, among: Among) -> Keys
     return falling(np.pad(keys, ((0, 0), (0, lacking)), constant_values=NONE))[:, : among.width]
 
 
-def _met(
-    vectors: npt.NDArray[np.floating], carried: Carried, at: Rows, rows: Rows
-) -> tuple[Keys, Half, npt.NDArray[np.bool_]]:
-    """The carried lists `at` (b,), which are those of `rows`, after they met those entering; and who lacks features.
+def entering_keys(vectors: npt.NDArray[np.floating], rows: Rows, keys: Keys, entering: Rows) -> Keys:
+    """(b, w) keys, falling, of those of `entering` (e,), rising, that enter the lists `keys` (b, k) of `rows`.
 
     Who is farther than the farthest in a list does not enter it: such rows were left out then.
     """
-    keys, features = carried.found.keys[at], carried.found.features[at]
     least = np.where(keys == NONE, np.iinfo(np.int64).max, keys).min(axis=1)
-    new = nearest_rows(vectors, rows, carried.entering, keys.shape[1], cosines_of(least))
+    new = nearest_rows(vectors, rows, entering, keys.shape[1], cosines_of(least))
     new = falling(np.where(new < least[:, None], NONE, new))  # of equal cosines an older row may have been left out
-    new = new[:, : int((new != NONE).sum(axis=1).max(initial=0))]
-    both = np.hstack([keys, new])
+    return new[:, : int((new != NONE).sum(axis=1).max(initial=0))]
+
+
+def _met(carried: Carried, at: Rows) -> tuple[Keys, Half, npt.NDArray[np.bool_]]:
+    """The lists `at` (b,) of those carried, with those entering; and who lacks features."""
+    keys = carried.keys[at]
+    both = np.hstack([keys, carried.entering[at]])
     order = np.argsort(both, axis=1)[:, ::-1][:, : keys.shape[1]]
     merged = np.take_along_axis(both, order, axis=1)
-    known = _taken(features, np.minimum(order, keys.shape[1] - 1))
+    features = _taken(carried.features[at], np.minimum(order, keys.shape[1] - 1))
     lacking = (order >= keys.shape[1]) & (merged != NONE)
-    known[lacking | (merged == NONE)] = 0
-    return merged, known, lacking
+    features[lacking | (merged == NONE)] = 0
+    return merged, features, lacking
 
 
 def nearest_rows(
@@ -152,15 +155,10 @@ def _cosines(vectors: npt.NDArray[np.floating], queries: FloatArray, rows: Rows,
     return cosines
 
 
-def renumbered(found: Found, new_rows: Rows) -> Found:
-    """The same lists where row r has become `new_rows[r]`, -1 for one that is no candidate any more."""
-    old = rows_of(found.keys)
-    new = np.where(old < 0, -1, new_rows[old])
-    keys = np.where(new < 0, NONE, pair_keys(cosines_of(found.keys), np.maximum(new, 0)))
-    if (keys[:, :-1] >= keys[:, 1:]).all():  # most often no row was lost
-        return Found(keys, found.features)
-    order = np.argsort(keys, axis=1, kind="stable")[:, ::-1]
-    return Found(np.take_along_axis(keys, order, axis=1), _taken(found.features, order))
+def renumbered(keys: Keys, new_rows: Rows) -> Keys:
+    """The same pairs where row r has become `new_rows[r]`, -1 for one that is no candidate any more."""
+    old = rows_of(keys)
+    return with_rows(keys, np.where(old < 0, -1, new_rows[old]))
 
 
 def _taken(features: Half, order: Rows) -> Half:

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from index.scratch import by_distinct, parts
 from index.snapshot import FileEntry, verify_file
 
 FLAT_ROWS = 100_000  # exact search up to here: 5 ms a query at 640 dimensions; above, inverted lists
 SHARES = 64, 32, 16, 8, 4, 2  # one in so many lists is looked into: the fewest that find
-WANTED = 0.99  # of the ten nearest rows of a sample
+WANTED = 0.99  # of the ten nearest rows of a sample; or, where the codes allow none that, as many as the most lists
+AS_MANY = 0.001  # of which so many fewer
 LEAST_PROBED = 16
 REFINED, LEAST_REFINED = 2, 400  # so many times k rows, and at least so many, are compared exactly
 EXACT_ROWS = 10_000  # of so few allowed rows each is compared
 AT_ONCE = 32_768  # rows to be compared that are in memory at once: 84 MB at 640 dimensions
 LISTS = 4  # so many times the square root of the rows
 KMEANS = 5, 40  # rounds, and rows a list, that the lists are learned in and from
+NEARBY = 8  # where at most one in so many lists is looked into, rows meet only those that look into theirs
 GROWN, NEW = 1.5, 0.25  # an archive so much larger or smaller, or so much of it new: the lists are learned anew
 RECALL_SAMPLE = 400
 TIED = 1e-4  # cosines that differ by less are equal, as float16 has them
@@ -36,6 +39,22 @@ FILE = "index.faiss"
 Floats = npt.NDArray[np.floating[Any]]
 FloatArray = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+
+
+class Meeting(NamedTuple):
+    """Which of some rows look into each inverted list.
+
+    Of list l they are `rows[begins[l]:begins[l + 1]]`; its own rows are `Nearest.order()[lists[l]:lists[l + 1]]`.
+    """
+
+    lists: Rows
+    begins: Rows
+    rows: Rows
+
+    def of(self, start: int, stop: int) -> Rows:
+        """Those that look, rising, into a list of the rows [start, stop) of `Nearest.order`."""
+        first, last = np.searchsorted(self.lists, (start, stop - 1), side="right") - 1
+        return np.unique(self.rows[self.begins[first] : self.begins[last + 1]])
 
 
 class Nearest:
@@ -91,10 +110,14 @@ class Nearest:
     def _looking_far_enough(self) -> Nearest:
         """This index of inverted lists, which looks into as many as it takes."""
         queries, least = self._sample(10, seed=1)  # not those that `recall` asks by
+        found: dict[int, float] = {}
         for share in SHARES:
-            self._index.nprobe = max(LEAST_PROBED, self._index.nlist // share)
-            if self._share_of(queries, least, 10) >= WANTED:
+            self._index.nprobe = probed = max(LEAST_PROBED, self._index.nlist // share)
+            found[probed] = self._share_of(queries, least, 10)
+            if found[probed] >= WANTED:
                 break
+        enough = min(WANTED, max(found.values()) - AS_MANY)
+        self._index.nprobe = next(probed for probed, share in found.items() if share >= enough)
         self.kind = f"{self.kind.partition(',nprobe')[0]},nprobe={self._index.nprobe}"
         return self
 
@@ -162,6 +185,20 @@ class Nearest:
     def order(self) -> Rows:
         """(n,) the rows by inverted list: those after one another are like one another."""
         return np.concatenate(list(_ids_of_lists(self._index)))
+
+    def meeting(self, rows: Rows) -> Meeting | None:
+        """Which of `rows` (e,) look into each list; None where they look into so many that each meets all."""
+        index = self._index
+        if index.nprobe * NEARBY > index.nlist:
+            return None
+        looked = [np.empty((0, index.nprobe), np.int32)]
+        for part in parts(len(rows), PART):
+            queries = np.asarray(self._vectors[rows[part]], np.float32)
+            looked.append(index.quantizer.search(queries, index.nprobe)[1].astype(np.int32))
+        lists, begins = np.concatenate(looked).reshape(-1), np.arange(len(rows) + 1) * index.nprobe
+        by_list = sparse.csr_matrix((np.ones(len(lists), bool), lists, begins), (len(rows), index.nlist)).tocsc()
+        sizes = [index.invlists.list_size(each) for each in range(index.nlist)]
+        return Meeting(np.cumsum([0, *sizes]), by_list.indptr.astype(np.int64), rows[by_list.indices])
 
     def recall(self, k: int = 10, seed: int = 0) -> float:
         """Share of the true k nearest (exact float32 products) found, over a sample of rows; 0-1."""

@@ -26,7 +26,9 @@ DEPTH = 200  # found by vector before exact rescoring; 200 so that 50 copies of 
 LEAST_WAY = 0.01  # relevance below which a way through another article is not followed: no policy shows less
 WEEK_SECONDS = 7 * 86_400
 AT_ONCE = 32  # probes whose words are spread out at once
-PAIRS, GATHERED = 65_536, 2_048  # rows whose vectors are read at once, and pairs that are multiplied
+FEW = 8  # pairs of a probe for which its words are not worth spreading out
+PAIRS, GATHERED = 65_536, 256  # rows whose vectors are read at once, and pairs that are multiplied
+LEAST_LENGTH = np.float32(1e-12)
 
 FloatArray = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -96,21 +98,48 @@ class PairScorer:
         asked beside it.
         """
         features = np.empty((len(rows), 4), np.float32)
-        if not len(rows):
-            return features
+        features[:, 0] = self._dense_of_pairs(rows, others)
+        counts = np.unique(rows, return_inverse=True, return_counts=True)
+        few = counts[2][counts[1]] < FEW if len(rows) else np.zeros(0, bool)
+        features[few, 1:] = self._lexical_of_few(rows[few], others[few])
+        features[~few, 1:] = self._lexical_of_many(rows[~few], others[~few])
+        return _rounded(features)
+
+    def _lexical_of_many(self, rows: Rows, others: Rows) -> FloatArray:
+        """`_lexical` of pairs of `rows` (p,), rising, each of which has many: its text is spread out once."""
+        features = np.empty((len(rows), 3), np.float32)
         sources, begins = np.unique(rows, return_index=True)
         bounds = np.append(begins, len(rows)).tolist()
-        features[:, 0] = self._dense_of_pairs(rows, others)
         texts = _Texts(self._tfidf, min(AT_ONCE, len(sources)))
         for part in parts(len(sources), AT_ONCE):
             some, span = sources[part], slice(bounds[part.start], bounds[part.stop])
             with texts.of(some) as text:
                 place = np.searchsorted(some, rows[span])
-                features[span, 1:] = self._lexical(text, place, others[span], self._tfidf[others[span]])
-        return _rounded(features)
+                features[span] = self._lexical(text, place, others[span], self._tfidf[others[span]])
+        return features
+
+    def _lexical_of_few(self, rows: Rows, others: Rows) -> FloatArray:
+        """The same bits, of rows with few pairs each: terms are looked for among those of the text."""
+        sources, own = np.unique(rows, return_inverse=True)
+        texts, headlines = self._tfidf[sources], self._headlines[others]
+        together = texts[own].multiply(self._tfidf[others])
+        lexical = together @ np.ones(texts.shape[1], np.float32)  # added as `_lexical` does
+        terms = _owners(texts) * texts.shape[1] + texts.indices
+        pairs = _owners(headlines)
+        wanted = own[pairs] * texts.shape[1] + headlines.indices
+        at = np.searchsorted(terms, wanted)
+        there = np.append(terms, -1)[at] == wanted
+        found = np.where(there, np.append(texts.data, np.float32(0))[at], np.float32(0))
+        cosines, shares = (
+            np.bincount(pairs, each, len(rows)) for each in (headlines.data * found, headlines.data**2 * there)
+        )
+        return np.stack([lexical, cosines, shares], axis=1).astype(np.float32)
 
     def moment_features(self, rows: Rows, others: Rows) -> FloatArray:
-        """(k, 1) float32, with links (k, 2): the others of `pair_features`, for pairs of rows (k,) and (k,)."""
+        """(..., 1) float32, with links (..., 2): the others of `pair_features`, for pairs of `rows` and `others`.
+
+        The shapes of the two broadcast to (...).
+        """
         return self._of_moments(self._published_at[rows], others)
 
     def both_ways(
@@ -151,7 +180,7 @@ class PairScorer:
         columns = [np.log1p(np.abs(self._weeks[others] - _weeks(moments)))]
         if self._links:
             columns.append(np.log1p(self._links.lately(moments, self._rows_in_links[others])))
-        return np.stack(columns, axis=1).astype(np.float32)
+        return np.stack(columns, axis=-1).astype(np.float32)
 
     def score(self, probe: Probe, others: Rows, baseline: Baseline | None = None) -> tuple[FloatArray, Baseline]:
         """(k, 3) float32: relevance, dense cosine, lexical cosine, rounded as the snapshot stores them.
@@ -165,9 +194,11 @@ class PairScorer:
 
     def rated(self, features: FloatArray, baseline: Baseline, brief: npt.NDArray[np.bool_]) -> FloatArray:
         """What `score` gives, of pair features that are known already; `brief` (k,) as of `brief_pairs`."""
-        relevance = self._relevance.probability(features, baseline, brief)
-        scored = np.stack([relevance, features[:, 0], features[:, 1]], axis=1)
-        return scored.astype(np.float16).astype(np.float32)
+        return np.stack([self.relevance(features, baseline, brief), features[:, 0], features[:, 1]], axis=1)
+
+    def relevance(self, features: FloatArray, baseline: Baseline, brief: npt.NDArray[np.bool_]) -> FloatArray:
+        """The first of what `rated` gives, of features (..., 5 or 6), and `brief` (...)."""
+        return self._relevance.probability(features, baseline, brief).astype(np.float16).astype(np.float32)
 
     def brief_pairs(self, probe: Probe, others: Rows) -> npt.NDArray[np.bool_]:
         """(k,) bool: whether the probe or the other is an article of few words."""
@@ -200,21 +231,33 @@ class PairScorer:
         cosines = np.empty(len(rows), np.float32)
         for run, distinct, places in by_distinct(others, PAIRS):
             sources, own = np.unique(rows[run], return_inverse=True)
-            gathered = np.asarray(self._dense[distinct], np.float32)
-            probes = np.asarray(self._dense[sources], np.float32)
+            gathered, probes = (np.asarray(self._dense[each], np.float32) for each in (distinct, sources))
+            length, of_probe = _lengths(gathered), _lengths(probes)
             for few in parts(len(places), GATHERED):
-                cosines[run][few] = _cosines(gathered[places[few]], probes[own[few]])
+                one, other = places[few], own[few]
+                lengths = length[one] * of_probe[other]
+                cosines[run][few] = _products(gathered[one], probes[other]) / np.maximum(lengths, LEAST_LENGTH)
         return cosines
 
 
 def _cosines(one: FloatArray, other: FloatArray) -> FloatArray:
-    """(k,) of rows (k, d) with rows (k, d), or with one (1, d); with a zero row: 0.
+    """(k,) of rows (k, d) with one (1, d); with a zero row: 0."""
+    lengths = _lengths(one) * _lengths(other)
+    return np.asarray(_products(one, np.broadcast_to(other, one.shape)) / np.maximum(lengths, LEAST_LENGTH))
 
-    By sums of products in one order: BLAS gives other last bits for another number of rows.
-    """
-    other = np.broadcast_to(other, one.shape)
-    lengths = np.sqrt(np.einsum("ij,ij->i", one, one)) * np.sqrt(np.einsum("ij,ij->i", other, other))
-    return np.asarray(np.einsum("ij,ij->i", one, other) / np.maximum(lengths, 1e-12), np.float32)
+
+def _lengths(rows: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(_products(rows, rows)))
+
+
+def _products(one: FloatArray, other: FloatArray) -> FloatArray:
+    """(k,) of rows (k, d), by sums in one order: BLAS gives other last bits for another number of rows."""
+    return np.asarray(np.einsum("ij,ij->i", one, other), np.float32)
+
+
+def _owners(rows: sparse.csr_matrix) -> Rows:
+    """The row of each term."""
+    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
 
 
 class _Texts:

@@ -5,6 +5,7 @@ A logistic model, stored as plain numbers. Learned by scripts/train_relevance.py
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ DENSE_CONTRAST = 2  # the column of `model_inputs` that pairs with a brief artic
 class Baseline(NamedTuple):
     """What is usual among a source's candidates: means of dense and log lexical cosine, and of log weeks apart.
 
-    Of several sources, one a pair: each (k,) float32.
+    Of several sources: each (n, 1) float32.
     """
 
     dense: float | FloatArray
@@ -38,42 +39,48 @@ class Baseline(NamedTuple):
 
 def baseline_of(features: FloatArray) -> Baseline:
     """The baseline of a source from the (k, 5 or 6) pair features of its nearest candidates; zeros for none."""
-    return Baseline(*baselines_of(features, np.zeros(len(features), np.int64), 1)[0].tolist())
+    return Baseline(*baselines_of(features[None], np.ones((1, len(features)), bool))[0].tolist())
 
 
-def baselines_of(features: FloatArray, sources: npt.NDArray[np.int64], n: int) -> FloatArray:
-    """(n, 3) float32: the baseline of each of n sources, of the features (p, 5 or 6) of pairs of `sources` (p,)."""
-    dated = ~np.isnan(features[:, 4])
+def baselines_of(features: FloatArray, there: npt.NDArray[np.bool_]) -> FloatArray:
+    """(n, 3) float32: the baseline of each of n sources, of the features (n, k, 5 or 6) of those that are `there`.
+
+    Added one by one, so that what is not there changes no bit.
+    """
     columns = (
-        (features[:, 0], sources),
-        (_log(features[:, 1], LEAST_LEXICAL), sources),
-        (features[dated, 4], sources[dated]),
+        (features[..., 0], there),
+        (_log(features[..., 1], LEAST_LEXICAL), there),
+        (features[..., 4], there & ~np.isnan(features[..., 4])),
     )
-    sums = np.stack([np.bincount(owners, values, n) for values, owners in columns], axis=1)
-    counts = np.stack([np.bincount(owners, minlength=n) for _, owners in columns], axis=1)
-    return np.asarray(sums / np.maximum(counts, 1), np.float32)
+    found = np.zeros((len(features), 3), np.float32)
+    if features.shape[1]:
+        for at, (values, counted) in enumerate(columns):
+            sums = np.where(counted, values, 0).cumsum(axis=1, dtype=np.float64)[:, -1]
+            found[:, at] = sums / np.maximum(counted.sum(axis=1), 1)
+    return found
 
 
 def model_inputs(features: FloatArray, baseline: Baseline) -> FloatArray:
-    """(k, 5) pair features -> (k, 7) inputs of the model, in the order of `Relevance.weights`; with links 6 -> 8.
+    """(..., 5) pair features -> (..., 7) inputs of the model, in the order of `Relevance.weights`; with links 6 -> 8.
 
     Dense, log lexical; the first two above the baseline; log headline, headline share; log weeks
     above the baseline, 0 for undated. Lexical cosines of linked articles spread over two orders of magnitude, so the
     logarithm ranks better. Contrasts with the baseline carry over to archives where everything is more or less
     alike, and do not mark a source down for being old. What each group is worth: README, "Relatedness".
     """
-    log_lexical = _log(features[:, 1], LEAST_LEXICAL)
-    columns = (
-        features[:, 0],
-        log_lexical,
-        features[:, 0] - baseline.dense,
-        log_lexical - baseline.log_lexical,
-        _log(features[:, 2], LEAST_HEADLINE),
-        features[:, 3],
-        np.nan_to_num(features[:, 4] - baseline.log_weeks),
-        *features[:, 5:].T,
-    )
-    return np.stack(columns, axis=1).astype(np.float32)
+    return np.stack(list(_inputs(features, baseline)), axis=-1).astype(np.float32)
+
+
+def _inputs(features: FloatArray, baseline: Baseline) -> Iterator[FloatArray]:
+    log_lexical = _log(features[..., 1], LEAST_LEXICAL)
+    yield features[..., 0]
+    yield log_lexical
+    yield features[..., 0] - baseline.dense
+    yield log_lexical - baseline.log_lexical
+    yield _log(features[..., 2], LEAST_HEADLINE)
+    yield features[..., 3]
+    yield np.nan_to_num(features[..., 4] - baseline.log_weeks)
+    yield from np.moveaxis(features[..., 5:], -1, 0)
 
 
 class UnusableRelevance(Exception):
@@ -95,11 +102,19 @@ class Relevance(msgspec.Struct, frozen=True, omit_defaults=True):
     link_weight: float | None = None
 
     def probability(self, features: FloatArray, baseline: Baseline, brief: npt.NDArray[np.bool_]) -> FloatArray:
-        """(k, 5 or 6) pair features, (k,) whether either article is brief -> (k,) probabilities in [0, 1]."""
-        inputs = model_inputs(features, baseline)
+        """(..., 5 or 6) pair features, (...) whether either article is brief -> (...) probabilities in [0, 1].
+
+        Each pair's is the same to the bit in any company, as no product of matrices would give it.
+        """
         weights = self.weights if self.link_weight is None else (*self.weights, self.link_weight)
-        full = _logistic(inputs @ np.array(weights, np.float32) + np.float32(self.bias))
-        dense = _logistic(inputs[:, DENSE_CONTRAST] * np.float32(self.dense_weight) + np.float32(self.dense_bias))
+        inputs = list(_inputs(features, baseline))
+        logits = np.full(brief.shape, self.bias, np.float32)
+        for values, weight in zip(inputs, weights, strict=True):
+            logits += values * np.float32(weight)
+        full = _logistic(logits)
+        if not brief.any():
+            return full
+        dense = _logistic(inputs[DENSE_CONTRAST] * np.float32(self.dense_weight) + np.float32(self.dense_bias))
         return np.where(brief, np.maximum(full, dense), full)
 
 

@@ -23,22 +23,24 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.best import rows_of
+from index.best import NONE, rows_of
 from index.candidates import Pairs, by_way_of_others, scored_pairs
 from index.carry import KINDS, Earlier
 from index.engine import Engine, Task
-from index.found import SPARE, Among, Found, find, nearest_rows
+from index.found import SPARE, Among, Carried, entering_keys, find, nearest_rows
 from index.gather import Progress
 from index.linkgraph import LinkGraph
-from index.nearest import FILE, Nearest
+from index.nearest import FILE, Meeting, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
+from index.scratch import parts
 from index.snapshot import describe_file, save_array
 
-WORK = 3  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
+WORK = 4  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
+BASELINES = f"{KINDS[0]}.baselines"
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -75,6 +77,7 @@ class Archive(NamedTuple):
     among: Mapping[str, Among]
     order: Rows
     earlier: Earlier | None
+    meeting: Meeting | None
 
 
 def lay_out(root: Path, inputs: Inputs) -> Path:
@@ -88,14 +91,17 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
     for name in ("tfidf", "headlines"):
         rows = getattr(inputs, name)
         arrays |= {f"{name}.{part}": getattr(rows, part) for part in ("data", "indices", "indptr")}
-    shape: dict[str, Any] = {"dense_dimension": inputs.dense_dimension, "terms": inputs.tfidf.shape[1], "earlier": ""}
+    shape: dict[str, Any] = {"dense_dimension": inputs.dense_dimension, "terms": inputs.tfidf.shape[1]}
     shape["work"] = [WORK, BLOCK, SPARE, DEPTHS]
     if inputs.earlier is not None:
         arrays["earlier.old"] = inputs.earlier.old
         for kind in KINDS:
             arrays |= {f"earlier.new.{kind}": inputs.earlier.new[kind]}
             arrays |= {f"earlier.entering.{kind}": inputs.earlier.entering[kind]}
-        shape["earlier"] = str(inputs.earlier.folder.absolute())
+        shape["earlier"] = {"folder": str(inputs.earlier.folder.absolute()), "scored": inputs.earlier.same_scores}
+        if inputs.nearest is not None and not inputs.nearest.exact:
+            met = inputs.nearest.meeting(inputs.earlier.entering["overall"])
+            arrays |= {f"meeting.{part}": array for part, array in (met._asdict() if met else {}).items()}
     for name, array in arrays.items():
         save_array(where / f"{name}.npy", array)
     if inputs.nearest is not None and not inputs.nearest.exact:
@@ -158,29 +164,51 @@ def open_archive(folder: Path) -> Archive:
     }
     order = np.arange(len(brief)) if nearest is None else array("order")
     earlier = None
-    if shape["earlier"]:
+    if before := shape.get("earlier"):
         new, entering = ({kind: array(f"earlier.{part}.{kind}") for kind in KINDS} for part in ("new", "entering"))
-        earlier = Earlier(Path(shape["earlier"]), array("earlier.old"), new, entering)
-    return Archive(vectors, scorer, brief, among, order, earlier)
+        earlier = Earlier(Path(before["folder"]), array("earlier.old"), new, entering, before["scored"])
+    meeting = None
+    if (where / "meeting.rows.npy").exists():
+        meeting = Meeting(*(array(f"meeting.{part}") for part in Meeting._fields))
+    return Archive(vectors, scorer, brief, among, order, earlier, meeting)
 
 
 def compare(folder: Path, start: int, stop: int) -> None:
-    """The task: find and score the candidates of a block of rows, in the order of `Archive.order`."""
+    """The task: find and score the candidates of a block of rows, in the order of `Archive.order`.
+
+    What is as an earlier build left it is left to `_carry_over`.
+    """
     result = folder / "blocks" / f"{start:010}.npz"
     if result.exists():
         return
     archive = open_archive(folder)
-    rows = np.sort(archive.order[start:stop])
-    arrays: dict[str, Array] = {"rows": rows}
-    baselines: Array | None = None
+    earlier, block = archive.earlier, np.sort(archive.order[start:stop])
+    arrays: dict[str, Array] = {"rows": block}
+    changed = np.full(len(block), earlier is None)
+    baselines = np.empty((len(block), 3), np.float32) if earlier is None else earlier.of(BASELINES, block)
     for kind, among in archive.among.items():
-        carried = archive.earlier.block(kind, rows) if archive.earlier else None
+        carried = None
+        if earlier is not None:
+            met = (
+                earlier.entering[kind]
+                if archive.meeting is None or among.search is None
+                else archive.meeting.of(start, stop)
+            )
+            keys, others = earlier.keys(kind, block)
+            entering = entering_keys(archive.vectors, block, keys, met)
+            changed |= others | (entering != NONE).any(axis=1)
+            rows = block[changed]
+            features = earlier.of(f"{kind}.features", rows)
+            carried = Carried(earlier.old[rows] >= 0, keys[changed], features, entering[changed])
+        rows = block[changed]
         found = find(archive.vectors, archive.scorer, among, rows, carried)
-        pairs = scored_pairs(archive.scorer, rows, found, among.depth, baselines)
-        baselines = pairs.baselines
-        arrays |= {f"{kind}.keys": found.keys, f"{kind}.features": found.features}
+        if kind == KINDS[0]:
+            pairs = scored_pairs(archive.scorer, rows, found, among.depth)
+            arrays[BASELINES] = baselines[changed] = pairs.baselines
+        else:
+            pairs = scored_pairs(archive.scorer, rows, found, among.depth, baselines[changed])
+        arrays |= {f"{kind}.changed": changed.copy(), f"{kind}.keys": found.keys, f"{kind}.features": found.features}
         arrays |= _stored(kind, pairs)
-        arrays["baselines"] = baselines
     _write(result, arrays)
 
 
@@ -190,16 +218,22 @@ def lead_on(folder: Path, start: int, stop: int) -> None:
     if not result.exists():
         archive = open_archive(folder)
         led = by_way_of_others(_pairs(folder, "overall"), archive.scorer, archive.brief, start, stop)
-        _write(result, {"rows": np.arange(start, stop), **_stored("overall", led)})
+        _write(result, {"rows": np.arange(start, stop), **_stored("ways", led)})
 
 
 def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tuple[Pairs, Pairs]:
     """Pairs of n rows, overall and in the recent window, judged against the same baselines; memory-mapped."""
     _run(engine, compare, folder, n, "neighbours", progress)
-    _gather(folder, "blocks", n)
+    left = _gather(folder, "blocks", n)
+    archive = open_archive(folder)
+    if archive.earlier is not None:
+        for kind, rows in left.items():
+            _carry_over(folder, archive.earlier, kind, rows)
+    if not archive.brief.any():
+        return _pairs(folder, "overall"), _pairs(folder, "recent")
     _run(engine, lead_on, folder, n, "ways", progress)
     _gather(folder, "ways", n)
-    return _pairs(folder, "overall"), _pairs(folder, "recent")
+    return _pairs(folder, "ways"), _pairs(folder, "recent")
 
 
 def candidate_recall(folder: Path, k: int = 10, seed: int = 0) -> float:
@@ -214,11 +248,19 @@ def candidate_recall(folder: Path, k: int = 10, seed: int = 0) -> float:
     return float(found[there].mean()) if there.any() else 1.0
 
 
+def scored_by(relevance: Relevance, links: LinkGraph | None) -> str:
+    """A digest of what the relevance of a pair depends on beside the two articles."""
+    digest = hashlib.sha256(msgspec.json.encode(relevance))
+    for name, array in links.to_files().items() if links else ():
+        digest.update(name.encode() + array.tobytes())
+    return digest.hexdigest()
+
+
 def found_files(folder: Path) -> list[Path]:
     """What the next build may carry over."""
-    pairs = [folder / "pairs" / f"{kind}.{part}.npy" for kind in KINDS for part in Found._fields]
     index = folder / "inputs" / FILE
-    return [*pairs, index] if index.exists() else pairs
+    found = [path for kind in KINDS for path in sorted((folder / "pairs").glob(f"{kind}.*.npy"))]
+    return [*found, index] if index.exists() else found
 
 
 def _run(engine: Engine, task: Task, folder: Path, n: int, stage: str, progress: Progress) -> None:
@@ -235,7 +277,7 @@ def _run(engine: Engine, task: Task, folder: Path, n: int, stage: str, progress:
 
 
 def _pairs(folder: Path, kind: str) -> Pairs:
-    names = (f"{kind}.pairs", f"{kind}.scored", "baselines")
+    names = (f"{kind}.pairs", f"{kind}.scored", BASELINES)
     return Pairs(*(np.load(folder / "pairs" / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names))
 
 
@@ -249,20 +291,42 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
     temporary.replace(path)
 
 
-def _gather(folder: Path, part: str, n: int) -> None:
-    """Bring what the blocks left in `part` into one array of n rows each. Raises OSError unless all n are there."""
+def _gather(folder: Path, part: str, n: int) -> dict[str, Rows]:
+    """Bring what the blocks left in `part` into arrays of n rows each; by kind, the rows of which they left nothing.
+
+    Raises OSError unless the blocks are of all n rows.
+    """
     whole: dict[str, Array] = {}
+    left: dict[str, list[Rows]] = {}
     gathered = 0
     for path in sorted((folder / part).glob("[!.]*.npz")):
         arrays = _read(path)
-        rows = arrays.pop("rows")
-        gathered += len(rows)
+        block = arrays.pop("rows")
+        gathered += len(block)
+        changed = {name.partition(".")[0]: arrays.pop(name) for name in list(arrays) if name.endswith(".changed")}
+        for kind, mask in changed.items():
+            left.setdefault(kind, []).append(block[~mask])
         for name, found in arrays.items():
             if name not in whole:
                 whole[name] = _one_piece(folder / "pairs" / f"{name}.npy", found, n)
-            whole[name][rows] = found
+            kind = name.partition(".")[0]
+            whole[name][block[changed[kind]] if kind in changed else block] = found
     if gathered != n:  # a folder shared by machines may show late what another has written
         raise OSError(f"{folder / part} shows {gathered} of {n} rows; run the command again")
+    return {kind: np.sort(np.concatenate(rows)) for kind, rows in left.items()}
+
+
+def _carry_over(folder: Path, earlier: Earlier, kind: str, rows: Rows) -> None:
+    """Bring what an earlier build found, of rows for which it is what it was, into the arrays of `kind`."""
+    names = [f"{kind}.features", f"{kind}.scored", *([BASELINES] if kind == KINDS[0] else [])]
+    whole = {path.stem: np.load(path, mmap_mode="r+") for path in (folder / "pairs").glob("*.npy")}
+    for part in parts(len(rows)):
+        some = rows[part]
+        whole[f"{kind}.keys"][some] = earlier.keys(kind, some)[0]
+        pairs = earlier.of(f"{kind}.pairs", some)
+        whole[f"{kind}.pairs"][some] = np.where(pairs < 0, -1, earlier.new[kind][pairs])
+        for name in names:
+            whole[name][some] = earlier.of(name, some)
 
 
 def _read(path: Path) -> dict[str, Array]:

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from index.article import Article
 from index.best import rows_of
 from index.cache import VectorCache, cached_embed
-from index.carry import Earlier, earlier, hand_on
+from index.carry import About, Earlier, earlier, hand_on
 from index.clean import embedded_texts, full_text
 from index.embed.choose import embedder_named
 from index.embed.hybrid import dense_rows, hybrid_rows
@@ -50,6 +50,7 @@ from index.workbench import (
     found_files,
     lay_out,
     open_archive,
+    scored_by,
 )
 
 BASE = 20_000  # texts that rows are made of
@@ -201,8 +202,9 @@ def _before(inputs: Inputs, work: Path, folder: Path) -> Earlier:
     known[fresh] = 255
     columns = {f"{kind}.columns": np.setdiff1d(each, fresh) for kind, each in inputs.columns.items()}
     kind = inputs.nearest.kind if inputs.nearest else ""
-    hand_on(folder / "found", "bench", {"rows": known, **columns}, found_files(work), kind)
-    found = earlier(folder / "found", "bench", digests, inputs.columns)
+    about = About("bench", scored_by(inputs.relevance, None), kind)
+    hand_on(folder / "found", about, {"rows": known, **columns}, found_files(work))
+    found = earlier(folder / "found", about, digests, inputs.columns)
     if found is None:
         raise RuntimeError("nothing was handed on")
     return found

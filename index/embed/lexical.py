@@ -56,7 +56,9 @@ class LexicalModel:
         """(n, v) float32 with unit rows; a text without a known term is an empty row."""
         if not self.terms or not texts:
             return sparse.csr_matrix((len(texts), len(self.terms)), dtype=np.float32)
-        return sparse.csr_matrix(self._vectorizer.transform(texts), dtype=np.float32)
+        rows = sparse.csr_matrix(self._vectorizer.transform(texts), dtype=np.float32)
+        rows.sort_indices()
+        return rows
 
     def lsa(self, rows: sparse.csr_matrix) -> FloatArray:
         """(n, c) float32 unit rows of TF-IDF rows; an empty row stays zero."""
@@ -107,6 +109,7 @@ def fit_lexical(texts: Sequence[str], seed: int = 0) -> tuple[LexicalModel, spar
     else:
         svd = TruncatedSVD(components, n_iter=4, random_state=seed).fit(words)
         projection = np.ascontiguousarray(svd.components_.T, dtype=np.float32)
+    rows.sort_indices()
     return LexicalModel(terms, vectorizer.idf_.astype(np.float32), projection, len(texts)), rows
 
 

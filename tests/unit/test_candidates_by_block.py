@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,8 +20,9 @@ from index import workbench
 from index.article import Article
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.build import rebuild
+from index.candidates import Pairs, scored_pairs
 from index.engine import Local
-from index.found import Among, Carried, find, nearest_rows, renumbered
+from index.found import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
 from index.nearest import FILE, Nearest
 from index.neighbours import PairScorer
 from index.relatedness import default_relevance
@@ -69,7 +71,7 @@ def table(store: Store) -> list[bytes]:
     return [(directory / name).read_bytes() for name in TABLE]
 
 
-def by_building_all(tmp_path: Path, articles: list[Article], embedder, frozen: Store) -> list[bytes]:
+def by_building_all(tmp_path: Path, articles: list[Article], embedder, frozen: Store, **how: Any) -> list[bytes]:
     """The table of a build that carries nothing over, with the lexical model of another store."""
     store = Store(tmp_path / "whole")
     store.snapshots.mkdir(parents=True)
@@ -77,7 +79,7 @@ def by_building_all(tmp_path: Path, articles: list[Article], embedder, frozen: S
     model = frozen.snapshot_ids()[0]
     (store.snapshots / model).symlink_to(frozen.directory(model))
     (store.channels / "default").write_text(model)
-    report = rebuild(articles, store, embedder, NOW)
+    report = rebuild(articles, store, embedder, NOW, **how)
     assert not report.lexical_refitted
     return table(store)
 
@@ -94,6 +96,81 @@ def test_a_build_that_carries_over_gives_the_table_of_one_that_does_not(tmp_path
     assert table(store) == by_building_all(tmp_path, changed, embedder, store)
 
 
+def less_of_nothing(articles: list[Article]) -> list[Article]:
+    return articles
+
+
+def one_more(articles: list[Article]) -> list[Article]:
+    return [*articles, written(900)]
+
+
+def one_before_all(articles: list[Article]) -> list[Article]:
+    return [written(900), *articles]
+
+
+def one_gone(articles: list[Article]) -> list[Article]:
+    return [each for each in articles if each.id != "a123"]
+
+
+def one_changed(articles: list[Article]) -> list[Article]:
+    return [written(57, version=1) if each.id == "a57" else each for each in articles]
+
+
+@pytest.mark.parametrize("change", [less_of_nothing, one_more, one_before_all, one_gone, one_changed])
+def test_rows_whose_pairs_are_what_they_were_are_left_alone(
+    tmp_path: Path, embedder, compared: list[int], change: Callable[[list[Article]], list[Article]]
+) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(700)]
+    rebuild(articles, store, embedder, NOW, force=True, engine=Local(1))
+    compared.clear()
+    rebuild(change(articles), store, embedder, NOW, force=True, engine=Local(1))
+    overall = sum(compared[::2])
+    assert overall < 500
+    assert table(store) == by_building_all(tmp_path, change(articles), embedder, store, force=True)
+
+
+def test_where_nothing_changed_nothing_is_compared(tmp_path: Path, embedder, compared: list[int]) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(400)]
+    rebuild(articles, store, embedder, NOW, engine=Local(1))
+    before = table(store)
+    compared.clear()
+    rebuild(articles, store, embedder, NOW, engine=Local(1))
+    assert sum(compared) == 0
+    assert table(store) == before
+
+
+def test_rows_are_scored_anew_where_relevance_is_another(tmp_path: Path, embedder, compared: list[int]) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(300)]
+    rebuild(articles, store, embedder, NOW, engine=Local(1))
+    compared.clear()
+    weights = tmp_path / "relevance.json"
+    weights.write_bytes(msgspec.json.encode(msgspec.structs.replace(default_relevance(), bias=-3.0)))
+    rebuild(articles, store, embedder, NOW, relevance=weights, force=True, engine=Local(1))
+    assert sum(compared) == 2 * 300
+    assert table(store) == by_building_all(tmp_path, articles, embedder, store, relevance=weights, force=True)
+
+
+def test_rows_in_another_order_are_sorted_anew(tmp_path: Path, embedder) -> None:
+    store = Store(tmp_path / "store")
+    articles = [written(number) for number in range(300)]
+    articles += [msgspec.structs.replace(each, id=f"{each.id}again") for each in articles[:100]]  # many tie
+    rebuild(articles, store, embedder, NOW)
+    rebuild(articles[::-1], store, embedder, NOW)
+    assert table(store) == by_building_all(tmp_path, articles[::-1], embedder, store)
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows were compared, of each block overall and in the recent window."""
+    found: list[int] = []
+    real = workbench.find
+    monkeypatch.setattr(workbench, "find", lambda *rest: found.append(len(rest[3])) or real(*rest))
+    return found
+
+
 def test_what_is_carried_over_is_not_searched_again(
     tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +179,7 @@ def test_what_is_carried_over_is_not_searched_again(
 
     def watched(vectors, scorer, among, rows, carried=None):
         if carried is not None:
-            enough = (carried.found.keys != NONE).sum(axis=1) >= among.depth
+            enough = (carried.keys != NONE).sum(axis=1) >= among.depth
             searched.append(int((~(carried.known & enough)).sum()))
         return real(vectors, scorer, among, rows, carried)
 
@@ -129,7 +206,7 @@ def test_damaged_leftovers_of_the_build_before_are_not_used(tmp_path: Path, embe
 
 
 def test_a_build_that_was_interrupted_goes_on_where_it_was(
-    tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, embedder, compared: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workbench, "BLOCK", 32)
     articles = [written(number) for number in range(300)]
@@ -138,9 +215,7 @@ def test_a_build_that_was_interrupted_goes_on_where_it_was(
     rebuild(articles, whole, embedder, NOW, engine=all_of_them)
     with pytest.raises(KeyboardInterrupt):
         rebuild(articles, broken, embedder, NOW, engine=first)
-    compared = []
-    real = workbench.find
-    monkeypatch.setattr(workbench, "find", lambda *rest: compared.append(len(rest[3])) or real(*rest))
+    compared.clear()
     rebuild(articles, broken, embedder, NOW, engine=second)
     assert sum(compared) == 2 * (300 - 4 * 32)  # overall and recent, of the blocks that were not there
     assert table(broken) == table(whole)
@@ -226,7 +301,7 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_index_of_inverted_lists_finds_almost_all_with_exact_cosines() -> None:
     vectors = in_groups(6_000)
     nearest = Nearest.build(vectors)
-    assert nearest.kind == "IVF309,PQ8x4fs,nprobe=154"  # of 40 compared exactly no number of lists finds enough
+    assert nearest.kind == "IVF309,PQ8x4fs,nprobe=16"  # of 40 compared exactly more lists find no more
     columns = np.flatnonzero(np.random.default_rng(1).random(6_000) < 0.9)
     rows = np.arange(0, 6_000, 7)
     found = find(vectors, scorer_of(6_000, 32), Among(columns, 40, nearest), rows)
@@ -359,12 +434,15 @@ def test_of_copies_that_were_left_out_none_comes_back_as_a_newcomer() -> None:
     scorer, rows = scorer_of(40, 2), np.array([0])
     now, then = np.arange(1, 40), np.setdiff1d(np.arange(1, 40), [5])
     found = find(same, scorer, Among(then, 16), rows)
-    carried = Carried(np.array([True]), found, np.array([5]))
-    met = find(same, scorer, Among(now, 16), rows, carried)
-    assert rows_of(met.keys).tolist() == rows_of(find(same, scorer, Among(now, 16), rows).keys).tolist()
-    gone = renumbered(found, np.where(np.arange(40) == 39, -1, np.arange(40)))  # one is withdrawn: a place is free
-    met = find(same, scorer, Among(now[:-1], 16), rows, Carried(np.array([True]), gone, np.array([5])))
-    assert 5 not in rows_of(met.keys)
+    newcomer, known = np.array([5]), np.array([True])
+
+    def met(among: Among, keys: np.ndarray) -> list[int]:
+        carried = Carried(known, keys, found.features, entering_keys(same, rows, keys, newcomer))
+        return rows_of(find(same, scorer, among, rows, carried).keys)[0].tolist()
+
+    assert [met(Among(now, 16), found.keys)] == rows_of(find(same, scorer, Among(now, 16), rows).keys).tolist()
+    gone = renumbered(found.keys, np.where(np.arange(40) == 39, -1, np.arange(40)))  # withdrawn: a place is free
+    assert 5 not in met(Among(now[:-1], 16), gone)
 
 
 def test_what_older_code_left_is_not_carried_over(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,12 +457,42 @@ def test_what_older_code_left_is_not_carried_over(tmp_path: Path, embedder, monk
 def test_features_of_a_pair_do_not_depend_on_what_is_compared_beside_it() -> None:
     random = np.random.default_rng(3)
     vectors = random.standard_normal((226, 384)).astype(np.float16)
-    none, dates = sparse.csr_matrix((226, 1), dtype=np.float32), np.zeros(226, np.int64)
-    scorer = PairScorer(vectors, 384, none, none, dates, np.zeros(226, bool), default_relevance())
+    words = sparse.csr_matrix(np.float32(random.random((226, 90)) * (random.random((226, 90)) < 0.4)))
+    heads = sparse.csr_matrix(words.multiply(random.random((226, 90)) < 0.2), dtype=np.float32)
+    dates, brief = random.integers(0, 9 * DAY, 226), random.random(226) < 0.2
+    scorer = PairScorer(vectors, 384, words, heads, dates, brief, default_relevance())
     for row in range(40):  # a few pairs in a thousand are so near to the middle of two float16
         together = scorer.text_features(np.full(226, row), np.arange(226))
         alone = np.vstack([scorer.text_features(np.array([row]), np.array([other])) for other in range(226)])
         np.testing.assert_array_equal(together, alone)
+    rows = np.arange(226)
+    found = find(vectors, scorer, Among(rows, 60), rows)
+    together = scored_pairs(scorer, rows, found, 50)
+    for row in range(226):
+        one = Found(found.keys[row : row + 1], found.features[row : row + 1])
+        alone = scored_pairs(scorer, rows[row : row + 1], one, 50)
+        for name in Pairs.__struct_fields__:
+            np.testing.assert_array_equal(getattr(alone, name)[0], getattr(together, name)[row])
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_rows_meet_those_that_look_into_their_list() -> None:
+    vectors = in_groups(6_000)
+    nearest = Nearest.build(vectors)  # 309 lists, of which 16 are looked into
+    entering = np.arange(3, 6_000, 40)
+    meeting = nearest.meeting(entering)
+    assert meeting is not None
+    order = nearest.order()
+    ivf = nearest._index
+    looked = ivf.quantizer.search(vectors[entering].astype(np.float32), ivf.nprobe)[1]
+    own = ivf.quantizer.search(vectors.astype(np.float32), 1)[1][:, 0]
+    for start in range(0, 6_000, 64):
+        lists = np.unique(own[order[start : start + 64]])
+        expected = entering[np.isin(looked, lists).any(axis=1)]
+        assert np.isin(expected, found := meeting.of(start, min(start + 64, 6_000))).all()
+        assert len(found) < len(entering) / 2  # lists between the first and the last are theirs, too, if empty
+    ivf.nprobe = 100
+    assert nearest.meeting(entering) is None
 
 
 def test_a_process_that_is_killed_is_an_error_that_says_so(tmp_path: Path) -> None:

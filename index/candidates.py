@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from index.best import NONE, pair_keys, rows_of
 from index.found import Found
-from index.neighbours import LEAST_WAY, OVERALL, RECENT, PairScorer
+from index.neighbours import OVERALL, RECENT, PairScorer
 from index.relatedness import Baseline, baselines_of
 from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW
@@ -64,51 +64,6 @@ def _scored(scorer: PairScorer, rows: Rows, found: Found, baselines: FloatArray 
     cosines = np.ascontiguousarray(found.features).view(np.uint32)[:, :, 0]  # the two of a pair, moved as one number
     scored[..., 1:] = cosines.reshape(-1)[order][..., None].view(np.float16)
     return Pairs(others.reshape(-1)[order], scored, baselines)
-
-
-def by_way_of_others(
-    pairs: Pairs, scorer: PairScorer, brief: npt.NDArray[np.bool_], start: int = 0, stop: int | None = None
-) -> Pairs:
-    """The pairs of rows [start, stop), where a brief article counts as related to a full one through the best
-    article between them.
-
-    relevance(a, c) is at least relevance(a, b) x relevance(b, c). For brief candidates only: a headline says
-    little about what a longer article is about, while for full ones the direct answer is the better one (the
-    product for all pairs costs .015 to .028 nDCG@10 on three archives). Found rows push out the least relevant.
-    """
-    rows = np.array(pairs.rows[start:stop], np.int64)
-    features = np.array(pairs.features[start:stop], np.float32)
-    for at in np.flatnonzero(~brief[start:stop]).tolist() if brief.any() else ():
-        row = start + at
-        others, through = _through(pairs, row, brief)
-        if not len(others):
-            continue
-        known = rows[at]
-        scored, _ = scorer.score(scorer.probe(row), others, Baseline(*pairs.baselines[row]))
-        scored[:, 0] = np.maximum(scored[:, 0], through)
-        rest = (known >= 0) & ~np.isin(known, others)
-        found = np.concatenate([others, known[rest]])
-        values = np.concatenate([scored, features[at, rest]])
-        order = np.lexsort((-found, -values[:, 0]))[: len(known)]
-        rows[at, : len(order)], features[at, : len(order)] = found[order], values[order]
-    return Pairs(rows, features, pairs.baselines[start:stop])
-
-
-def _through(pairs: Pairs, row: int, brief: npt.NDArray[np.bool_]) -> tuple[Rows, FloatArray]:
-    """Brief rows that the row's most related rows lead to, and the relevance of the best way to each."""
-    between = np.asarray(pairs.rows[row, :OVERALL], np.int64)
-    between = between[between >= 0]
-    ends = np.asarray(pairs.rows[between, :OVERALL], np.int64)
-    useful = (ends >= 0) & (ends != row) & brief[ends]
-    if not useful.any():
-        return np.empty(0, np.int64), np.empty(0, np.float32)
-    first = np.asarray(pairs.features[row, : len(between), :1], np.float32)
-    ways = first * np.asarray(pairs.features[between, :OVERALL, 0], np.float32)
-    useful &= ways >= LEAST_WAY
-    others, places = np.unique(ends[useful], return_inverse=True)
-    best = np.zeros(len(others), np.float32)
-    np.maximum.at(best, places, ways[useful])
-    return others, best.astype(np.float16).astype(np.float32)
 
 
 def candidate_table(

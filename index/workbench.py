@@ -24,7 +24,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from index.best import NONE, rows_of
-from index.candidates import Pairs, by_way_of_others, scored_pairs
+from index.candidates import Pairs, scored_pairs
 from index.carry import KINDS, Earlier
 from index.engine import Engine, Task
 from index.found import SPARE, Among, Carried, entering_keys, find, nearest_rows
@@ -35,6 +35,7 @@ from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
 from index.scratch import parts
 from index.snapshot import describe_file, save_array
+from index.ways import by_way_of_others
 
 WORK = 4  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task

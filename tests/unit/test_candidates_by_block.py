@@ -21,6 +21,7 @@ from index.article import Article
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.build import rebuild
 from index.candidates import Pairs, scored_pairs
+from index.carry import About, earlier, hand_on
 from index.engine import Local
 from index.found import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
 from index.nearest import FILE, Nearest
@@ -160,6 +161,24 @@ def test_rows_in_another_order_are_sorted_anew(tmp_path: Path, embedder) -> None
     rebuild(articles, store, embedder, NOW)
     rebuild(articles[::-1], store, embedder, NOW)
     assert table(store) == by_building_all(tmp_path, articles[::-1], embedder, store)
+
+
+def test_what_was_scored_holds_for_rows_in_their_order_by_the_same_relevance(tmp_path: Path) -> None:
+    about, columns = About("compared", "scored"), {"overall": np.arange(3), "recent": np.arange(3)}
+    digests = np.arange(48, dtype=np.uint8).reshape(3, 16)
+    arrays = {"rows": digests, **{f"{kind}.columns": rows for kind, rows in columns.items()}}
+    hand_on(tmp_path / "found", about, arrays, [])
+
+    def same(now: np.ndarray, scored_by: str = "scored") -> bool:
+        found = earlier(tmp_path / "found", About("compared", scored_by), now, columns)
+        assert found is not None
+        return found.same_scores
+
+    assert same(digests)
+    assert same(digests[[0, 2]])
+    assert same(np.vstack([digests[:1] + 99, digests[1:]]))
+    assert not same(digests[[0, 2, 1]])
+    assert not same(digests, "otherwise")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from index.article import UNDATED, Article
-from index.candidates import Pairs, by_way_of_others
+from index.candidates import Pairs
 from index.learning import labelled_pairs
 from index.linkgraph import LinkGraph
 from index.neighbours import WEEK_SECONDS, PairScorer
@@ -22,6 +22,7 @@ from index.relatedness import (
     default_relevance,
     model_inputs,
 )
+from index.ways import by_way_of_others
 
 # Four words; article 0 says the first two, 1 the second and third, 2 the fourth, 3 nothing known.
 TEXTS = np.array([[0.6, 0.8, 0, 0], [0, 0.8, 0.6, 0], [0, 0, 0, 1], [0, 0, 0, 0]], np.float32)
@@ -83,6 +84,16 @@ def test_relevance_is_the_logistic_of_the_weighted_inputs() -> None:
     features = np.array([[0.5, 0.2, 0.1, 0.7, 3.0]], np.float32)
     found = model.probability(features, Baseline(0.0, 0.0, 0.0), np.array([False]))
     assert found == pytest.approx([0.5])  # 1 x .5 + 2 x 3 - 6.5 = 0
+
+
+def test_a_pairs_relevance_is_the_same_in_any_company() -> None:
+    random = np.random.default_rng(1)
+    features = np.float32(random.random((700, 5)) * (1, 0.5, 0.3, 1, 6))
+    brief, baseline = random.random(700) < 0.1, Baseline(0.4, -2.0, 3.0)
+    together = default_relevance().probability(features, baseline, brief)
+    for at in range(700):
+        one = slice(at, at + 1)
+        assert default_relevance().probability(features[one], baseline, brief[one]) == together[at]
 
 
 def test_links_to_the_other_before_the_source_are_the_sixth_feature() -> None:

@@ -20,8 +20,8 @@ from index.snapshot import FileEntry, verify_file
 
 FLAT_ROWS = 100_000  # exact search up to here: 5 ms a query at 640 dimensions; above, inverted lists
 SHARES = 64, 32, 16, 8, 4, 2  # one in so many lists is looked into: the fewest that find
-WANTED = 0.99  # of the ten nearest rows of a sample; or, where the codes allow none that, as many as the most lists
-AS_MANY = 0.001  # of which so many fewer
+WANTED = 0.99  # of the ten nearest rows of a sample,
+GAIN = 0.004  # or after which twice as many find not even so many more: the codes allow no more
 LEAST_PROBED = 16
 REFINED, LEAST_REFINED = 2, 400  # so many times k rows, and at least so many, are compared exactly
 EXACT_ROWS = 10_000  # of so few allowed rows each is compared
@@ -110,14 +110,16 @@ class Nearest:
     def _looking_far_enough(self) -> Nearest:
         """This index of inverted lists, which looks into as many as it takes."""
         queries, least = self._sample(10, seed=1)  # not those that `recall` asks by
-        found: dict[int, float] = {}
-        for share in SHARES:
-            self._index.nprobe = probed = max(LEAST_PROBED, self._index.nlist // share)
-            found[probed] = self._share_of(queries, least, 10)
-            if found[probed] >= WANTED:
+        enough, found = 0, -1.0
+        for probed in dict.fromkeys(max(LEAST_PROBED, self._index.nlist // share) for share in SHARES):
+            self._index.nprobe = probed
+            before, found = found, self._share_of(queries, least, 10)
+            if found < before + GAIN:
                 break
-        enough = min(WANTED, max(found.values()) - AS_MANY)
-        self._index.nprobe = next(probed for probed, share in found.items() if share >= enough)
+            enough = probed
+            if found >= WANTED:
+                break
+        self._index.nprobe = enough
         self.kind = f"{self.kind.partition(',nprobe')[0]},nprobe={self._index.nprobe}"
         return self
 

@@ -354,7 +354,8 @@ def _extra_files(
     raw["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in gathered.rejections)
     files = {name: disk.folder / name for name in (RECORDS, FRAMES, DIGESTS, FILE)}
     write_digests(files[DIGESTS], texts)
-    files[FILE].write_bytes(nearest.to_bytes())
+    with files[FILE].open("wb") as file:
+        nearest.write(file)
     return arrays, raw, files
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -33,6 +33,7 @@ GROWN, NEW = 1.5, 0.25  # an archive so much larger or smaller, or so much of it
 RECALL_SAMPLE = 400
 TIED = 1e-4  # cosines that differ by less are equal, as float16 has them
 PART = 65_536  # rows read at once: 170 MB as float32 at 640 dimensions
+WRITTEN = 1 << 20  # bytes at once
 MOST_LISTS = 1 << 20
 FILE = "index.faiss"
 
@@ -143,9 +144,9 @@ class Nearest:
         """Whether every row is compared."""
         return not self.kind.startswith("IVF")
 
-    def to_bytes(self) -> bytes:
-        """What `read` reads."""
-        return bytes(faiss.serialize_index(self._index).tobytes())
+    def write(self, file: IO[bytes]) -> None:
+        """What `read` reads, piece by piece. Raises OSError, which faiss's own way of writing loses at the end."""
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write, WRITTEN))
 
     def search(
         self, queries: FloatArray, k: int, allowed: npt.NDArray[np.bool_] | None = None

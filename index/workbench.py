@@ -107,7 +107,8 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         save_array(where / f"{name}.npy", array)
     if inputs.nearest is not None and not inputs.nearest.exact:
         shape["index"] = inputs.nearest.kind
-        (where / FILE).write_bytes(inputs.nearest.to_bytes())
+        with (where / FILE).open("wb") as written:
+            inputs.nearest.write(written)
         save_array(where / "order.npy", inputs.nearest.order())
     if inputs.links is not None:
         for file, array in inputs.links.to_files().items():

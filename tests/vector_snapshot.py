@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapsh
     n = len(vectors)
     own = np.arange(n, dtype=np.uint32)
     nearest = Nearest.build(vectors)
+    nearest.write(index := io.BytesIO())
     contents = Contents(
         articles=[article_from_record({"id": f"s{row}", "headline": f"S{row}"}) for row in range(n)],
         vectors=vectors,
@@ -29,7 +31,7 @@ def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapsh
         storyline=own,
         models={"index": nearest.kind},
         counts={},
-        extra_bytes={"index.faiss": nearest.to_bytes()},
+        extra_bytes={"index.faiss": index.getvalue()},
     )
     directory.mkdir(parents=True)
     write_snapshot(directory, contents, directory.name, 0, "test")

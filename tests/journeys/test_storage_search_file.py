@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import resource
@@ -24,7 +25,8 @@ def built(kind: str) -> bytes:
     vectors = np.random.default_rng(1).normal(size=(400, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     if kind == "flat":
-        return Nearest.build(vectors).to_bytes()
+        Nearest.build(vectors).write(file := io.BytesIO())
+        return file.getvalue()
     ivf = faiss.index_factory(16, "IVF8,PQ4x4fs", faiss.METRIC_INNER_PRODUCT)
     ivf.train(vectors)
     ivf.add(vectors)

@@ -363,10 +363,16 @@ def test_an_index_of_inverted_lists_keeps_to_what_is_allowed(share: float) -> No
 def test_an_index_of_many_lists_for_its_rows_is_read_back(tmp_path: Path, d: int) -> None:
     vectors = in_groups(1_000, d)
     built = Nearest.build(vectors)
-    (tmp_path / FILE).write_bytes(built.to_bytes())
+    with (tmp_path / FILE).open("wb") as file:
+        built.write(file)
     read = Nearest.load(tmp_path / FILE, built.kind, vectors)
     queries = vectors[:20].astype(np.float32)
     np.testing.assert_array_equal(read.search(queries, 10), built.search(queries, 10))
+
+
+def test_an_index_that_finds_no_room_on_the_disk_says_so() -> None:
+    with pytest.raises(OSError, match="No space left"), Path("/dev/full").open("wb") as full:
+        Nearest.build(in_groups(300)).write(full)
 
 
 @pytest.mark.usefixtures("few_are_many")
@@ -429,7 +435,8 @@ def test_an_index_is_carried_over_to_the_rows_of_today(tmp_path: Path) -> None:
     together = in_groups(1_400)
     before, new = together[:1_000], together[1_000:1_200]
     built = Nearest.build(before)
-    (tmp_path / FILE).write_bytes(built.to_bytes())
+    with (tmp_path / FILE).open("wb") as file:
+        built.write(file)
     gone = np.arange(len(before)) % 10 == 3
     vectors = np.concatenate([new[:150], before[~gone], new[150:]])
     now_of = np.where(gone, -1, 150 + np.cumsum(~gone) - 1)

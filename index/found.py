@@ -138,8 +138,11 @@ def nearest_rows(
     queries = np.asarray(vectors[rows], np.float32)
     for start in range(0, len(columns), COLUMNS):
         part = columns[start : start + COLUMNS]
+        cosines = _cosines(vectors, queries, rows, part)
         least = lowest(best) if floor is None else np.maximum(lowest(best), floor)
-        best = absorbed(best, least, _cosines(vectors, queries, rows, part), part)
+        if start == 0 and len(part) > k:  # else all of them would enter
+            least = np.maximum(least, -np.partition(-cosines, k - 1, axis=1)[:, k - 1])
+        best = absorbed(best, least, cosines, part)
     return best
 
 

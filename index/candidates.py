@@ -33,37 +33,43 @@ class Pairs(msgspec.Struct, frozen=True):
     baselines: FloatArray
 
 
-def scored_pairs(
+def relevances(
     scorer: PairScorer, rows: Rows, found: Found, depth: int, baselines: FloatArray | None = None
-) -> Pairs:
-    """The best `depth` of what was found for `rows` (b,), by relevance; of equals the newer first.
+) -> tuple[Half, FloatArray]:
+    """(b, depth) relevance of the first of what was found for `rows` (b,), 0 where there is none; (b, 3) baselines.
 
     `baselines` (b, 3): those of an earlier, wider search; without them this one gives them.
     """
-    scored = []
-    for part in parts(max(len(rows), 1), SCORED):
-        some = Found(found.keys[part, :depth], found.features[part, :depth])
-        scored.append(_scored(scorer, rows[part], some, None if baselines is None else baselines[part]))
-    return Pairs(*(np.concatenate([getattr(each, name) for each in scored]) for name in Pairs.__struct_fields__))
+    relevance, given = np.empty((len(rows), min(depth, found.keys.shape[1])), np.float16), baselines is not None
+    baselines = np.empty((len(rows), 3), np.float32) if baselines is None else baselines
+    for part in parts(len(rows), SCORED):
+        others = rows_of(found.keys[part, :depth])
+        there = others >= 0
+        texts = np.moveaxis(found.features[part, :depth].astype(np.float32), -1, 0)
+        moments = np.moveaxis(scorer.moment_features(rows[part, None], others), -1, 0)
+        features = np.moveaxis(np.concatenate([texts, moments]), 0, -1)  # a feature's values lie side by side
+        if not given:
+            baselines[part] = baselines_of(features, there)
+        brief = scorer.brief_rows(rows[part])[:, None] | scorer.brief_rows(others)
+        rated = scorer.relevance(features, Baseline(*baselines[part].T[:, :, None]), brief)
+        relevance[part] = np.where(there, rated, 0)
+    return relevance, baselines
 
 
-def _scored(scorer: PairScorer, rows: Rows, found: Found, baselines: FloatArray | None) -> Pairs:
-    others = rows_of(found.keys)
-    there = others >= 0
-    texts = np.moveaxis(found.features.astype(np.float32), -1, 0)
-    moments = np.moveaxis(scorer.moment_features(rows[:, None], others), -1, 0)
-    features = np.moveaxis(np.concatenate([texts, moments]), 0, -1)  # a feature's values lie side by side
-    if baselines is None:
-        baselines = baselines_of(features, there)
-    brief = scorer.brief_rows(rows)[:, None] | scorer.brief_rows(others)
-    relevance = scorer.relevance(features, Baseline(*baselines.T[:, :, None]), brief)
-    keys = np.where(there, pair_keys(relevance, others), NONE)
-    order = np.argsort(keys, axis=1)[:, ::-1] + np.arange(len(rows))[:, None] * others.shape[1]
-    scored = np.empty((*others.shape, 3), np.float16)
-    scored[..., 0] = np.where(there, relevance, 0).reshape(-1)[order]
-    cosines = np.ascontiguousarray(found.features).view(np.uint32)[:, :, 0]  # the two of a pair, moved as one number
-    scored[..., 1:] = cosines.reshape(-1)[order][..., None].view(np.float16)
-    return Pairs(others.reshape(-1)[order], scored, baselines)
+def best_first(found: Found, relevance: Half) -> tuple[Rows, Half]:
+    """Rows (b, k) and features (b, k, 3), as in `Pairs`, of what was found, by its `relevance` (b, k).
+
+    Of equals the newer row first.
+    """
+    depth = relevance.shape[1]
+    others = rows_of(found.keys[:, :depth])
+    keys = np.where(others < 0, NONE, pair_keys(relevance.astype(np.float32), others))
+    order = np.argsort(keys, axis=1)[:, ::-1] + np.arange(len(others))[:, None] * depth
+    features = np.empty((*others.shape, 3), np.float16)
+    features[..., 0] = relevance.reshape(-1)[order]
+    cosines = np.ascontiguousarray(found.features[:, :depth]).view(np.uint32)[:, :, 0]  # both, moved as one number
+    features[..., 1:] = cosines.reshape(-1)[order][..., None].view(np.float16)
+    return others.reshape(-1)[order], features
 
 
 def candidate_table(

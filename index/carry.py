@@ -2,8 +2,8 @@
 
 about.json                 what it is of, and size and sha256 of each file
 rows.npy                   (n, 16) bytes: what each row was compared by
-overall.*.npy, recent.*    keys, features of `Found`; pairs, scored of `Pairs`; the columns that were to choose from
-overall.baselines.npy      of `Pairs`
+overall.*.npy, recent.*    keys, features of `Found`, their relevance, and the columns that were to choose from
+overall.baselines.npy      of each row
 index.faiss                of a large archive
 """
 

@@ -2,8 +2,9 @@
 
 inputs/     the archive laid out (vectors, TF-IDF rows, dates ...), memory-mapped by every process
 blocks/     what each block found: there whole or not at all, so that a killed build goes on where it was
+found/      all of it in one piece, which the next build may carry over
 ways/       what each block leads to by way of others
-pairs/      all of it in one piece
+pairs/      `Pairs` of all rows
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from index.best import NONE, rows_of
-from index.candidates import Pairs, scored_pairs
+from index.candidates import Pairs, best_first, relevances
 from index.carry import KINDS, Earlier
 from index.engine import Engine, Task
-from index.found import SPARE, Among, Carried, entering_keys, find, nearest_rows
+from index.found import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
 from index.gather import Progress
 from index.linkgraph import LinkGraph
 from index.nearest import FILE, Meeting, Nearest
@@ -133,8 +134,9 @@ def _resumed(root: Path, fresh: Path) -> Path:
         shutil.rmtree(fresh)
     else:
         fresh.rename(folder)
-    shutil.rmtree(folder / "pairs", ignore_errors=True)  # half-made, where a disk was full
-    for part in ("blocks", "ways", "pairs"):
+    for part in ("found", "pairs"):  # half-made, where a disk was full
+        shutil.rmtree(folder / part, ignore_errors=True)
+    for part in ("blocks", "found", "ways", "pairs"):
         (folder / part).mkdir(exist_ok=True)
     return folder
 
@@ -191,11 +193,8 @@ def compare(folder: Path, start: int, stop: int) -> None:
     for kind, among in archive.among.items():
         carried = None
         if earlier is not None:
-            met = (
-                earlier.entering[kind]
-                if archive.meeting is None or among.search is None
-                else archive.meeting.of(start, stop)
-            )
+            near = archive.meeting if among.search else None
+            met = near.of(start, stop) if near else earlier.entering[kind]
             keys, others = earlier.keys(kind, block)
             entering = entering_keys(archive.vectors, block, keys, met)
             changed |= others | (entering != NONE).any(axis=1)
@@ -204,13 +203,12 @@ def compare(folder: Path, start: int, stop: int) -> None:
             carried = Carried(earlier.old[rows] >= 0, keys[changed], features, entering[changed])
         rows = block[changed]
         found = find(archive.vectors, archive.scorer, among, rows, carried)
-        if kind == KINDS[0]:
-            pairs = scored_pairs(archive.scorer, rows, found, among.depth)
-            arrays[BASELINES] = baselines[changed] = pairs.baselines
-        else:
-            pairs = scored_pairs(archive.scorer, rows, found, among.depth, baselines[changed])
+        known = None if kind == KINDS[0] else baselines[changed]
+        relevance, baselines[changed] = relevances(archive.scorer, rows, found, among.depth, known)
+        if known is None:
+            arrays[BASELINES] = baselines[changed]
         arrays |= {f"{kind}.changed": changed.copy(), f"{kind}.keys": found.keys, f"{kind}.features": found.features}
-        arrays |= _stored(kind, pairs)
+        arrays[f"{kind}.relevance"] = relevance
     _write(result, arrays)
 
 
@@ -220,28 +218,30 @@ def lead_on(folder: Path, start: int, stop: int) -> None:
     if not result.exists():
         archive = open_archive(folder)
         led = by_way_of_others(_pairs(folder, "overall"), archive.scorer, archive.brief, start, stop)
-        _write(result, {"rows": np.arange(start, stop), **_stored("ways", led)})
+        rows, features = led.rows.astype(np.int32), led.features.astype(np.float16)
+        _write(result, {"rows": np.arange(start, stop), "ways.rows": rows, "ways.features": features})
 
 
 def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tuple[Pairs, Pairs]:
     """Pairs of n rows, overall and in the recent window, judged against the same baselines; memory-mapped."""
     _run(engine, compare, folder, n, "neighbours", progress)
-    left = _gather(folder, "blocks", n)
+    left = _gather(folder, "blocks", "found", n)
     archive = open_archive(folder)
-    if archive.earlier is not None:
-        for kind, rows in left.items():
+    for kind, rows in left.items():
+        if archive.earlier is not None:
             _carry_over(folder, archive.earlier, kind, rows)
+        _sort(folder, kind)
     if not archive.brief.any():
         return _pairs(folder, "overall"), _pairs(folder, "recent")
     _run(engine, lead_on, folder, n, "ways", progress)
-    _gather(folder, "ways", n)
+    _gather(folder, "ways", "pairs", n)
     return _pairs(folder, "ways"), _pairs(folder, "recent")
 
 
 def candidate_recall(folder: Path, k: int = 10, seed: int = 0) -> float:
     """Share of the true k nearest of each row among what was found for it, over a sample of rows; 0-1."""
     archive = open_archive(folder)
-    keys = np.load(folder / "pairs" / "overall.keys.npy", mmap_mode="r", allow_pickle=False)
+    keys = _array(folder / "found" / "overall.keys.npy")
     columns = archive.among["overall"].columns
     sample = np.sort(np.random.default_rng(seed).choice(len(keys), min(len(keys), RECALL_SAMPLE), replace=False))
     exact = rows_of(nearest_rows(archive.vectors, sample, columns, k))  # not keys: last bits vary
@@ -261,8 +261,7 @@ def scored_by(relevance: Relevance, links: LinkGraph | None) -> str:
 def found_files(folder: Path) -> list[Path]:
     """What the next build may carry over."""
     index = folder / "inputs" / FILE
-    found = [path for kind in KINDS for path in sorted((folder / "pairs").glob(f"{kind}.*.npy"))]
-    return [*found, index] if index.exists() else found
+    return [*sorted((folder / "found").iterdir()), *([index] if index.exists() else [])]
 
 
 def _run(engine: Engine, task: Task, folder: Path, n: int, stage: str, progress: Progress) -> None:
@@ -279,12 +278,12 @@ def _run(engine: Engine, task: Task, folder: Path, n: int, stage: str, progress:
 
 
 def _pairs(folder: Path, kind: str) -> Pairs:
-    names = (f"{kind}.pairs", f"{kind}.scored", BASELINES)
-    return Pairs(*(np.load(folder / "pairs" / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names))
+    rows, features = (_array(folder / "pairs" / f"{kind}.{part}.npy") for part in ("rows", "features"))
+    return Pairs(rows, features, _array(folder / "found" / f"{BASELINES}.npy"))
 
 
-def _stored(kind: str, pairs: Pairs) -> dict[str, Array]:
-    return {f"{kind}.pairs": pairs.rows.astype(np.int32), f"{kind}.scored": pairs.features.astype(np.float16)}
+def _array(path: Path) -> Array:
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _write(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -293,7 +292,7 @@ def _write(path: Path, arrays: Mapping[str, Array]) -> None:
     temporary.replace(path)
 
 
-def _gather(folder: Path, part: str, n: int) -> dict[str, Rows]:
+def _gather(folder: Path, part: str, into: str, n: int) -> dict[str, Rows]:
     """Bring what the blocks left in `part` into arrays of n rows each; by kind, the rows of which they left nothing.
 
     Raises OSError unless the blocks are of all n rows.
@@ -310,7 +309,7 @@ def _gather(folder: Path, part: str, n: int) -> dict[str, Rows]:
             left.setdefault(kind, []).append(block[~mask])
         for name, found in arrays.items():
             if name not in whole:
-                whole[name] = _one_piece(folder / "pairs" / f"{name}.npy", found, n)
+                whole[name] = _one_piece(folder / into / f"{name}.npy", found.dtype, (n, *found.shape[1:]))
             kind = name.partition(".")[0]
             whole[name][block[changed[kind]] if kind in changed else block] = found
     if gathered != n:  # a folder shared by machines may show late what another has written
@@ -319,16 +318,24 @@ def _gather(folder: Path, part: str, n: int) -> dict[str, Rows]:
 
 
 def _carry_over(folder: Path, earlier: Earlier, kind: str, rows: Rows) -> None:
-    """Bring what an earlier build found, of rows for which it is what it was, into the arrays of `kind`."""
-    names = [f"{kind}.features", f"{kind}.scored", *([BASELINES] if kind == KINDS[0] else [])]
-    whole = {path.stem: np.load(path, mmap_mode="r+") for path in (folder / "pairs").glob("*.npy")}
-    for part in parts(len(rows)):
-        some = rows[part]
-        whole[f"{kind}.keys"][some] = earlier.keys(kind, some)[0]
-        pairs = earlier.of(f"{kind}.pairs", some)
-        whole[f"{kind}.pairs"][some] = np.where(pairs < 0, -1, earlier.new[kind][pairs])
-        for name in names:
-            whole[name][some] = earlier.of(name, some)
+    """Bring what an earlier build found, of rows for which it is what it was, into what was found now."""
+    for path in (folder / "found").glob(f"{kind}.*.npy"):
+        name, whole = path.stem, np.load(path, mmap_mode="r+", allow_pickle=False)
+        for part in parts(len(rows)):
+            some = rows[part]
+            whole[some] = earlier.keys(kind, some)[0] if name == f"{kind}.keys" else earlier.of(name, some)
+
+
+def _sort(folder: Path, kind: str) -> None:
+    """Make pairs of what was found."""
+    keys, features, relevance = (
+        _array(folder / "found" / f"{kind}.{part}.npy") for part in (*Found._fields, "relevance")
+    )
+    n, depth = relevance.shape
+    rows = _one_piece(folder / "pairs" / f"{kind}.rows.npy", np.dtype(np.int32), (n, depth))
+    scored = _one_piece(folder / "pairs" / f"{kind}.features.npy", np.dtype(np.float16), (n, depth, 3))
+    for part in parts(n, BLOCK):
+        rows[part], scored[part] = best_first(Found(keys[part], features[part]), relevance[part])
 
 
 def _read(path: Path) -> dict[str, Array]:
@@ -341,10 +348,8 @@ def _read(path: Path) -> dict[str, Array]:
         raise OSError(f"{path} was torn ({error}) and is removed; run the command again") from error
 
 
-def _one_piece(path: Path, like: Array, n: int) -> Array:
-    if path.exists():
-        return np.lib.format.open_memmap(path, "r+")
-    made = np.lib.format.open_memmap(path, "w+", like.dtype, (n, *like.shape[1:]))
+def _one_piece(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    made = np.lib.format.open_memmap(path, "w+", dtype, shape)
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)  # a disk that is full says so, instead of SIGBUS
     return made

@@ -20,7 +20,7 @@ from index import workbench
 from index.article import Article
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.build import rebuild
-from index.candidates import Pairs, scored_pairs
+from index.candidates import relevances
 from index.carry import About, earlier, hand_on
 from index.engine import Local
 from index.found import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
@@ -493,12 +493,12 @@ def test_features_of_a_pair_do_not_depend_on_what_is_compared_beside_it() -> Non
         np.testing.assert_array_equal(together, alone)
     rows = np.arange(226)
     found = find(vectors, scorer, Among(rows, 60), rows)
-    together = scored_pairs(scorer, rows, found, 50)
+    together, of_rows = relevances(scorer, rows, found, 50)
     for row in range(226):
         one = Found(found.keys[row : row + 1], found.features[row : row + 1])
-        alone = scored_pairs(scorer, rows[row : row + 1], one, 50)
-        for name in Pairs.__struct_fields__:
-            np.testing.assert_array_equal(getattr(alone, name)[0], getattr(together, name)[row])
+        alone, of_row = relevances(scorer, rows[row : row + 1], one, 50)
+        np.testing.assert_array_equal(alone[0], together[row])
+        np.testing.assert_array_equal(of_row[0], of_rows[row])
 
 
 @pytest.mark.usefixtures("few_are_many")

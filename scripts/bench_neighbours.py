@@ -1,4 +1,4 @@
-"""Time the candidates of a large archive, by its index and by comparing every pair; recall; a hundredth of it new.
+"""Time the candidates of a large archive, by its index and by comparing every pair; recall; some of it new.
 
     python scripts/bench_neighbours.py --rows 1000000 --texts package/data/full
 
@@ -17,6 +17,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="embed with the model that ships; vectors are kept here"
     )
+    parser.add_argument(
+        "--new",
+        type=float,
+        nargs="*",
+        default=[0.01, 0.0005],
+        metavar="SHARE",
+        help="rows that are new in a next build",
+    )
     parser.add_argument("--search-only", action="store_true", help="the index alone, and a sample searched in it")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     options = parser.parse_args(arguments)
@@ -77,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.search_only:
             _search_only(base, Path(folder))
         else:
-            _measure(_made(base), Path(folder))
+            _measure(_made(base), Path(folder), options.new)
     return 0
 
 
@@ -169,7 +178,7 @@ def _embedded(articles: list[Article], cache: Path) -> np.ndarray:
     return dense_rows(vectors[heads], np.delete(vectors, heads, axis=0), owners)
 
 
-def _measure(inputs: Inputs, folder: Path) -> None:
+def _measure(inputs: Inputs, folder: Path, shares: Sequence[float]) -> None:
     n = len(inputs.vectors)
     began, cpu = time.perf_counter(), _cpu()
     nearest = Nearest.build(inputs.vectors)
@@ -181,23 +190,26 @@ def _measure(inputs: Inputs, folder: Path) -> None:
     pairs = _every_pair(work, n)
     print(f"   candidates' recall@10 {candidate_recall(work):.4f}; comparing every pair would take {pairs:.0f} s of "
           f"processor: by the index {(whole + index_cpu) / pairs:.3f} of that, with building it")  # fmt: skip
-    before = _before(inputs, work, folder)
-    began, cpu = time.perf_counter(), _cpu()
-    carried = before.nearest(inputs.vectors)
-    if carried is None:
-        raise RuntimeError("the index was not carried over")
-    seconds, carried_cpu = time.perf_counter() - began, _cpu() - cpu
-    print(f"one hundredth new: the index carried over in {seconds:.0f} s, {carried_cpu:.0f} s of processor")
-    added, work = _compared("one hundredth new", inputs._replace(nearest=carried, earlier=before), folder)
-    print(f"   candidates' recall@10 {candidate_recall(work):.4f}; {added / whole:.3f} of all rows, with the index "
-          f"{(added + carried_cpu) / (whole + index_cpu):.3f}")  # fmt: skip
+    for share in shares:
+        before = _before(inputs, work, folder, share)
+        began, cpu = time.perf_counter(), _cpu()
+        carried = before.nearest(inputs.vectors)
+        if carried is None:
+            raise RuntimeError("the index was not carried over")
+        seconds, carried_cpu = time.perf_counter() - began, _cpu() - cpu
+        print(f"{share:.2%} new: the index carried over in {seconds:.0f} s, {carried_cpu:.0f} s of processor")
+        now = inputs._replace(nearest=carried, earlier=before)
+        added, work = _compared(f"{share:.2%} new", now, folder)
+        with_index = (added + carried_cpu) / (whole + index_cpu)
+        print(f"   candidates' recall@10 {candidate_recall(work):.4f}; {added / whole:.3f} of all rows, with the index "
+              f"{with_index:.3f}", flush=True)  # fmt: skip
 
 
-def _before(inputs: Inputs, work: Path, folder: Path) -> Earlier:
-    """What a build without a hundredth of the rows, drawn by chance, would have left; they are in its index."""
+def _before(inputs: Inputs, work: Path, folder: Path, share: float) -> Earlier:
+    """What a build without that share of the rows, drawn by chance, would have left; they are in its index."""
     n = len(inputs.vectors)
     digests = np.arange(2 * n, dtype=np.uint64).view(np.uint8).reshape(-1, 16)
-    fresh = np.sort(np.random.default_rng(1).choice(n, n // 100, replace=False))
+    fresh = np.sort(np.random.default_rng(1).choice(n, int(share * n), replace=False))
     known = digests.copy()
     known[fresh] = 255
     columns = {f"{kind}.columns": np.setdiff1d(each, fresh) for kind, each in inputs.columns.items()}

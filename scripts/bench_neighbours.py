@@ -201,8 +201,8 @@ def _measure(inputs: Inputs, folder: Path, shares: Sequence[float]) -> None:
         now = inputs._replace(nearest=carried, earlier=before)
         added, work = _compared(f"{share:.2%} new", now, folder)
         with_index = (added + carried_cpu) / (whole + index_cpu)
-        print(f"   candidates' recall@10 {candidate_recall(work):.4f}; {added / whole:.3f} of all rows, with the index "
-              f"{with_index:.3f}", flush=True)  # fmt: skip
+        print(f"   candidates' recall@10 {candidate_recall(work):.4f}; {added / whole:.3f} of all rows, with the "
+              f"index {with_index:.3f}", flush=True)  # fmt: skip
 
 
 def _before(inputs: Inputs, work: Path, folder: Path, share: float) -> Earlier:

@@ -346,9 +346,7 @@ def _extra_files(
     arrays["brief.npy"] = brief
     if links:
         arrays |= links.to_files()
-    for part in ("data", "indices", "indptr"):
-        arrays[f"tfidf.{part}.npy"] = getattr(lexical.tfidf, part)
-        arrays[f"headlines.{part}.npy"] = getattr(lexical.headlines, part)
+    arrays |= lexical.tfidf.arrays("tfidf") | lexical.headlines.arrays("headlines")
     encode = msgspec.json.encode
     raw["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
     raw["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in gathered.rejections)

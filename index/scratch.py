@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 ROWS = 8_192  # articles whose texts and vectors are in memory at once: some 60 MB of texts, 300 of vectors
-MOST_32_BITS = 2**31 - 1
 
 Array = npt.NDArray[Any]
 
@@ -33,27 +31,6 @@ class Scratch:
         with (self.folder / name).open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)  # a disk that is full says so, instead of SIGBUS
         return np.asarray(np.memmap(self.folder / name, dtype, "r+", shape=shape))
-
-    def matrix(self, name: str, blocks: Iterable[Any], columns: int) -> sparse.csr_matrix:
-        """The CSR blocks, one below the other, as one of (n, columns) float32."""
-        lengths = [np.zeros(1, np.int64)]
-        data, indices = self.folder / f"{name}.data", self.folder / f"{name}.indices"
-        with data.open("wb") as values, indices.open("wb") as places:
-            for block in blocks:
-                values.write(np.ascontiguousarray(block.data, np.float32).data)
-                places.write(np.ascontiguousarray(block.indices, np.int32).data)
-                lengths.append(np.diff(block.indptr).astype(np.int64))
-        indptr = np.cumsum(np.concatenate(lengths))
-        found = _mapped(indices, np.int32)
-        if indptr[-1] <= MOST_32_BITS:
-            indptr = indptr.astype(np.int32)
-        else:  # scipy has both of one type, and would make a copy in memory
-            wide = self.zeros(f"{name}.wide", found.shape, np.int64)
-            for part in parts(len(found), 1 << 22):
-                wide[part] = found[part]
-            indices.unlink()
-            found = wide
-        return sparse.csr_matrix((_mapped(data, np.float32), found, indptr), shape=(len(indptr) - 1, columns))
 
 
 @contextmanager
@@ -87,7 +64,3 @@ def by_distinct(rows: Array, most: int) -> Iterator[tuple[slice, Array, Array]]:
         else:
             middle = (run.start + run.stop) // 2
             runs += [slice(middle, run.stop), slice(run.start, middle)]
-
-
-def _mapped(path: Path, dtype: npt.DTypeLike) -> Array:
-    return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)

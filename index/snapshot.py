@@ -24,7 +24,8 @@ import numpy.typing as npt
 from index.article import UNDATED, Article, article_version, canonical_url, iso_time
 from index.sketches import BITS, sketch_rows
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # formats; the first has TF-IDF rows as scipy keeps them
 NO_ROW = 0xFFFFFFFF  # padding in neighbours.rows.npy
 FIRST_LIVE_ROW = 1 << 31  # a live article that is no row of the snapshot counts as this row plus its number
 NEVER = 2**62  # visible_from of a withdrawn article
@@ -297,7 +298,7 @@ class Snapshot:
             if length != self.rows:
                 raise ValueError(f"{name} has {length} rows where attributes.npy has {self.rows}")
         if self.attributes.dtype != ATTRIBUTES:
-            raise ValueError("attributes.npy has other columns than format 1")
+            raise ValueError("attributes.npy has other columns than this version reads")
 
 
 def id_json(teaser: bytes) -> bytes:
@@ -399,8 +400,9 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         number = msgspec.json.decode(found.get("format", msgspec.Raw(b"null")))
-        if number != FORMAT:
-            raise DamagedSnapshot(directory, f"format {number!r}; this version reads format {FORMAT}")
+        if number not in READABLE:
+            readable = " and ".join(map(str, READABLE))
+            raise DamagedSnapshot(directory, f"format {number!r}; this version reads formats {readable}")
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedSnapshot(directory, f"manifest.json: {error}") from error

@@ -20,6 +20,7 @@ from index.neighbours import PairScorer
 from index.relatedness import Relevance
 from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW, Snapshot, read_manifest
+from index.term_rows import TermRows, rounded
 from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
@@ -33,8 +34,8 @@ class Lexical(msgspec.Struct, frozen=True):
     """The lexical model and the TF-IDF rows of this build's articles, and of their headlines alone."""
 
     model: LexicalModel
-    tfidf: Any
-    headlines: Any
+    tfidf: TermRows
+    headlines: TermRows
     refitted: bool
 
 
@@ -63,8 +64,8 @@ def _lexical(
     headlines = (model.tfidf([each.headline for each in articles[part]]) for part in parts(len(articles)))
     return Lexical(
         model,
-        scratch.matrix("tfidf", blocks, len(model.terms)),
-        scratch.matrix("headlines", headlines, len(model.terms)),
+        TermRows.written(scratch.folder / "tfidf", blocks, len(model.terms)),
+        TermRows.written(scratch.folder / "headlines", headlines, len(model.terms)),
         refitted,
     )
 
@@ -82,7 +83,7 @@ def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests] | None:
 
 
 def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
-    """The lexical model of a snapshot and its TF-IDF rows (n, v) CSR float32."""
+    """The lexical model of a snapshot and its TF-IDF rows (n, v): `TermRows`; of format 1, CSR float32."""
     arrays = {
         name: np.load(directory / name, allow_pickle=False) for name in ("lexical.idf.npy", "lexical.projection.npy")
     }
@@ -100,6 +101,8 @@ def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: Lin
 
 
 def _load_rows(directory: Path, name: str, terms: int) -> Any:
+    if not (directory / f"{name}.indptr.npy").exists():
+        return TermRows.opened(directory, name, terms)
     data, indices, indptr = (
         np.load(directory / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
         for part in ("data", "indices", "indptr")
@@ -115,7 +118,7 @@ def _reused_rows(
         kept = places[part] >= 0
         fresh = (articles[row] for row in (np.flatnonzero(~kept) + part.start).tolist())
         combined = sparse.vstack([tfidf[places[part][kept]], model.tfidf(_full_texts(fresh))]).tocsr()
-        yield combined[np.where(kept, np.cumsum(kept) - 1, kept.sum() + np.cumsum(~kept) - 1)].astype(np.float32)
+        yield rounded(combined[np.where(kept, np.cumsum(kept) - 1, kept.sum() + np.cumsum(~kept) - 1)])
 
 
 def characteristic_terms(lexical: Lexical, scratch: Scratch) -> tuple[npt.NDArray[np.uint32], list[str]]:
@@ -127,10 +130,12 @@ def characteristic_terms(lexical: Lexical, scratch: Scratch) -> tuple[npt.NDArra
     words = single_words(terms)
     found: npt.NDArray[np.uint32] = scratch.zeros("terms", (tfidf.shape[0], TERMS), np.uint32)
     used = np.zeros(len(terms), bool)
-    for row in range(len(found)):
-        best = characteristic_columns(tfidf, row, words)
-        found[row, : len(best)], found[row, len(best) :] = best, NO_ROW
-        used[best] = True
+    for part in parts(len(found)):
+        rows = tfidf[part]
+        for at in range(rows.shape[0]):
+            best = characteristic_columns(rows, at, words)
+            found[part.start + at, : len(best)], found[part.start + at, len(best) :] = best, NO_ROW
+            used[best] = True
     codes = np.cumsum(used) - 1
     for part in parts(len(found)):
         there = found[part] != NO_ROW
@@ -139,7 +144,7 @@ def characteristic_terms(lexical: Lexical, scratch: Scratch) -> tuple[npt.NDArra
 
 
 def characteristic_columns(tfidf: Any, row: int, words: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    """At most 24 columns, of the `single_words` with the highest TF-IDF in a row, highest first."""
+    """At most 24 columns, of the `single_words` with the highest TF-IDF in a row of CSR rows, highest first."""
     span = slice(tfidf.indptr[row], tfidf.indptr[row + 1])
     columns, weights = tfidf.indices[span], tfidf.data[span]
     found = words[columns]

@@ -22,7 +22,6 @@ from zipfile import BadZipFile
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from index.best import NONE, rows_of
 from index.candidates import Pairs, best_first, relevances
@@ -36,6 +35,7 @@ from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
 from index.scratch import parts
 from index.snapshot import describe_file, save_array
+from index.term_rows import TermRows
 from index.ways import by_way_of_others
 
 WORK = 4  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
@@ -51,7 +51,7 @@ Array = npt.NDArray[Any]
 
 class Inputs(NamedTuple):
     """What is compared, in row order: `vectors` (n, d + c) float16 hybrid unit rows, of which the first
-    `dense_dimension` are dense; `tfidf`, `headlines` (n, v) CSR; `published_at`, `brief` (n,).
+    `dense_dimension` are dense; `tfidf`, `headlines` (n, v); `published_at`, `brief` (n,).
 
     `columns`, by kind: the rows, rising, that may be candidates: all of them, and those of the recent window.
     `nearest`: finds them in an archive too large to compare every pair.
@@ -59,8 +59,8 @@ class Inputs(NamedTuple):
 
     vectors: npt.NDArray[np.float16]
     dense_dimension: int
-    tfidf: Any
-    headlines: Any
+    tfidf: TermRows
+    headlines: TermRows
     published_at: npt.NDArray[np.int64]
     brief: Mask
     columns: Mapping[str, Rows]
@@ -90,9 +90,6 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
     where.mkdir(parents=True)
     arrays: dict[str, Array] = {"vectors": inputs.vectors, "published_at": inputs.published_at, "brief": inputs.brief}
     arrays |= {f"{kind}.columns": columns for kind, columns in inputs.columns.items()}
-    for name in ("tfidf", "headlines"):
-        rows = getattr(inputs, name)
-        arrays |= {f"{name}.{part}": getattr(rows, part) for part in ("data", "indices", "indptr")}
     shape: dict[str, Any] = {"dense_dimension": inputs.dense_dimension, "terms": inputs.tfidf.shape[1]}
     shape["work"] = [WORK, BLOCK, SPARE, DEPTHS]
     if inputs.earlier is not None:
@@ -106,6 +103,8 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
             arrays |= {f"meeting.{part}": array for part, array in (met._asdict() if met else {}).items()}
     for name, array in arrays.items():
         save_array(where / f"{name}.npy", array)
+    for file, array in (inputs.tfidf.arrays("tfidf") | inputs.headlines.arrays("headlines")).items():
+        save_array(where / file, array)
     if inputs.nearest is not None and not inputs.nearest.exact:
         shape["index"] = inputs.nearest.kind
         with (where / FILE).open("wb") as written:
@@ -149,10 +148,6 @@ def open_archive(folder: Path) -> Archive:
         mapped = np.load(where / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return np.asarray(mapped)  # a plain array over the same pages: indexing a memmap costs more
 
-    def rows(name: str) -> sparse.csr_matrix:
-        parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
-        return sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, shape["terms"]), copy=False)
-
     shape = msgspec.json.decode((where / "shape.json").read_bytes(), type=dict[str, Any])
     relevance = msgspec.json.decode((where / "relevance.json").read_bytes(), type=Relevance)
     links = LinkGraph.from_files(where) if relevance.link_weight is not None else None
@@ -160,7 +155,7 @@ def open_archive(folder: Path) -> Archive:
     nearest = Nearest.load(where / FILE, shape["index"], vectors) if "index" in shape else None
     published_at = np.asarray(array("published_at"))
     dimension = shape["dense_dimension"]
-    tfidf, headlines = rows("tfidf"), rows("headlines")
+    tfidf, headlines = (TermRows.opened(where, name, shape["terms"]) for name in ("tfidf", "headlines"))
     scorer = PairScorer(vectors, dimension, tfidf, headlines, published_at, brief, relevance, links)
     among = {
         kind: Among(np.asarray(array(f"{kind}.columns")), depth, nearest if kind == "overall" else None)

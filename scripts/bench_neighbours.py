@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from archives import DAY, WordProjection, drawn, reuters
 from bench_lookup import kernel
-from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from index.article import Article
@@ -41,6 +40,8 @@ from index.gather import silent
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS
 from index.relatedness import default_relevance
+from index.scratch import parts
+from index.term_rows import TermRows
 from index.workbench import (
     BLOCK,
     DEPTHS,
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.search_only:
             _search_only(base, Path(folder))
         else:
-            _measure(_made(base), Path(folder), options.new)
+            _measure(_made(base, Path(folder)), Path(folder), options.new)
     return 0
 
 
@@ -149,7 +150,11 @@ def _search_only(base: Base, folder: Path) -> None:
     print(f"   recall@10 of {RECALL_SAMPLE} rows {recall:.4f}; at most {most:,.0f} MB, mapped pages included")
 
 
-def _made(base: Base) -> Inputs:
+def _repeated(rows: Any, some: np.ndarray, path: Path) -> TermRows:
+    return TermRows.written(path, (rows[some[part]] for part in parts(len(some))), rows.shape[1])
+
+
+def _made(base: Base, folder: Path) -> Inputs:
     n, random, first = len(base.first), base.random, base.first
     vectors = np.empty((n, base.rows.shape[1]), np.float16)
     _mix(base, vectors)
@@ -158,8 +163,7 @@ def _made(base: Base) -> Inputs:
     return Inputs(
         vectors,
         base.dense_dimension,
-        sparse.csr_matrix(base.tfidf[first]),
-        sparse.csr_matrix(base.headlines[first]),
+        *(_repeated(rows, first, folder / name) for name, rows in (("words", base.tfidf), ("heads", base.headlines))),
         published_at,
         np.zeros(n, bool),
         {"overall": np.arange(n), "recent": np.flatnonzero(lately)},

@@ -108,7 +108,7 @@ class Damage:
         if self.way == "missing file":
             (self.directory / self.name).unlink()
         elif self.way == "another format":
-            text = self.files["manifest.json"].replace(b'"format": 1', b'"format": %d' % chance.choice((0, 2, 10)))
+            text = self.files["manifest.json"].replace(b'"format": 2', b'"format": %d' % chance.choice((0, 3, 10)))
             self._put("manifest.json", text)
             self._put("manifest.sha256", hashlib.sha256(text).hexdigest().encode() + b"\n")
         elif self.way == "manifest of the other snapshot":

@@ -39,7 +39,7 @@ from service.live.schema import REVISION  # noqa: E402
 from service.live.store import LiveStore  # noqa: E402
 
 ARTICLES = [story(f"old/{n}", ("ferry river crossing", "council budget tax")[n % 2], 3 + n) for n in range(8)]
-READ = (1,)  # formats that this code reads
+READ = (1, 2)  # formats that this code reads
 SNAPSHOTS = sorted(EARLIER.glob("format-*.zip"))
 LIVE = sorted(EARLIER.glob("live-*.sql"))
 

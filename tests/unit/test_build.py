@@ -104,7 +104,7 @@ def test_candidate_cosines_equal_those_of_numpy(newsroom: Newsroom) -> None:
     for row in (0, 17, snapshot.rows - 1):
         rows, features = snapshot.neighbours(row)
         np.testing.assert_allclose(features[:, 1], dense[rows] @ dense[row], atol=1e-3)
-        lexical = (tfidf[rows] @ tfidf[row].T).toarray().ravel()
+        lexical = (tfidf[rows] @ tfidf[[row]].T).toarray().ravel()
         np.testing.assert_allclose(features[:, 2], lexical, atol=1e-3)
 
 
@@ -167,7 +167,7 @@ def test_the_lexical_model_of_a_large_archive_is_fitted_on_a_sample(
     report = rebuild(articles, store, embedder, now)
     model, tfidf = load_lexical(store.directory(report.snapshot_id))
     assert model.fitted_on == 10
-    assert abs(tfidf - model.tfidf([full_text(each) for each in articles])).max() == 0
+    assert abs(tfidf[:] - model.tfidf([full_text(each) for each in articles])).max() == 0
 
 
 def test_of_two_articles_with_one_id_the_later_updated_wins(store: Store, embedder, now: int) -> None:

@@ -130,8 +130,8 @@ def rewrite(directory: Path, manifest: bytes) -> None:
 
 def test_another_format_is_refused_by_its_number(directory: Path) -> None:
     path = directory / "manifest.json"
-    rewrite(directory, path.read_bytes().replace(b'"format": 1', b'"format": 2'))
-    with pytest.raises(DamagedSnapshot, match="format 2; this version reads format 1"):
+    rewrite(directory, path.read_bytes().replace(b'"format": 2', b'"format": 3'))
+    with pytest.raises(DamagedSnapshot, match="format 3; this version reads formats 1 and 2"):
         Snapshot.open(directory)
 
 

@@ -184,9 +184,9 @@ def compare(folder: Path, start: int, stop: int) -> None:
     earlier, block = archive.earlier, np.sort(archive.order[start:stop])
     arrays: dict[str, Array] = {"rows": block}
     changed = np.full(len(block), earlier is None)
+    rows, carried = block, None
     baselines = np.empty((len(block), 3), np.float32) if earlier is None else earlier.of(BASELINES, block)
     for kind, among in archive.among.items():
-        carried = None
         if earlier is not None:
             near = archive.meeting if among.search else None
             met = near.of(start, stop) if near else earlier.entering[kind]
@@ -196,7 +196,6 @@ def compare(folder: Path, start: int, stop: int) -> None:
             rows = block[changed]
             features = earlier.of(f"{kind}.features", rows)
             carried = Carried(earlier.old[rows] >= 0, keys[changed], features, entering[changed])
-        rows = block[changed]
         found = find(archive.vectors, archive.scorer, among, rows, carried)
         known = None if kind == KINDS[0] else baselines[changed]
         relevance, baselines[changed] = relevances(archive.scorer, rows, found, among.depth, known)

@@ -49,7 +49,7 @@ class ShortWay:
         headers = list_headers(found.etag, self._origins, environ.get("HTTP_ORIGIN"))
         headers += (("Content-Length", str(len(found.body))), *self._others)
         start_response("200 OK", headers)
-        return (found.body,)
+        return [found.body]  # granian sends a list whole, and hands anything else on piece by piece
 
     def _found(self, environ: WSGIEnvironment) -> RelatedList | None:
         path = environ.get("PATH_INFO", "")

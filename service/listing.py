@@ -18,12 +18,12 @@ from service.query import Query
 from service.ranking import DAY, Story
 
 _AGES = (
-    (365.25 * DAY, "year", "old"),
-    (30.44 * DAY, "month", "old"),
-    (7 * DAY, "week", "old"),
-    (DAY, "day", "old"),
-    (3_600, "hour", "ago"),
-    (60, "minute", "ago"),
+    (31_557_600, "1 year old", "years old"),  # 365.25 days
+    (2_630_016, "1 month old", "months old"),  # 30.44 days
+    (7 * DAY, "1 week old", "weeks old"),
+    (DAY, "1 day old", "days old"),
+    (3_600, "1 hour ago", "hours ago"),
+    (60, "1 minute ago", "minutes ago"),
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -65,13 +65,13 @@ def age_label(published_at: int, now: int) -> str:
     """How old a story is, as a reader would say it: "5 minutes ago" to "3 years old"; "" when undated."""
     if published_at == UNDATED:
         return ""
-    seconds = max(now - published_at, 0)
+    seconds = now - published_at
     if seconds < 2 * 60:
         return "just now"
-    for size, unit, ending in _AGES:
+    for size, one, more in _AGES:
         if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit} {ending}" if count == 1 else f"{count} {unit}s {ending}"
+            count = seconds // size
+            return one if count == 1 else f"{count} {more}"
     raise AssertionError("two minutes are more than the smallest age")
 
 
@@ -133,6 +133,7 @@ def sealed(
     fallback_used: bool,
     degraded: Sequence[str],
     label: Label | None = None,
+    made_of: array[int] | None = None,
 ) -> RelatedList:
     """The list as JSON bytes; without a label, its ID and ETag follow from its content. `row` is None for no article.
 
@@ -158,7 +159,7 @@ def sealed(
         list_id, etag = label.list_id, None
     body = b'{"list_id":"%s",%s' % (list_id.encode(), rest)
     result: Literal["ranked", "filled", "empty"] = "filled" if fallback_used else "ranked" if items else "empty"
-    return RelatedList(body, etag, None, policy.name, result, tuple(degraded))
+    return RelatedList(body, etag, made_of, policy.name, result, tuple(degraded))
 
 
 def _text(text: str | None) -> bytes:

@@ -102,8 +102,8 @@ def as_list(selection: Selection, query: Query, now: int, label: Label | None = 
         for place, each in enumerate(selection.shown, 1)
     ]
     fallback_used = len(selection.shown) > selection.filled_from
-    found = sealed(archive, row, selection.policy, items, fallback_used, selection.degraded, label)
-    return msgspec.structs.replace(found, made_of=selection.made_of)
+    degraded, made_of = selection.degraded, selection.made_of
+    return sealed(archive, row, selection.policy, items, fallback_used, degraded, label, made_of)
 
 
 def selected(
@@ -140,8 +140,8 @@ def selected(
         shown += _fill(archive, source, shown, policy, codes, filters, now, query.limit, popular)
     made_of = None
     if len(shown) == unfilled and not searching and query.plain():
-        rows = (row, *signals.excluded, *(pinned for _, pinned in signals.pins), *candidates.rows.tolist())
-        made_of = array("I", rows)
+        made_of = array("I", (row, *signals.excluded, *(pinned for _, pinned in signals.pins)))
+        made_of.frombytes(candidates.rows.astype(np.uintc, copy=False).tobytes())
     return Selection(archive, row, source, policy, shown, unfilled, tuple(degraded), candidates, made_of)
 
 

@@ -19,7 +19,7 @@ from index.linkgraph import LinkGraph
 from index.neighbours import PairScorer
 from index.relatedness import Relevance
 from index.scratch import Scratch, parts
-from index.snapshot import NO_ROW, Snapshot, read_manifest
+from index.snapshot import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
 from index.term_rows import TermRows, rounded
 from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of
 
@@ -78,12 +78,17 @@ def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests] | None:
     manifest = read_manifest(previous)
     if manifest.models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
         return None
-    model, tfidf = load_lexical(previous)
-    return model, tfidf, read_digests(previous / DIGESTS)
+    try:
+        return *load_lexical(previous), read_digests(previous / DIGESTS)
+    except DamagedSnapshot:
+        return None
 
 
 def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
-    """The lexical model of a snapshot and its TF-IDF rows (n, v): `TermRows`; of format 1, CSR float32."""
+    """The lexical model of a snapshot and its TF-IDF rows (n, v): `TermRows`; of format 1, CSR float32.
+
+    Raises `DamagedSnapshot`.
+    """
     arrays = {
         name: np.load(directory / name, allow_pickle=False) for name in ("lexical.idf.npy", "lexical.projection.npy")
     }
@@ -92,7 +97,10 @@ def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
 
 
 def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: LinkGraph | None = None) -> PairScorer:
-    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`, `links` as `PairScorer` takes them."""
+    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`, `links` as `PairScorer` takes them.
+
+    Raises `DamagedSnapshot`.
+    """
     brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
     headlines = _load_rows(snapshot.directory, "headlines", tfidf.shape[1])
     dimension = snapshot.manifest.models["dense_dimension"]
@@ -102,7 +110,10 @@ def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: Lin
 
 def _load_rows(directory: Path, name: str, terms: int) -> Any:
     if not (directory / f"{name}.indptr.npy").exists():
-        return TermRows.opened(directory, name, terms)
+        try:
+            return TermRows.opened(directory, name, terms)
+        except (OSError, ValueError) as error:
+            raise DamagedSnapshot(directory, f"{name}: {error}") from error
     data, indices, indptr = (
         np.load(directory / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
         for part in ("data", "indices", "indptr")

@@ -38,7 +38,7 @@ from index.snapshot import describe_file, save_array
 from index.term_rows import TermRows
 from index.ways import by_way_of_others
 
-WORK = 4  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
+WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}

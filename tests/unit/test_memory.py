@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from scipy import sparse
 from small import contents_of
 
 from index import scratch as on_disk
@@ -18,7 +17,7 @@ from index.embed.lexical import unit_rows
 from index.lazy import Each
 from index.nearest import Nearest
 from index.places import NOWHERE, Places
-from index.scratch import Scratch, parts, scratch
+from index.scratch import parts, scratch
 from index.snapshot import NO_ROW
 from index.spool import Spool
 from index.store import Store
@@ -45,20 +44,6 @@ def test_each_is_made_when_it_is_read_and_parts_of_it_too() -> None:
 def test_parts_cover_all_rows_once() -> None:
     assert [range(10)[part] for part in parts(10, 4)] == [range(4), range(4, 8), range(8, 10)]
     assert list(parts(0)) == []
-
-
-@pytest.mark.parametrize("most", [2**31 - 1, 3])
-def test_blocks_of_rows_become_one_matrix_also_where_its_places_need_64_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
-    monkeypatch.setattr(on_disk, "MOST_32_BITS", most)
-    whole = sparse.random(20, 7, 0.3, "csr", np.float32, np.random.default_rng(0))
-    found = Scratch(tmp_path).matrix("m", [whole[:9], whole[9:9], whole[9:]], 7)
-    assert found.shape == (20, 7)
-    assert (found != whole).nnz == 0
-    assert found.data.dtype == np.float32
-    assert (tmp_path / "m.wide").exists() == (most == 3)
-    assert Scratch(tmp_path).matrix("none", [], 7).shape == (0, 7)
 
 
 def test_a_scratch_folder_begins_empty_and_goes_also_when_a_build_fails(tmp_path: Path) -> None:

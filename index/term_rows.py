@@ -98,11 +98,16 @@ class TermRows:
         return sparse.vstack(found, "csr")
 
     def _piece(self, first: int, last: int) -> sparse.csr_matrix:
-        """Rows [first, last) as scipy selects them fastest: what is packed as both of its arrays, not copied."""
+        """Rows [first, last) as scipy selects them fastest: what is packed as both of its arrays.
+
+        They are put in their place one by one: given to it at once, a small piece of a large file would be copied.
+        """
         begins = self.begins[first : last + 1]
         terms = self.packed[begins[0] : begins[-1]]
-        arrays = terms.view(np.float32), terms.view(np.int32), (begins - begins[0]).astype(np.int32)
-        return sparse.csr_matrix(arrays, shape=(last - first, self.shape[1]), copy=False)
+        piece = sparse.csr_matrix((last - first, self.shape[1]), dtype=np.float32)
+        piece.data, piece.indices = terms.view(np.float32), terms.view(np.int32)
+        piece.indptr = (begins - begins[0]).astype(np.int32)
+        return piece
 
 
 def packed(rows: sparse.csr_matrix) -> Packed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from index.nearest import Nearest
 from index.records import read_articles
 from index.relatedness import default_relevance
 from index.searcher import Searcher
-from index.snapshot import FLAG_WITHDRAWN, Snapshot
+from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Manifest, Snapshot, describe_file, save_array
 from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
 from index.words import load_lexical, load_scorer
@@ -150,6 +151,23 @@ def test_an_unchanged_source_embeds_nothing_and_keeps_the_lexical_model(store: S
     assert len(embedder.embedded) == seen
     old, new = (store.directory(report.snapshot_id) for report in (first, second))
     assert (old / "vectors.npy").read_bytes() == (new / "vectors.npy").read_bytes()
+
+
+def test_rows_of_words_that_do_not_belong_together_are_made_anew(store: Store, embedder, now: int) -> None:
+    articles = [article(number) for number in range(30)]
+    before = store.directory(rebuild(articles, store, embedder, now).snapshot_id)
+    begins = np.load(before / "tfidf.begins.npy")
+    save_array(before / "tfidf.begins.npy", begins[::-1])
+    manifest = msgspec.json.decode((before / "manifest.json").read_bytes(), type=Manifest)  # as one that is whole
+    files = manifest.files | {"tfidf.begins.npy": describe_file(before / "tfidf.begins.npy")}
+    text = msgspec.json.encode(msgspec.structs.replace(manifest, files=files))
+    (before / "manifest.json").write_bytes(text)
+    (before / "manifest.sha256").write_text(hashlib.sha256(text).hexdigest() + "\n")
+    with pytest.raises(DamagedSnapshot, match="tfidf: "):
+        Searcher(Snapshot.open(before))
+    report = rebuild(articles, store, embedder, now + 60)
+    assert report.lexical_refitted
+    assert (np.load(store.directory(report.snapshot_id) / "tfidf.begins.npy") == begins).all()
 
 
 def test_many_new_articles_refit_the_lexical_model(store: Store, embedder, now: int) -> None:

@@ -49,6 +49,7 @@ def test_pieces_hold_no_more_terms_than_scipy_counts_in_32_bits(monkeypatch: pyt
     monkeypatch.setattr(term_rows, "MOST_TERMS", 10)
     kept = TermRows.of(rows)
     assert [piece.nnz for piece in kept._pieces] == [10, 5, 6, 7, 8, 9]
+    assert all(np.shares_memory(piece.data, kept.packed) for piece in kept._pieces)  # scipy copies small ones
     assert the_same(kept[[8, 0, 1, 4, 4, 2]], rows[[8, 0, 1, 4, 4, 2]])
     with pytest.raises(IndexError):
         kept[[3, 9]]

@@ -58,10 +58,14 @@ def absorbed(best: Keys, floor: FloatArray, cosines: FloatArray, columns: Rows) 
     if not width:
         return best
     entering = np.full((len(best), width), NONE, np.int64)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    entering[row, place] = pair_keys(cosines[row, column], columns[column])
+    entering[row, nth(counts)] = pair_keys(cosines[row, column], columns[column])
     both = np.hstack([best, entering])
     return np.partition(both, width, axis=1)[:, width:]
+
+
+def nth(counts: Rows) -> Rows:
+    """0, 1, ... as often as each of `counts` says: which of its row each of some pairs is, in order of their rows."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def lowest(best: Keys) -> FloatArray:

@@ -25,7 +25,7 @@ class Pairs(msgspec.Struct, frozen=True):
     """Scored candidates of rows, best first: rows (n, k) with -1 as padding, features (n, k, 3).
 
     Features as in the candidate table: relevance, dense and lexical cosine, of float16 values. `baselines` (n, 3)
-    float32: the `Baseline` of each row. The rows may be memory-mapped, of int32, the features float32.
+    float32: the `Baseline` of each row. The arrays may be memory-mapped, of int32 and float16.
     """
 
     rows: Rows
@@ -40,20 +40,20 @@ def relevances(
 
     `baselines` (b, 3): those of an earlier, wider search; without them this one gives them.
     """
-    relevance, given = np.empty((len(rows), min(depth, found.keys.shape[1])), np.float16), baselines is not None
-    baselines = np.empty((len(rows), 3), np.float32) if baselines is None else baselines
+    relevance = np.empty((len(rows), min(depth, found.keys.shape[1])), np.float16)
+    of_rows = np.empty((len(rows), 3), np.float32) if baselines is None else baselines
     for part in parts(len(rows), SCORED):
         others = rows_of(found.keys[part, :depth])
         there = others >= 0
         texts = np.moveaxis(found.features[part, :depth].astype(np.float32), -1, 0)
         moments = np.moveaxis(scorer.moment_features(rows[part, None], others), -1, 0)
         features = np.moveaxis(np.concatenate([texts, moments]), 0, -1)  # a feature's values lie side by side
-        if not given:
-            baselines[part] = baselines_of(features, there)
+        if baselines is None:
+            of_rows[part] = baselines_of(features, there)
         brief = scorer.brief_rows(rows[part])[:, None] | scorer.brief_rows(others)
-        rated = scorer.relevance(features, Baseline(*baselines[part].T[:, :, None]), brief)
+        rated = scorer.relevance(features, Baseline(*of_rows[part].T[:, :, None]), brief)
         relevance[part] = np.where(there, rated, 0)
-    return relevance, baselines
+    return relevance, of_rows
 
 
 def best_first(found: Found, relevance: Half) -> tuple[Rows, Half]:

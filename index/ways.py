@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.best import NONE, pair_keys
+from index.best import NONE, nth, pair_keys
 from index.candidates import Pairs
 from index.neighbours import LEAST_WAY, OVERALL, PairScorer
 from index.relatedness import Baseline
@@ -79,10 +79,10 @@ def _with(
         scored = scorer.rated(of_pairs, baseline, np.ones(len(place), bool))
         scored[:, 0] = np.maximum(scored[:, 0], through)
         counts = np.bincount(place, minlength=len(rows))
-        nth = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
         more = np.full((len(rows), int(counts.max())), -1, np.int64)
         of_more = np.zeros((*more.shape, 3), np.float32)
-        more[place, nth], of_more[place, nth] = other, scored
+        at_end = place, nth(counts)
+        more[at_end], of_more[at_end] = other, scored
         known, features = np.hstack([known, more]), np.hstack([features, of_more])
     keys = np.where(known < 0, NONE, pair_keys(features[..., 0], known))
     order = np.argsort(keys, axis=1)[:, ::-1][:, : pairs.rows.shape[1]]

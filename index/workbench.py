@@ -98,9 +98,6 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
             arrays |= {f"earlier.new.{kind}": inputs.earlier.new[kind]}
             arrays |= {f"earlier.entering.{kind}": inputs.earlier.entering[kind]}
         shape["earlier"] = {"folder": str(inputs.earlier.folder.absolute()), "scored": inputs.earlier.same_scores}
-        if inputs.nearest is not None and not inputs.nearest.exact:
-            met = inputs.nearest.meeting(inputs.earlier.entering["overall"])
-            arrays |= {f"meeting.{part}": array for part, array in (met._asdict() if met else {}).items()}
     for name, array in arrays.items():
         save_array(where / f"{name}.npy", array)
     for file, array in (inputs.tfidf.arrays("tfidf") | inputs.headlines.arrays("headlines")).items():
@@ -110,6 +107,9 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         with (where / FILE).open("wb") as written:
             inputs.nearest.write(written)
         save_array(where / "order.npy", inputs.nearest.order())
+        met = inputs.nearest.meeting(inputs.earlier.entering["overall"]) if inputs.earlier else None
+        for part, array in met._asdict().items() if met else ():
+            save_array(where / f"meeting.{part}.npy", array)
     if inputs.links is not None:
         for file, array in inputs.links.to_files().items():
             save_array(where / file, array)
@@ -145,8 +145,7 @@ def open_archive(folder: Path) -> Archive:
     where = folder / "inputs"
 
     def array(name: str) -> Array:
-        mapped = np.load(where / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        return np.asarray(mapped)  # a plain array over the same pages: indexing a memmap costs more
+        return _array(where / f"{name}.npy")
 
     shape = msgspec.json.decode((where / "shape.json").read_bytes(), type=dict[str, Any])
     relevance = msgspec.json.decode((where / "relevance.json").read_bytes(), type=Relevance)
@@ -277,7 +276,8 @@ def _pairs(folder: Path, kind: str) -> Pairs:
 
 
 def _array(path: Path) -> Array:
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.asarray(mapped)  # a plain array over the same pages: indexing a memmap costs more
 
 
 def _write(path: Path, arrays: Mapping[str, Array]) -> None:

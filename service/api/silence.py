@@ -3,7 +3,8 @@
 It does not tell the application which connection a request came by, only its address. So what is closed for reading
 is every connection of that address on which nothing has come for so long and nothing is on its way out: the one that
 is meant, and idle ones, which any client opens anew. None while a question of that address has been worked on for as
-long. Linux only; elsewhere a body is waited for as long as its connection stays open.
+long. And whoever waits for a body from there may be the one who was cut, also where he began to wait a moment after
+the last bytes came. Linux only; elsewhere a body is waited for as long as its connection stays open.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Waiting:
-    """Somebody who waits for a body. `port`: of ours; `ended`: nobody waits any longer."""
+    """Somebody who waits for a body. `port`: of ours; `ended`: a connection of that address was, maybe this one."""
 
     address: str
     port: int
@@ -83,21 +84,26 @@ class Silence:
                     return
                 late = [each for each in self._waiting if time.monotonic() - each.since >= self._seconds]
             try:
-                for asked in {(each.address, each.port) for each in late}:
-                    self._end(*asked, [each for each in late if (each.address, each.port) == asked])
+                for address, port in {(each.address, each.port) for each in late}:
+                    self._end(address, port)
             except Exception:  # whatever this may be, bodies must go on being looked after
                 log.exception("connections that fell silent were not ended")
 
-    def _end(self, address: str, port: int, late: list[Waiting]) -> None:
+    def _end(self, address: str, port: int) -> None:
         before = time.monotonic() - self._seconds
         if any(each == address and since <= before for each, since in list(self._at_work.values())):
             return
         for connection in connections(address, port):
             with connection, contextlib.suppress(OSError):  # it ends at this moment
                 if silent_seconds(connection) >= self._seconds and not unsent_bytes(connection):
-                    for each in late:
-                        each.ended = True
+                    self._tell(address, port)
                     connection.shutdown(socket.SHUT_RD)
+
+    def _tell(self, address: str, port: int) -> None:
+        with self._lock:
+            for each in self._waiting:
+                if (each.address, each.port) == (address, port):
+                    each.ended = True
 
 
 def connections(address: str, port: int) -> Iterator[socket.socket]:

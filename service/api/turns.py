@@ -130,9 +130,10 @@ class _Body:
         with self._silence.ends(self.address, self._port) as waiting:
             found = read(size)
         self._left -= len(found)
-        if len(found) < size or size < 0 or self._left == 0:
+        is_last = len(found) < size or size < 0 or self._left == 0
+        if is_last:
             self.end()
-        if waiting.ended and self._left > 0:  # a body in chunks that was cut is no JSON
+        if is_last and waiting.ended and self._left > 0:  # a body in chunks that was cut is no JSON
             raise ProblemFound(408, "body_timeout", "The rest of the body did not come in time.")
         return found
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,17 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-def begin(service: Service, target: str, key: str = "") -> socket.socket:
+@pytest.fixture
+def connections() -> Iterator[ExitStack]:
+    """Those of a test, closed at its end."""
+    with ExitStack() as opened:
+        yield opened
+
+
+def begin(service: Service, connections: ExitStack, target: str, key: str = "") -> socket.socket:
     """A request whose body is announced, begun, and then does not come."""
-    connection = socket.create_connection(("127.0.0.1", service.port), timeout=SILENT_SECONDS + 10)
+    address = "127.0.0.1", service.port
+    connection = connections.enter_context(socket.create_connection(address, timeout=SILENT_SECONDS + 10))
     head = f"{target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
     given = f"X-API-Key: {key}\r\n" if key else ""
     connection.sendall(f"{head}{given}\r\n{{".encode())
@@ -56,39 +65,39 @@ def event(service: Service) -> int:
     return service.ask("POST", "/v1/events", b'{"events": []}')[0]
 
 
-def test_bodies_of_strangers_that_never_come_hold_up_no_key_and_are_given_up(service: Service) -> None:
+def test_bodies_of_strangers_that_never_come_hold_up_no_key_and_are_given_up(
+    service: Service, connections: ExitStack
+) -> None:
     begun = time.monotonic()
-    opened = [begin(service, "POST /v1/events") for _ in range(OF_ONE_ADDRESS)]
+    opened = [begin(service, connections, "POST /v1/events") for _ in range(OF_ONE_ADDRESS)]
     until(lambda: event(service) == 503)  # this address has no turn left
-    opened += [begin(service, "POST /v1/events") for _ in range(20)]
+    opened += [begin(service, connections, "POST /v1/events") for _ in range(20)]
     assert write(service) in (200, 201)
     assert service.get("/v1/related?id=a7")[0] == 200
     assert time.monotonic() - begun < SILENT_SECONDS
     until(lambda: event(service) == 422, 2 * SILENT_SECONDS)
     assert time.monotonic() - begun >= SILENT_SECONDS
     assert sorted(status(each) for each in opened) == sorted(["408"] * OF_ONE_ADDRESS + ["503"] * 20)
-    for each in opened:
-        each.close()
 
 
-def test_a_keys_bodies_that_never_come_leave_events_and_lists_alone_and_are_given_up(service: Service) -> None:
-    opened = [begin(service, "PUT /v1/article?id=slow", WRITER) for _ in range(WITH_KEY)]
+def test_a_keys_bodies_that_never_come_leave_events_and_lists_alone_and_are_given_up(
+    service: Service, connections: ExitStack
+) -> None:
+    opened = [begin(service, connections, "PUT /v1/article?id=slow", WRITER) for _ in range(WITH_KEY)]
     until(lambda: write(service) == 503)
     assert event(service) == 422
     assert service.get("/v1/related?id=a7")[0] == 200
     until(lambda: write(service) in (200, 201), 2 * SILENT_SECONDS)
     assert [status(each) for each in opened] == ["408"] * WITH_KEY
-    for each in opened:
-        each.close()
 
 
-def test_a_body_that_comes_slowly_is_read_to_its_end(service: Service) -> None:
+def test_a_body_that_comes_slowly_is_read_to_its_end(service: Service, connections: ExitStack) -> None:
     body = b'{"events": []}' + b" " * 486
-    with begin(service, "POST /v1/events") as connection:
-        for part in (body[1:3], body[3:8], body[8:]):
-            threading.Event().wait(SILENT_SECONDS / 2)
-            connection.sendall(part)
-        assert status(connection) == "422"
+    connection = begin(service, connections, "POST /v1/events")
+    for part in (body[1:3], body[3:8], body[8:]):
+        threading.Event().wait(SILENT_SECONDS / 2)
+        connection.sendall(part)
+    assert status(connection) == "422"
 
 
 def status(connection: socket.socket) -> str:

@@ -124,6 +124,18 @@ def test_a_silent_connection_is_ended_while_a_body_is_awaited(
     assert was_ended(connection, Silence(0.2), 20)
 
 
+def test_who_began_to_wait_later_is_told_too_that_a_connection_was_ended(
+    connection: tuple[socket.socket, socket.socket],
+) -> None:
+    _, accepted = connection
+    silence, port = Silence(0.2), accepted.getsockname()[1]
+    with silence.ends("127.0.0.1", port) as later, silence.ends("192.0.2.1", port) as elsewhere:
+        later.since = elsewhere.since = time.monotonic() + 1_000
+        assert was_ended(connection, silence, 20)
+        assert later.ended
+        assert not elsewhere.ended
+
+
 def test_no_connection_is_ended_while_a_question_of_its_address_is_worked_on(
     connection: tuple[socket.socket, socket.socket],
 ) -> None:
@@ -150,18 +162,41 @@ def test_no_connection_is_ended_while_an_answer_is_on_its_way(
     assert was_ended(connection, Silence(0.2), 20)
 
 
+class Slow(io.BytesIO):
+    """A body that comes when a connection, silent for longer, will have been ended."""
+
+    def __init__(self, body: bytes, silent: socket.socket) -> None:
+        super().__init__(body)
+        self._silent = silent
+
+    def read(self, size: int | None = -1) -> bytes:
+        until(lambda: silent_seconds(self._silent) > 2)
+        return super().read(size)
+
+
 def test_a_body_in_chunks_is_whole_though_another_connection_fell_silent(
     connection: tuple[socket.socket, socket.socket],
 ) -> None:
     _, accepted = connection
 
-    class Slow(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            until(lambda: silent_seconds(accepted) > 2)  # ended by now
-            return super().read(size)
-
-    environ = {"wsgi.input": Slow(b"{}"), "REMOTE_ADDR": "127.0.0.1", "SERVER_PORT": str(accepted.getsockname()[1])}
+    port = str(accepted.getsockname()[1])
+    environ = {"wsgi.input": Slow(b"{}", accepted), "REMOTE_ADDR": "127.0.0.1", "SERVER_PORT": port}
     assert list(InTurn(reads, 0.2)(environ, lambda *_: lambda _: None)) == [b"{}"]  # type: ignore[arg-type]
+    assert accepted.recv(1) == b""
+
+
+def test_a_long_body_is_read_on_though_another_connection_fell_silent(
+    connection: tuple[socket.socket, socket.socket],
+) -> None:
+    _, accepted = connection
+
+    def reads_twice(environ: dict[str, Any], _start: Any) -> list[bytes]:
+        return [environ["wsgi.input"].read(3), environ["wsgi.input"].read(2)]
+
+    port = str(accepted.getsockname()[1])
+    environ = {"wsgi.input": Slow(b"[1,2]", accepted), "REMOTE_ADDR": "127.0.0.1"}
+    environ |= {"SERVER_PORT": port, "CONTENT_LENGTH": "5"}
+    assert list(InTurn(reads_twice, 0.2)(environ, lambda *_: lambda _: None)) == [b"[1,", b"2]"]  # type: ignore[arg-type]
     assert accepted.recv(1) == b""
 
 

@@ -38,7 +38,7 @@ from service.policy import BadPolicies, read_policies
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # here: after a fork nothing may be looked up
-WEB_THREADS = 12  # of a worker; counted in service/api/turns.py, which loads the web's modules: not wanted here
+WEB_THREADS = 16  # of a worker; counted in service/api/turns.py, which loads the web's modules: not wanted here
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
@@ -209,8 +209,7 @@ def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
     """
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--log-level", "error"]
     command += ["--host", settings.host, "--port", str(settings.port), "--http", "1", "--no-ws"]
-    # Two of them work at once: a request that waits for the search process must not hold up the lookups behind it.
-    # The others wait for bodies (service/api/turns.py).
+    # Two of them work at once, the others wait for bodies or the search process, or rest (service/api/places.py).
     command += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", str(GRACE_SECONDS - 1)]
     # Granian's backpressure counts open connections, idle ones too: a low number shuts readers out.
     command += ["--backlog", "2048", "--backpressure", "1024", "service.wsgi:app"]

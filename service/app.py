@@ -14,6 +14,7 @@ from service.api.events import register_events
 from service.api.headers import register_headers
 from service.api.lists import Lists
 from service.api.pages import register_pages
+from service.api.places import Places
 from service.api.routes import register_routes
 from service.api.short_way import ShortWay
 from service.api.turns import InTurn
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     keys = CurrentKeys(settings.keys) if settings.keys is not None else None
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
     experiments = read_experiments(settings.experiments, policies)
+    places = Places()
     brands, store = read_brands(settings.brands), Store(settings.store)
 
     def catalogue(channel: str) -> Catalogue:
@@ -64,7 +66,9 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     wiring = Wiring(
         catalogue=catalogue(settings.channel),
         others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
-        search=SearchClient(settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms),
+        search=SearchClient(
+            settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms, places.elsewhere
+        ),
         popular=popular_of(settings),
         policies=policies,
         experiments=experiments,
@@ -88,7 +92,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     log = RequestLog(settings.log_level, is_text(settings.log_format), settings.process)
     answers = app.wsgi_app if settings.reads == "key" else ShortWay(app.wsgi_app, lists, wiring)
     app.extensions["watching"] = app.wsgi_app = Watching(  # type: ignore[method-assign]
-        InTurn(answers), wiring.measures, log
+        InTurn(answers, places), wiring.measures, log
     )
     return app
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -69,12 +71,22 @@ def receive_frame(connection: socket.socket) -> bytes:
 class SearchClient:
     """Asks over a new connection each time: 30 us on a Unix socket, and nothing to share between threads."""
 
-    def __init__(self, socket_path: Path, deadline_ms: int, draft_deadline_ms: int = 5_000) -> None:
-        """`draft_deadline_ms`: for a draft, which is embedded first: some tenths of a second, one after another."""
+    def __init__(
+        self,
+        socket_path: Path,
+        deadline_ms: int,
+        draft_deadline_ms: int = 5_000,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`draft_deadline_ms`: for a draft, which is embedded first: some tenths of a second, one after another.
+
+        `waiting`: what surrounds the wait for an answer to a search.
+        """
         self._path = str(socket_path)
         self._deadline_seconds = deadline_ms / 1000
         self._draft_deadline_seconds = draft_deadline_ms / 1000
         self._silent_until = 0.0
+        self._waiting = waiting
 
     def search(self, request: SearchRequest) -> SearchAnswer:
         """The answer. Raises `SearchUnavailable` when it does not come in time.
@@ -84,7 +96,7 @@ class SearchClient:
         if time.monotonic() < self._silent_until:
             raise SearchUnavailable("the search process did not answer in time a moment ago")
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            with self._waiting(), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(
                     self._deadline_seconds if request.draft is None else self._draft_deadline_seconds
                 )

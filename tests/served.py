@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,18 @@ class Service:
         status, found, body = self.ask("GET", path, headers=headers)
         return status, found, json.loads(body) if body and "json" in found["content-type"] else body
 
+    def begin(self, connections: ExitStack, target: str, key: str = "") -> socket.socket:
+        """A request whose body is announced, begun, and then does not come; closed with the stack."""
+        connection = connections.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=20))
+        head = f"{target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
+        given = f"X-API-Key: {key}\r\n" if key else ""
+        connection.sendall(f"{head}{given}\r\n{{".encode())
+        return connection
+
+    def event(self) -> int:
+        """The status that a reader's event gets: 422 is what it deserves, 503 that nobody read it."""
+        return self.ask("POST", "/v1/events", b'{"events": []}')[0]
+
     def answers(self) -> bool:
         """Whether a snapshot serves."""
         try:
@@ -63,6 +75,14 @@ class Service:
                 if "granian" in " ".join(server.cmdline()):
                     found += server.children()
         return found
+
+    def search_process(self) -> int:
+        """Its process ID."""
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # it ends at this moment
+                if "service.search" in child.cmdline():
+                    return child.pid
+        raise AssertionError("no search process")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Owns that slow bodies hold up nobody else: whoever waits for one does it in a thread that is kept for waiting.
 
-A worker has two threads' worth of work (scripts/serve.py tells why) and more threads than that: a request gives its
-place among the two back while it waits for its body. So many may wait at once: a few for holders of a key, whom
-strangers cannot shut out, more for everybody, and of these only some from one address. On a connection from which
-nothing has come for `SILENT_SECONDS` the body is given up: 408. A body that has come takes its turn in microseconds.
+A request gives its place at work (`service.api.places`) back while it waits for its body. So many may wait at once: a
+few for holders of a key, whom strangers cannot shut out, more for everybody, and of these only some from one address.
+On a connection from which nothing has come for `SILENT_SECONDS` the body is given up: 408. A body that has come takes
+its turn in microseconds.
 
 What it does not stop: somebody with several addresses who sends a byte every few seconds takes the turns of everybody
 (events, sign-ins, webhooks, batches), not those of keys, and no list waits. A proxy that buffers bodies stops it.
@@ -13,34 +13,32 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, ip_address
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from service.api.places import ELSEWHERE, WORKING, Places
 from service.api.problems import ProblemFound
 from service.api.silence import Silence
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
-WORKING = 2
 WITH_KEY, OF_ALL, OF_ONE_ADDRESS = 2, 6, 3
-THREADS = WORKING + WITH_KEY + OF_ALL + 2  # two more, who are told that the turns are taken
+THREADS = WORKING + ELSEWHERE + WITH_KEY + OF_ALL + 2  # two more, who are told that the turns are taken
 WAIT_SECONDS = 0.005  # for a turn; a body that has come ends one in microseconds
 WAIT_WITH_KEY_SECONDS = 0.2  # articles of a megabyte take longer, and who sends them is known
 SILENT_SECONDS = 10.0
 RETRY_SECONDS = 1
+SERVER = "Granian"  # which sends what it was given before it closes it, and lets another thread have the connection
 
 
 class InTurn:
     """A WSGI application of which so many requests are at work at once, and which reads bodies in turn."""
 
-    def __init__(self, application: WSGIApplication, silent_seconds: float = SILENT_SECONDS) -> None:
+    def __init__(self, application: WSGIApplication, places: Places, silent_seconds: float = SILENT_SECONDS) -> None:
         self._application = application
-        self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore that costs a tenth of threading's
-        for _ in range(WORKING):
-            self._places.put(None)
+        self._places = places
         self._turns = _Turns()
         self._silence = Silence(silent_seconds)
 
@@ -48,13 +46,31 @@ class InTurn:
         """Answer as the application does."""
         environ["wsgi.input"] = body = _Body(environ, self._places, self._turns, self._silence)
         self._silence.begin_work(body.address)
-        self._places.get()
+        self._places.take()
         try:
-            return self._application(environ, start_response)
+            found = self._application(environ, start_response)
         finally:
             body.end()  # where it was not read to its end
-            self._places.put(None)
+            is_spare = self._places.give_back()
             self._silence.end_work()
+        if is_spare and isinstance(found, list) and environ.get("SERVER_SOFTWARE") == SERVER:
+            return _ThenRest(found, self._places)
+        return found
+
+
+class _ThenRest:
+    """An answer after which its thread rests: a server closes what it has sent."""
+
+    def __init__(self, answer: Iterable[bytes], places: Places) -> None:
+        self._answer = answer
+        self._places = places
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        """See PEP 3333."""
+        self._places.rest()
 
 
 class _Turns:
@@ -97,7 +113,7 @@ class _Body:
     Meanwhile the request has no place among those at work; with a body that it waits for, few others are in memory.
     """
 
-    def __init__(self, environ: WSGIEnvironment, places: SimpleQueue[None], turns: _Turns, silence: Silence) -> None:
+    def __init__(self, environ: WSGIEnvironment, places: Places, turns: _Turns, silence: Silence) -> None:
         """Does not hold the environ, which holds this: a circle would keep bodies in memory."""
         self.has_key = False
         self._stream: InputStream = environ["wsgi.input"]
@@ -121,7 +137,7 @@ class _Body:
         """Be at work again."""
         if self._turn is not None:
             self._silence.begin_work(self.address)
-            self._places.get()
+            self._places.take()
             self._turns.give_back(self._turn)
             self._turn = None
 
@@ -140,11 +156,11 @@ class _Body:
     def _begin(self, turn: str) -> None:
         if self._turn is not None:
             return
-        self._places.put(None)
+        self._places.leave()
         self._silence.end_work()
         if not self._turns.take(turn):
             self._silence.begin_work(self.address)
-            self._places.get()
+            self._places.take()
             detail = "Other bodies are only arriving: send this one again in a moment."
             raise ProblemFound(503, "busy", detail, RETRY_SECONDS)
         self._turn = turn

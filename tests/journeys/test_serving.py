@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,7 +93,7 @@ def test_a_damaged_snapshot_is_not_served_and_readyz_says_so(
 
 
 def test_without_the_search_process_lists_go_on_and_say_what_is_missing(service: Service) -> None:
-    child = _search_process(service.process.pid)
+    child = service.search_process()
     os.kill(child, signal.SIGSTOP)
     try:
         status, headers, found = service.get(
@@ -105,15 +104,3 @@ def test_without_the_search_process_lists_go_on_and_say_what_is_missing(service:
         assert service.get(f"/v1/articles/{ARTICLE}/related")[2]["degraded"] is None
     finally:
         os.kill(child, signal.SIGCONT)
-
-
-def _search_process(parent: int) -> int:
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-            command = (path.parent / "cmdline").read_text()
-        except OSError:
-            continue
-        if int(fields[1]) == parent and "service.search" in command:
-            return int(path.parent.name)
-    raise AssertionError("no search process")

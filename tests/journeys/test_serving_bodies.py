@@ -45,37 +45,22 @@ def connections() -> Iterator[ExitStack]:
         yield opened
 
 
-def begin(service: Service, connections: ExitStack, target: str, key: str = "") -> socket.socket:
-    """A request whose body is announced, begun, and then does not come."""
-    address = "127.0.0.1", service.port
-    connection = connections.enter_context(socket.create_connection(address, timeout=SILENT_SECONDS + 10))
-    head = f"{target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
-    given = f"X-API-Key: {key}\r\n" if key else ""
-    connection.sendall(f"{head}{given}\r\n{{".encode())
-    return connection
-
-
 def write(service: Service) -> int:
     """The status that a short article of the newsroom gets."""
     return service.ask("PUT", "/v1/article?id=bridge", ARTICLE, {"X-API-Key": WRITER})[0]
-
-
-def event(service: Service) -> int:
-    """The status that a reader's event gets: 422 is what it deserves, 503 that nobody read it."""
-    return service.ask("POST", "/v1/events", b'{"events": []}')[0]
 
 
 def test_bodies_of_strangers_that_never_come_hold_up_no_key_and_are_given_up(
     service: Service, connections: ExitStack
 ) -> None:
     begun = time.monotonic()
-    opened = [begin(service, connections, "POST /v1/events") for _ in range(OF_ONE_ADDRESS)]
-    until(lambda: event(service) == 503)  # this address has no turn left
-    opened += [begin(service, connections, "POST /v1/events") for _ in range(20)]
+    opened = [service.begin(connections, "POST /v1/events") for _ in range(OF_ONE_ADDRESS)]
+    until(lambda: service.event() == 503)  # this address has no turn left
+    opened += [service.begin(connections, "POST /v1/events") for _ in range(20)]
     assert write(service) in (200, 201)
     assert service.get("/v1/related?id=a7")[0] == 200
     assert time.monotonic() - begun < SILENT_SECONDS
-    until(lambda: event(service) == 422, 2 * SILENT_SECONDS)
+    until(lambda: service.event() == 422, 2 * SILENT_SECONDS)
     assert time.monotonic() - begun >= SILENT_SECONDS
     assert sorted(status(each) for each in opened) == sorted(["408"] * OF_ONE_ADDRESS + ["503"] * 20)
 
@@ -83,9 +68,9 @@ def test_bodies_of_strangers_that_never_come_hold_up_no_key_and_are_given_up(
 def test_a_keys_bodies_that_never_come_leave_events_and_lists_alone_and_are_given_up(
     service: Service, connections: ExitStack
 ) -> None:
-    opened = [begin(service, connections, "PUT /v1/article?id=slow", WRITER) for _ in range(WITH_KEY)]
+    opened = [service.begin(connections, "PUT /v1/article?id=slow", WRITER) for _ in range(WITH_KEY)]
     until(lambda: write(service) == 503)
-    assert event(service) == 422
+    assert service.event() == 422
     assert service.get("/v1/related?id=a7")[0] == 200
     until(lambda: write(service) in (200, 201), 2 * SILENT_SECONDS)
     assert [status(each) for each in opened] == ["408"] * WITH_KEY
@@ -93,7 +78,7 @@ def test_a_keys_bodies_that_never_come_leave_events_and_lists_alone_and_are_give
 
 def test_a_body_that_comes_slowly_is_read_to_its_end(service: Service, connections: ExitStack) -> None:
     body = b'{"events": []}' + b" " * 486
-    connection = begin(service, connections, "POST /v1/events")
+    connection = service.begin(connections, "POST /v1/events")
     for part in (body[1:3], body[3:8], body[8:]):
         threading.Event().wait(SILENT_SECONDS / 2)
         connection.sendall(part)

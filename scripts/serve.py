@@ -229,7 +229,8 @@ def announce(settings: Settings, example: str) -> None:
     """Print where to look."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    print(f"Serving {address}/ and the description of the API at {address}/docs")
+    demo = f"Demonstration pages: {address}/ · " if settings.demo == "on" else ""
+    print(f"Serving {address} · {demo}description of the API: {address}/docs")
     if settings.keys is not None:
         print(f"The newsroom’s console: {address}/console/ (sign in with an editor’s key)")
     print(f"Try: curl '{address}/v1/related?id={example}&limit=3'", flush=True)

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_hours: float = 24
     media_dir: Path | None = None
     reports: Path | None = None
+    demo: Literal["on", "off"] = "off"
     cors_origins: tuple[str, ...] = ()
     title: str = "Related stories"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -120,7 +121,8 @@ HELP = {
     "events_fsync": "when events are synced to disk: always, every second, or never (by the system, as it likes)",
     "token_hours": "how long after a list was shown its views and clicks count",
     "media_dir": "a folder of pictures to serve under /media/ (the sample newsroom's)",
-    "reports": "a folder of reports (HTML) to show under /reports/ to whoever may read lists",
+    "reports": "a folder of reports (HTML) that the console shows to whoever is signed in",
+    "demo": "on or off: the demonstration pages, / (the newest articles) and /article (one with its list)",
     "cors_origins": "origins that may fetch lists from a browser, comma-separated",
     "title": "the name on the first page",
     "log_level": "what is logged: debug, info (a line for each request), warning, or error (5xx among it)",
@@ -129,6 +131,7 @@ HELP = {
 }
 
 _CHOICES = {
+    "demo": ("on", "off"),
     "reads": ("public", "key"),
     "events_fsync": ("always", "second", "never"),
     "log_level": ("debug", "info", "warning", "error"),

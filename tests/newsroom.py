@@ -55,7 +55,10 @@ class Newsroom:
         migrate(self.url)
         self.live = LiveStore(self.url)
         self.settings = Settings(
-            store=self.store.root, live=self.url, keys=write_keys(folder / "keys.toml"), **settings
+            store=self.store.root,
+            live=self.url,
+            keys=write_keys(folder / "keys.toml"),
+            **{"demo": "on", **settings},
         )
         self.embedder = HashingEmbedder()
         self.searchers = Searchers(self.store, self.embedder)

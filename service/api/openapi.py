@@ -105,6 +105,28 @@ _SIGNAL = {
         "note": {"type": "string", "maxLength": 500},
     },
 }
+_DATE = {"type": "string", "format": "date"}
+_EXPERIMENT = {
+    "type": "object",
+    "required": ["key", "block", "mode", "starts_on", "ends_on", "state", "variants"],
+    "additionalProperties": False,
+    "properties": {
+        **dict.fromkeys(("key", "block"), _TEXT),
+        "mode": {"type": "string", "enum": ["split", "interleave"]},
+        "starts_on": _DATE,
+        "ends_on": _DATE,
+        "state": {"type": "string", "enum": ["planned", "running", "ended"]},
+        "variants": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["key", "weight"],
+                "additionalProperties": False,
+                "properties": {"key": _TEXT, "weight": {"type": "number"}},
+            },
+        },
+    },
+}
 _READER_EVENT = {
     "type": "object",
     "required": ["kind", "token"],
@@ -194,7 +216,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                     accepted={"type": "integer"},
                     refused={"type": "array", "items": _object(index={"type": "integer"}, code=_TEXT, detail=_TEXT)},
                 ),
-                "Experiments": _object(experiments={"type": "array", "items": {"type": "object"}}),
+                "Experiments": _object(experiments={"type": "array", "items": _EXPERIMENT}),
                 "Received": _object(results={"type": "array", "items": {"type": "object"}}),
                 "ArticleState": _object(
                     state={"type": "string", "enum": ["published", "withdrawn"]},

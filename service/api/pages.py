@@ -1,4 +1,4 @@
-"""Owns the pages a person looks at: the newsroom's first page, an article with its block, the API's page."""
+"""The pages for people: the API's description, and, where the demonstration is on, a first page and articles."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from service.api.responses import html_response
 from service.api.routes import operations
 from service.api.wiring import Wiring
 from service.archive import Archive
+from service.config import Settings
 from service.listing import aged_teaser
 from service.query import Query
 from service.related import ArticleNotFound, related, visible_row
 
 FRONT_STORIES = 25
+PAGES = ("front", "page_of_article", "docs")  # the endpoints whose problems are pages
 FILES_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -32,14 +34,39 @@ CONTENT_SECURITY_POLICY = (
 
 def register_pages(app: Flask, wiring: Wiring) -> None:
     """Install the pages and, where a folder of pictures is set, /media/."""
+    policies, settings = wiring.policies, wiring.settings
+    if settings.demo == "on":
+        _register_demo(app, wiring)
+
+    def docs() -> Response:
+        return _page("docs.html", settings, api=document(operations(policies)))
+
+    @app.after_request
+    def for_people(response: Response) -> Response:
+        """A problem on the address of a page, as a page."""
+        if request.endpoint not in PAGES or response.mimetype != "application/problem+json":
+            return response
+        told = msgspec.json.decode(response.get_data())
+        page = _page("problem.html", settings, problem=told)
+        page.status_code = response.status_code
+        if "Retry-After" in response.headers:
+            page.headers["Retry-After"] = response.headers["Retry-After"]
+        return page
+
+    app.add_url_rule("/docs", view_func=docs)
+    if settings.media_dir is not None:
+        app.add_url_rule("/media/<path:name>", endpoint="media", view_func=files_of(settings.media_dir, 3_600))
+
+
+def _register_demo(app: Flask, wiring: Wiring) -> None:
+    """Install the pages that show the archive: the newest articles, and an article with its list."""
     policies, settings, clock = wiring.policies, wiring.settings, wiring.clock
 
     def front() -> Response:
         wiring.access.check_read()
         archive, now = wiring.current(), clock()
         stories = [aged_teaser(archive, row, now) for row in _newest(archive, now)]
-        reports = sorted(path.name for path in settings.reports.glob("*.html")) if settings.reports else []
-        return _page("front.html", title=settings.title, stories=stories, snapshot=archive.snapshot, reports=reports)
+        return _page("front.html", settings, stories=stories, snapshot=archive.snapshot)
 
     def article() -> Response:
         wiring.access.check_read()
@@ -52,40 +79,14 @@ def register_pages(app: Flask, wiring: Wiring) -> None:
         found = related(archive, row, query, policy, now, wiring.search, wiring.popular)
         return _page(
             "article.html",
-            title=settings.title,
+            settings,
             story=aged_teaser(archive, row, now),
             answer=msgspec.json.decode(found.body),
             policies=list(policies.by_name.values()),
         )
 
-    def docs() -> Response:
-        return _page("docs.html", title=settings.title, api=document(operations(policies)))
-
-    @app.after_request
-    def for_people(response: Response) -> Response:
-        """A problem on the address of a page, as a page."""
-        if request.path not in ("/", "/article", "/docs") or response.mimetype != "application/problem+json":
-            return response
-        told = msgspec.json.decode(response.get_data())
-        page = _page("problem.html", title=settings.title, problem=told)
-        page.status_code = response.status_code
-        if "Retry-After" in response.headers:
-            page.headers["Retry-After"] = response.headers["Retry-After"]
-        return page
-
     app.add_url_rule("/", view_func=front)
     app.add_url_rule("/article", view_func=article, endpoint="page_of_article")
-    app.add_url_rule("/docs", view_func=docs)
-    if settings.media_dir is not None:
-        app.add_url_rule("/media/<path:name>", endpoint="media", view_func=files_of(settings.media_dir, 3_600))
-    if settings.reports is not None:
-        shown = files_of(settings.reports)
-
-        def reports(name: str) -> Response:
-            wiring.access.check_read()
-            return shown(name)
-
-        app.add_url_rule("/reports/<path:name>", view_func=reports)
 
 
 def files_of(directory: Path, max_age: int = 0) -> Callable[[str], Response]:
@@ -113,5 +114,7 @@ def _newest(archive: Archive, now: int) -> Iterator[int]:
                 return
 
 
-def _page(template: str, **content: Any) -> Response:
-    return html_response(render_template(template, **content), CONTENT_SECURITY_POLICY, "no-cache")
+def _page(template: str, settings: Settings, **content: Any) -> Response:
+    home = "/" if settings.demo == "on" else "/docs"
+    html = render_template(template, title=settings.title, home=home, **content)
+    return html_response(html, CONTENT_SECURITY_POLICY, "no-cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
 from service.embed.operations import embed_operations
+from service.experiments.definitions import Experiment
 from service.listing import RelatedList
 from service.operations.exposition import CONTENT_TYPE
 from service.operations.noting import noted
@@ -98,6 +100,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(
             path="/v1/experiments",
             summary="The experiments and whether they run",
+            description="Which variants there are. Who gets which, and what is known of the result, is not public.",
             parameters=(),
             responses={200: "Experiments"},
         ),
@@ -197,10 +200,8 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
     def shown_experiments() -> Response:
         access.check_read()
         today = access.today()
-        found = [
-            {**msgspec.to_builtins(each), "state": each.state(today)} for each in wiring.experiments.by_key.values()
-        ]
-        return json_response({"experiments": found})
+        summaries = [experiment_summary(each, today) for each in wiring.experiments.by_key.values()]
+        return json_response({"experiments": summaries})
 
     def snapshots() -> Response:
         access.check_read()
@@ -245,6 +246,23 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
         ("/openapi.json", openapi),
     ):
         add(path, view_func=view)
+
+
+def experiment_summary(experiment: Experiment, today: date) -> dict[str, Any]:
+    """What anybody who may read lists may know of an experiment.
+
+    Lists tell a reader's experiment and variant anyway. The overrides are readers' pseudonyms, the salt says who gets
+    which variant, and the purpose is the newsroom's own business: none of these is in it.
+    """
+    return {
+        "key": experiment.key,
+        "block": experiment.block,
+        "mode": experiment.mode,
+        "starts_on": experiment.starts_on,
+        "ends_on": experiment.ends_on,
+        "state": experiment.state(today),
+        "variants": [{"key": each.key, "weight": each.weight} for each in experiment.variants],
+    }
 
 
 def _examples(raw: bytes) -> Examples | None:

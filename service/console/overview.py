@@ -67,6 +67,12 @@ def experiments(found: Experiments, today: date, reports: Path | None) -> list[d
     return sorted(told, key=lambda each: order[each["state"]])
 
 
+def other_reports(found: Experiments, reports: Path | None) -> list[str]:
+    """The names of the reports that are of no experiment: a replay, an off-policy estimate, an ended test's."""
+    names = {path.name for path in reports.glob("*.html")} if reports is not None else set()
+    return sorted(names - {f"{key}.html" for key in found.by_key})
+
+
 def lists_of_newest(archive: Archive, policy: Policy, now: int) -> Lists:
     """What readers of the newest articles get, without asking the search process."""
     rows = (row for row in archive.newest_rows(SAMPLED * 5) if archive.fact(row).visible_from <= now)

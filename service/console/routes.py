@@ -20,7 +20,7 @@ from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words
 from service.console.comparison import chosen, groups, moved
 from service.console.desk import UNTIL, WISHES, told, wish, with_wish
 from service.console.guard import guard
-from service.console.overview import experiments, lists_of_newest, signs, snapshots
+from service.console.overview import experiments, lists_of_newest, other_reports, signs, snapshots
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
 from service.console.storylines import storylines, timeline
 from service.drafts import read_draft, related_to_draft
@@ -213,7 +213,8 @@ def _overviews(console: Blueprint, wiring: Wiring) -> None:
     @console.get("/experiments")
     def all_experiments() -> Response:
         found = experiments(wiring.experiments, wiring.access.today(), settings.reports)
-        return page(wiring, "experiments.html", experiments=found)
+        others = other_reports(wiring.experiments, settings.reports)
+        return page(wiring, "experiments.html", experiments=found, other_reports=others)
 
     if settings.reports is not None:
         shown = files_of(settings.reports)

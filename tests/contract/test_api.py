@@ -34,7 +34,8 @@ from service.config import Settings
 @pytest.fixture
 def make_client(store: Store, tmp_path: Path) -> Callable[..., FlaskClient]:
     def make(now: int = NOW, **settings: Any) -> FlaskClient:
-        chosen = Settings(store=store.root, search_socket=tmp_path / "nobody.sock", refresh_seconds=3_600, **settings)
+        given = {"demo": "on", "refresh_seconds": 3_600, **settings}
+        chosen = Settings(store=store.root, search_socket=tmp_path / "nobody.sock", **given)
         return create_app(chosen, lambda: now).test_client()
 
     return make
@@ -279,6 +280,21 @@ def test_pages_show_text_as_text_and_allow_no_script(client: FlaskClient) -> Non
     front = client.get("/").get_data(as_text=True)
     assert "News/Withdrawn" not in front
     assert "News/Embargoed" not in front
+
+
+def test_the_demonstration_pages_are_there_only_where_they_are_asked_for(
+    store: Store, make_client: Callable[..., FlaskClient]
+) -> None:
+    publish(store, "s1", RELEVANCE)
+    assert Settings().demo == "off"
+    client = make_client(demo="off")
+    for path in ("/", f"/article?id={BRIDGE}"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
+        assert make_client().get(path).status_code == 200
+    docs = client.get("/docs")
+    assert docs.status_code == 200
+    assert 'href="/"' not in docs.text
 
 
 def test_answering_by_id_loads_no_model_no_faiss_and_no_scikit_learn(store: Store) -> None:

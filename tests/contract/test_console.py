@@ -356,19 +356,21 @@ def test_signing_in_and_out_where_nothing_can_be_written_is_said(newsroom: Newsr
     assert "not possible now" in answer.text
 
 
-def test_a_report_is_read_by_who_is_signed_in_without_a_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", ["key", "public"])
+def test_a_report_is_read_by_who_is_signed_in_without_a_key(tmp_path: Path, reads: str) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "test.html").write_text("<h1>It helped</h1>")
-    newsroom = Newsroom(tmp_path, reads="key", reports=tmp_path / "reports")
+    newsroom = Newsroom(tmp_path, reads=reads, reports=tmp_path / "reports")
     try:
         editor = newsroom.worker()
-        assert editor.get("/reports/test.html").status_code == 401
+        assert editor.get("/reports/test.html").status_code == 404
         assert editor.get("/console/reports/test.html").status_code == 303
         assert editor.post("/console/sign-in", data={"key": EDITOR}).status_code == 303
         answer = editor.get("/console/reports/test.html")
         assert (answer.status_code, answer.text) == (200, "<h1>It helped</h1>")
         assert answer.headers["Cache-Control"] == "private, no-store"
         answer.close()
+        assert 'href="/console/reports/test.html"' in editor.get("/console/experiments").text
         for path in ("../keys.toml", "..%2fkeys.toml", "%2e%2e/keys.toml", "a%00b", "/etc/passwd", "..\\keys.toml"):
             assert editor.get(f"/console/reports/{path}").status_code == 404
     finally:

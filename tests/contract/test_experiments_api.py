@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from newsroom import READER, Newsroom, story, with_key
+from newsroom import EDITOR, READER, Newsroom, story, with_key
 
 from index.article import iso_time
 
@@ -117,6 +117,48 @@ def test_an_experiment_needs_a_unit_and_no_policy_and_its_time(newsroom: Newsroo
     assert own_list(newsroom, "u-chief")["experiment"] is None
     states = newsroom.client.get("/v1/experiments", headers=with_key(READER)).get_json()["experiments"]
     assert [(each["key"], each["state"]) for each in states] == [("order", "ended")]
+
+
+def test_what_is_public_of_an_experiment_names_no_reader_and_no_salt(tmp_path: Path) -> None:
+    newsroom = made(tmp_path, EXPERIMENTS.replace("[order]", '[order]\nsalt = "grain"'))
+    (told,) = newsroom.client.get("/v1/experiments").get_json()["experiments"]
+    assert told == {
+        "key": "order", "block": "default", "mode": "split", "starts_on": "2026-11-20", "ends_on": "2026-12-20",
+        "state": "running",
+        "variants": [{"key": "control", "weight": 0.5}, {"key": "newest", "weight": 0.5}],
+    }  # fmt: skip
+    newsroom.close()
+
+
+def test_no_address_tells_anybody_who_the_readers_of_an_experiment_are(tmp_path: Path) -> None:
+    """Neither strangers nor holders of any key, nor the console's pages."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "order.html").write_text("<h1>It helped</h1>")
+    experiments = EXPERIMENTS.replace("[order]", '[order]\nsalt = "grain"')
+    newsroom = made(tmp_path, experiments, reports=tmp_path / "reports", demo="on")
+    own_list(newsroom, "u-chief")
+    signed_in = newsroom.worker()
+    assert signed_in.post("/console/sign-in", data={"key": EDITOR}).status_code == 303
+    values = {"id": "ferry/3", "name": "order.html", "filename": "page.css"}
+    pages = 0
+    for rule in newsroom.client.application.url_map.iter_rules():
+        if "GET" not in (rule.methods or ()) or not rule.arguments <= values.keys():
+            continue
+        _, path = rule.build({name: values[name] for name in rule.arguments}) or ("", "")
+        for client, headers in (
+            (newsroom.client, {}), (newsroom.client, with_key(READER)), (newsroom.client, with_key(EDITOR)),
+            (signed_in, {}),
+        ):  # fmt: skip
+            for query in ("", "?id=ferry/3"):
+                answer = client.get(f"{path}{query}", headers=headers)
+                pages += answer.status_code == 200
+                assert "u-chief" not in answer.text, path
+                assert "grain" not in answer.text, path
+                if client is newsroom.client:
+                    assert "It helped" not in answer.text, path
+                answer.close()
+    assert pages > 50
+    newsroom.close()
 
 
 def test_views_and_clicks_are_taken_in_once_with_their_place(newsroom: Newsroom) -> None:

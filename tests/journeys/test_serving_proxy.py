@@ -12,7 +12,8 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def configuration(folder: Path, site: str) -> Path:
     places = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    (folder / "site.conf").write_text(site)
+    (folder / "site.conf").write_text(site.replace("/var/log/nginx/", f"{folder}/"))
     main = folder / "nginx.conf"
     main.write_text(
         f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
@@ -99,6 +100,23 @@ def test_nginx_finds_the_shipped_configuration_in_order(nginx: str, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr
+
+
+def test_no_log_of_the_proxy_names_a_reader(nginx: str, tmp_path: Path) -> None:
+    """Nor where the service is away, which nginx's own error log would quote the whole request for."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        folder = tmp_path / "nginx"
+        with proxied(nginx, folder, nobody.getsockname()[1]) as port:
+            referer = "https://courier.example/news/ferry?reader=u-secret#u-secret"
+            with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/v1/related?id=ferry/3&unit=u-secret", headers={"Referer": referer})
+                assert connection.getresponse().status == 502
+    logs = {path.name: path.read_text() for path in folder.glob("*.log")}
+    assert '"path":"/v1/related"' in logs["related-stories.log"]
+    assert '"page":"https://courier.example/news/ferry"' in logs["related-stories.log"]
+    assert '"status":"502"' in logs["related-stories.log"]
+    assert "u-secret" not in "".join(logs.values())
 
 
 def test_killed_workers_cost_readers_behind_the_proxy_nothing(nginx: str, tmp_path: Path) -> None:

@@ -85,3 +85,9 @@ def test_the_kernel_knows_the_setting() -> None:
     if not path.exists():
         pytest.skip("this kernel is older than 5.14")
     assert path.read_text().strip() in ("0", "1")
+
+
+@pytest.mark.parametrize("path", ["scripts/serve.py", "service/operations/compose.yaml", "Dockerfile"])
+def test_the_web_server_keeps_no_log_of_queries(path: str) -> None:
+    """Granian's own access log quotes them, and they name readers; the service logs each request without."""
+    assert "access-log" not in (ROOT / path).read_text("utf-8")

@@ -38,7 +38,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `sensitive_targets`: sections whose stories appear only under articles of their own section.
       `sensitive_sources`: sections whose articles show only stories of their own section, and never a fallback.
     - `diversity` (0-1): weight of unlikeness to the stories already chosen (maximal marginal relevance).
-    - `section_cap`: most stories of one section, 0 for no cap.
+    - `section_cap`: most stories of one section, also among those that fill the list; 0 for no cap. Editors' pins go
+      beyond it, it does not limit articles of no section, and a caller who names a section gets as many as there are.
     - `order`: by score, or the chosen stories "oldest_first" or "newest_first".
     - `fallback`: tiers that fill a short list, in order: the newest stories of the "same_section", the most "recent"
       ones of all, the most "popular" by the clicks of the last seven days (none where no events are kept).

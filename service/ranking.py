@@ -131,13 +131,26 @@ def rank(
 
     `multipliers`: editors' boosts (over 1) and buries (under 1), by row.
     """
-    pool = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit, multipliers)
-    if policy.diversity or policy.section_cap:
-        pool = _diverse(pool, archive, policy, limit)
+    cap = section_cap(policy, filters)
+    best = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit, multipliers, cap)
+    pool = _pool(best, limit, cap)
+    if policy.diversity or cap:
+        pool = _diverse(pool, archive, policy.diversity, cap, limit)
     chosen = pool[:limit]
     if policy.order != "score":
         chosen.sort(key=lambda story: story.facts.published_at, reverse=policy.order == "newest_first")
     return chosen
+
+
+def section_cap(policy: Policy, filters: Filters) -> int:
+    """The most stories of one section in a list; 0 for any number, as where the caller names the section."""
+    return policy.section_cap if filters.section is None else 0
+
+
+def within_cap(section: int, used: dict[int, int], cap: int) -> bool:
+    """Count a story of a section in `used`; whether the cap admits it, as it always does without a section."""
+    used[section] = used.get(section, 0) + 1
+    return not section or used[section] <= cap
 
 
 def admissible(story: Facts, source: Facts, policy: Policy, codes: Codes, filters: Filters, now: int) -> bool:
@@ -204,8 +217,9 @@ def _best_of_each_event(
     now: int,
     limit: int,
     multipliers: Mapping[int, float],
+    cap: int,
 ) -> list[Story]:
-    """Admissible stories, the best of each event, in order; as many as the next step weighs.
+    """Admissible stories, the best of each event, in order, down to where no story can be chosen any more.
 
     Diversity takes at most its share of a score: below (1 - diversity) x the score of place `limit` no story
     can be chosen, and as a score is at most the relevance times the highest weight, the walk ends there. A
@@ -232,17 +246,34 @@ def _best_of_each_event(
         known = best.get(facts.event)
         if known is None:
             insort(scores, score)
-            if len(scores) >= limit and not policy.section_cap:
+            if len(scores) >= limit and not cap:
                 within_reach = scores[-limit] * (1 - policy.diversity)
         elif score <= -known.negative_score:
             continue
         best[facts.event] = Story(-score, place, row, relevance, factor, weight, signal, facts)
-    return sorted([story for story in best.values() if story.negative_score <= -within_reach])[: limit * POOL]
+    return sorted([story for story in best.values() if story.negative_score <= -within_reach])
 
 
-def _diverse(pool: list[Story], archive: Archive, policy: Policy, limit: int) -> list[Story]:
+def _pool(stories: list[Story], limit: int, cap: int) -> list[Story]:
+    """The stories weighed against each other: the first `limit` x `POOL`, of a section at most `cap` x `POOL`.
+
+    Of so many, the cap admits `limit` if it admits so many of all.
+    """
+    if not cap:
+        return stories[: limit * POOL]
+    pool: list[Story] = []
+    used: dict[int, int] = {}
+    for story in stories:
+        if within_cap(story.facts.section, used, cap * POOL):
+            pool.append(story)
+            if len(pool) == limit * POOL:
+                break
+    return pool
+
+
+def _diverse(pool: list[Story], archive: Archive, diversity: float, cap: int, limit: int) -> list[Story]:
     """Greedy: each next story has the highest score x (1 - diversity x likeness to the likest one chosen)."""
-    weights, cap = _diversity_weights(policy.diversity), policy.section_cap
+    weights = _diversity_weights(diversity)
     left = [(-story.negative_score, archive.sketch(story.row), story) for story in pool]
     weighed = [score for score, _, _ in left]  # falling as stories are chosen
     used: dict[int, int] = {}
@@ -251,7 +282,7 @@ def _diverse(pool: list[Story], archive: Archive, policy: Policy, limit: int) ->
         best = weighed.index(max(weighed))
         _, sketch, story = left.pop(best)
         del weighed[best]
-        if cap and not _within_cap(story.facts.section, used, cap):
+        if cap and not within_cap(story.facts.section, used, cap):
             continue
         chosen.append(story)
         for at, (score, other, _) in enumerate(left):
@@ -259,11 +290,6 @@ def _diverse(pool: list[Story], archive: Archive, policy: Policy, limit: int) ->
             if least < weighed[at]:
                 weighed[at] = least
     return chosen
-
-
-def _within_cap(section: int, used: dict[int, int], cap: int) -> bool:
-    used[section] = used.get(section, 0) + 1
-    return not section or used[section] <= cap
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from service.listing import Label, RelatedList, Shown, item, sealed
 from service.policy import Policy, Tier
 from service.popular import Popular
 from service.query import Query, codes_of, filters_of
-from service.ranking import Candidates, Codes, Filters, admissible, earliest, rank
+from service.ranking import Candidates, Codes, Filters, admissible, earliest, rank, section_cap, within_cap
 from service.search_client import Draft, SearchClient, SearchRequest, SearchUnavailable
 
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper
@@ -235,15 +235,23 @@ def _fill(
     limit: int,
     popular: Popular | None,
 ) -> Iterator[Shown]:
-    """Rows that fill a short list from the policy's fallback tiers, no event twice."""
+    """Rows that fill a short list from the policy's fallback tiers, no event twice, within the section cap."""
     missing = limit - len(shown)
     if source.section in codes.sensitive_sources:
         return
-    seen = {archive.fact(each.row).event for each in shown} | {source.event}
+    seen, used, cap = {source.event}, dict[int, int](), section_cap(policy, filters)
+    for each in shown:
+        facts = archive.fact(each.row)
+        seen.add(facts.event)
+        used[facts.section] = used.get(facts.section, 0) + 1
     for tier in policy.fallback:
         for row in _rows_of(tier, archive, source, popular, now):
             story = archive.fact(row)
-            if story.event not in seen and admissible(story, source, policy, codes, filters, now):
+            if (
+                story.event not in seen
+                and admissible(story, source, policy, codes, filters, now)
+                and (not cap or within_cap(story.section, used, cap))
+            ):
                 seen.add(story.event)
                 yield Shown(row, tier)
                 missing -= 1

@@ -66,6 +66,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
                 200: "RelatedList",
                 401: "Problem",
                 404: "Problem",
+                410: "Problem",
                 413: "Problem",
                 422: "Problem",
                 503: "Problem",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from eight_stories import (
     publish,
 )
 from flask.testing import FlaskClient
+from newsroom import Newsroom, story
 
 from index.store import Store
 from service.app import create_app
@@ -117,6 +119,29 @@ def test_a_fallback_is_marked_on_the_list_and_on_each_story(client: FlaskClient)
         (OPENING, "recent"),
         (ODD, "recent"),
     ]
+
+
+def test_what_fills_a_list_keeps_to_the_section_cap(tmp_path: Path) -> None:
+    (tmp_path / "policies.toml").write_text(
+        '[capped]\ndescription = "x"\nrecency_floor = 1.0\nmin_relevance = 1.0\nsection_cap = 2\n'
+        'fallback = ["same_section", "recent"]\n'
+    )
+    newsroom = Newsroom(tmp_path, policies=tmp_path / "policies.toml")
+    sections = {"news": 6, "sport": 6, "culture": 1, "": 2}
+    newsroom.rebuild(
+        [
+            story(f"{section}/{n}", f"{section} {n}", 1 + n, section=section)
+            for section, count in sections.items()
+            for n in range(count)
+        ]
+    )
+    asked = "/v1/related?id=news/0&policy=capped"
+    found = newsroom.client.get(f"{asked}&limit=10").get_json()["items"]
+    counts = Counter(each["teaser"]["section"] for each in found)
+    assert counts == {"news": 2, "sport": 2, "culture": 1, "": 2}
+    found = newsroom.client.get(f"{asked}&limit=4&section=sport").get_json()["items"]
+    assert [each["teaser"]["section"] for each in found] == ["sport"] * 4
+    newsroom.close()
 
 
 def test_nothing_good_enough_is_an_empty_list_and_no_error(client: FlaskClient) -> None:

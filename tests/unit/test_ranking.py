@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from index.article import UNDATED
 from index.sketches import COSINES
@@ -230,6 +233,37 @@ def test_the_section_cap_leaves_room_for_other_sections() -> None:
     policy = changed(PLAIN, section_cap=1)
     found = ranked(story(1, 0.9, section=1), story(2, 0.8, section=1), story(3, 0.1, section=2), policy=policy)
     assert rows(found) == [1, 3]
+
+
+def test_a_section_with_many_stories_before_the_others_does_not_starve_a_capped_list() -> None:
+    """Twenty of one section, then three of others: the cap admits five."""
+    stories = [story(row, 0.9 - row / 100, section=1) for row in range(1, 21)]
+    stories += [story(row, 0.1, section=row) for row in (30, 31, 32)]
+    assert rows(ranked(*stories, policy=changed(PLAIN, section_cap=2), limit=6)) == [1, 2, 32, 31, 30]
+
+
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 20)), max_size=8),  # a section, so often in a row
+    cap=st.integers(1, 4),
+    limit=st.integers(1, 12),
+    diversity=st.sampled_from([0.0, 0.3, 1.0]),
+)
+def test_a_capped_list_is_as_long_as_the_cap_admits(
+    runs: list[tuple[int, int]], cap: int, limit: int, diversity: float
+) -> None:
+    sections = [section for section, length in runs for _ in range(length)]
+    stories = [story(row, 0.9 - row / 200, section=section) for row, section in enumerate(sections, 1)]
+    policy = changed(PLAIN, section_cap=cap, diversity=diversity)
+    found = Counter(each.facts.section for each in ranked(*stories, policy=policy, limit=limit))
+    counts = Counter(sections)
+    admitted = sum(count if not section else min(cap, count) for section, count in counts.items())
+    assert sum(found.values()) == min(limit, admitted)
+    assert all(count <= cap for section, count in found.items() if section)
+
+
+def test_a_caller_who_names_a_section_is_not_capped() -> None:
+    stories = [story(row, 0.5, section=1) for row in range(1, 9)]
+    assert len(ranked(*stories, policy=changed(PLAIN, section_cap=2), section=1, limit=6)) == 6
 
 
 def test_an_article_without_candidates_has_an_empty_list() -> None:

@@ -54,11 +54,16 @@ class Label(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A row of the list and why it is there: a ranked story, pinned, or from a fallback tier."""
+    """A row of the list and why it is there: a ranked story, pinned, or from a fallback tier.
+
+    `cosines`: dense and lexical, of a ranked story that is to be explained. They are looked up while the story's own
+    candidates are at hand: its `place` means nothing among others, and lists are mixed of several selections.
+    """
 
     row: int
     source: Literal["similar", "pinned"] | Tier
     story: Story | None = None
+    cosines: tuple[float, float] | None = None
 
 
 def age_label(published_at: int, now: int) -> str:

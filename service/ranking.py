@@ -44,6 +44,11 @@ class Candidates(NamedTuple):
     rows: Array
     features: Array
 
+    def cosines(self, place: int) -> tuple[float, float]:
+        """The dense and the lexical cosine of the candidate at a place."""
+        _, dense, lexical = self.features[place].tolist()
+        return dense, lexical
+
 
 class Filters(msgspec.Struct, frozen=True):
     """What a caller asks for, in codes of the snapshot; -1 is a name that no article has."""

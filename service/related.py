@@ -59,17 +59,24 @@ def visible_row(archive: Archive, row: int | None, asked: str, now: int) -> int:
 
 
 class Selection(NamedTuple):
-    """The stories of a list, before they are JSON. `filled_from`: how many were found before the fallback."""
+    """The stories of a list, before they are JSON."""
 
     archive: Archive
     row: int
     source: Facts
     policy: Policy
     shown: list[Shown]
-    filled_from: int
     degraded: tuple[str, ...]
-    candidates: Candidates
     made_of: array[int] | None = None
+
+    @property
+    def fallback_used(self) -> bool:
+        """Whether a fallback tier gave any of the stories."""
+        return any(each.story is None and each.source != "pinned" for each in self.shown)
+
+    def also_degraded(self, reasons: tuple[str, ...]) -> Selection:
+        """The selection, degraded for these reasons too."""
+        return self._replace(degraded=tuple(dict.fromkeys((*self.degraded, *reasons))))
 
 
 def related(
@@ -97,13 +104,12 @@ def as_list(selection: Selection, query: Query, now: int, label: Label | None = 
             source,
             query,
             now,
-            _explained(archive, row, each, selection.candidates) if query.explain else b"",
+            _explained(archive, row, each) if query.explain else b"",
         )
         for place, each in enumerate(selection.shown, 1)
     ]
-    fallback_used = len(selection.shown) > selection.filled_from
     degraded, made_of = selection.degraded, selection.made_of
-    return sealed(archive, row, selection.policy, items, fallback_used, degraded, label, made_of)
+    return sealed(archive, row, selection.policy, items, selection.fallback_used, degraded, label, made_of)
 
 
 def selected(
@@ -132,7 +138,10 @@ def selected(
             stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
         except SearchUnavailable:
             degraded.append("search_unavailable")
-    shown = [Shown(story.row, "similar", story) for story in stories]
+    shown = [
+        Shown(story.row, "similar", story, candidates.cosines(story.place) if query.explain else None)
+        for story in stories
+    ]
     if signals.pins:
         shown = _with_pins(archive, source, shown, signals.pins, codes, filters, now, query.limit)
     unfilled = len(shown)
@@ -142,7 +151,7 @@ def selected(
     if len(shown) == unfilled and not searching and query.plain():
         made_of = array("I", (row, *signals.excluded, *(pinned for _, pinned in signals.pins)))
         made_of.frombytes(candidates.rows.astype(np.uintc, copy=False).tobytes())
-    return Selection(archive, row, source, policy, shown, unfilled, tuple(degraded), candidates, made_of)
+    return Selection(archive, row, source, policy, shown, tuple(degraded), made_of)
 
 
 def _adjusted(policy: Policy, query: Query) -> Policy:
@@ -269,8 +278,7 @@ def _rows_of(tier: Tier, archive: Archive, source: Facts, popular: Popular | Non
     return archive.newest_rows(FALLBACK_LOOKS_AT, source.section) if source.section else ()
 
 
-def _explained(archive: Archive, row: int, shown: Shown, candidates: Candidates) -> bytes:
-    if shown.story is None:
+def _explained(archive: Archive, row: int, shown: Shown) -> bytes:
+    if shown.story is None or shown.cosines is None:
         return b',"explain":{"reason":"%s"}' % _UNRANKED[shown.source].encode()
-    _, dense, lexical = candidates.features[shown.story.place].tolist()
-    return b',"explain":' + msgspec.json.encode(explanation(archive, row, shown.story, dense, lexical))
+    return b',"explain":' + msgspec.json.encode(explanation(archive, row, shown.story, *shown.cosines))

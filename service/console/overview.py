@@ -82,7 +82,7 @@ def lists_of_newest(archive: Archive, policy: Policy, now: int) -> Lists:
         selection = selected(archive, row, query, policy, now)
         shown = len(selection.shown)
         kind = "empty" if not shown else "short" if shown < query.limit else "full"
-        counts["filled" if shown > selection.filled_from else kind] += 1
+        counts["filled" if selection.fallback_used else kind] += 1
     return Lists(sum(counts.values()), **counts)
 
 

@@ -82,7 +82,7 @@ class OwnLists:
         if chosen.channel != self._channel:
             archive, row, degraded = self._in_channel(chosen.channel, archive, row, now)
         selection, teams = self._selected(archive, row, query, chosen, now)
-        selection = selection._replace(degraded=(*selection.degraded, *degraded))
+        selection = selection.also_degraded(degraded)
         propensities: tuple[float, ...] | None = None
         if chosen.policy.explore and not any(each.source == "pinned" for each in selection.shown):
             selection, propensities = self._explored(selection, query, chosen.policy, now)
@@ -141,18 +141,17 @@ class OwnLists:
         drafted = team_draft(list(ours), list(others), query.limit, self._draw.random)
         shown = [(others | ours if team != "b" else others)[event] for event, team in drafted]
         teams = {each.row: team for each, (_, team) in zip(shown, drafted, strict=True) if team is not None}
-        ranked = sum(each.source in ("similar", "pinned") for each in shown)
-        return mine._replace(shown=shown, filled_from=ranked), teams
+        return mine._replace(shown=shown).also_degraded(theirs.degraded), teams
 
     def _explored(
         self, selection: Selection, query: Query, policy: Policy, now: int
     ) -> tuple[Selection, tuple[float, ...]]:
         wider = msgspec.structs.replace(query, limit=2 * query.limit)
         events = {selection.archive.fact(each.row).event for each in selection.shown}
-        more = selected(selection.archive, selection.row, wider, policy, now, self._search, self._popular).shown
-        pool = [each for each in more if each.story and selection.archive.fact(each.row).event not in events]
+        more = selected(selection.archive, selection.row, wider, policy, now, self._search, self._popular)
+        pool = [each for each in more.shown if each.story and selection.archive.fact(each.row).event not in events]
         shown, propensities = explored(selection.shown, pool, policy.explore, FIXED, self._draw.random)
-        return selection._replace(shown=shown), tuple(propensities)
+        return selection._replace(shown=shown).also_degraded(more.degraded), tuple(propensities)
 
     def _token(self, recorder: Recorder, selection: Selection, query: Query, label: Label, now: int) -> ListToken:
         return ListToken(
@@ -201,7 +200,7 @@ class OwnLists:
             channel=archive.snapshot.manifest.channel,
             snapshot_id=archive.id,
             expires_at=token.expires_at,
-            fallback_used=len(selection.shown) > selection.filled_from,
+            fallback_used=selection.fallback_used,
             degraded=selection.degraded,
             took_ms=round(took_ms, 3),
             items=items,

@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from newsroom import EDITOR, READER, Newsroom, story, with_key
+from newsroom import EDITOR, READER, Newsroom, catalogue_of, story, with_key
 
 from index.article import iso_time
+from index.snapshot import id_in
+from service.search_client import SearchAnswer, SearchClient
 
 DAY = 86_400
 TOPIC = "ferry river crossing timetable harbour"
@@ -233,8 +235,7 @@ def test_a_variant_may_be_of_another_channel(tmp_path: Path) -> None:
 
 
 def test_two_policies_are_interleaved_and_only_what_tells_them_apart_counts(tmp_path: Path) -> None:
-    text = EXPERIMENTS.replace('owner = "desk"', 'owner = "desk"\nmode = "interleave"')
-    newsroom = made(tmp_path, text)
+    newsroom = made(tmp_path, INTERLEAVED)
     for number in range(20):
         found = own_list(newsroom, f"u-{number}")
         ids = [each["teaser"]["id"] for each in found["items"]]
@@ -242,16 +243,71 @@ def test_two_policies_are_interleaved_and_only_what_tells_them_apart_counts(tmp_
         assert (found["experiment"], found["variant"]) == ("order", "interleaved")
     teams = {item["team"] for each in logged(newsroom) for item in each["items"]}
     assert teams >= {"a", "b"}
-    same = made(tmp_path / "same", text.replace('policy = "latest"', 'policy = "related"'))
+    same = made(tmp_path / "same", INTERLEAVED.replace('policy = "latest"', 'policy = "related"'))
     own_list(same, "u-1")
     assert {item["team"] for each in logged(same) for item in each["items"]} == {None}
     newsroom.close()
     same.close()
 
 
+INTERLEAVED = EXPERIMENTS.replace('owner = "desk"', 'owner = "desk"\nmode = "interleave"')
+EXPLORING = '[exploring]\ndescription = "x"\nrecency_floor = 1.0\nmin_relevance = 0.0\nexplore = 0.4\n'
+
+
+def found_by_search(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
+    """Have searches find the whole archive, each story with numbers of its own; gives these by ID."""
+    snapshot = catalogue_of(newsroom.client).current().snapshot
+    rows = [row for row in range(snapshot.rows) if id_in(snapshot.teaser(row)) != "ferry/3"]
+    features = [[0.9 - row / 100, row / 100, row / 1_000] for row in rows]
+    answer = SearchAnswer(rows=rows, features=features, error=None)
+    monkeypatch.setattr(SearchClient, "search", lambda *_: answer)
+    return {id_in(snapshot.teaser(row)): each for row, each in zip(rows, features, strict=True)}
+
+
+@pytest.mark.parametrize(("experiments", "policy"), [(INTERLEAVED, None), ("", "exploring")])
+def test_a_story_is_explained_by_its_own_numbers_whichever_selection_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, experiments: str, policy: str | None
+) -> None:
+    """One selection is of the candidate table, the other of a search that finds more, in another order."""
+    newsroom = made(tmp_path, experiments, EXPLORING)
+    query: dict[str, Any] = {"explain": "true", "language": "en"} | ({"policy": policy} if policy else {})
+    in_table = {
+        each["teaser"]["id"]: each["explain"]
+        for each in newsroom.list_of("ferry/3", policy="exploring", explain="true")["items"]
+    }
+    from_search = found_by_search(newsroom, monkeypatch)
+    explained = {"table": 0, "search": 0}
+    for number in range(30):
+        for each in own_list(newsroom, f"u-{number}", **query)["items"]:
+            identifier, told = each["teaser"]["id"], each["explain"]
+            if each["source"] != "similar":
+                continue
+            relevance, dense, lexical = from_search[identifier]
+            if told["relevance"] == pytest.approx(relevance, abs=1e-4):
+                assert (told["dense"], told["lexical"]) == pytest.approx((dense, lexical), abs=1e-4)
+                explained["search"] += 1
+            else:
+                own = in_table[identifier]
+                assert [told[name] for name in ("relevance", "dense", "lexical")] == [
+                    own[name] for name in ("relevance", "dense", "lexical")
+                ]
+                explained["table"] += 1
+    assert min(explained.values()) > 0
+    newsroom.close()
+
+
+def test_an_interleaved_list_is_degraded_if_either_of_its_lists_is(tmp_path: Path) -> None:
+    """No search process answers, and only the second policy's list is so short that it is asked for more."""
+    newsroom = made(tmp_path, INTERLEAVED)
+    found = own_list(newsroom, "u-1", language="en")
+    assert found["degraded"] == ["search_unavailable"]
+    assert logged(newsroom)[-1]["degraded"] == ["search_unavailable"]
+    assert own_list(newsroom, "u-1", language="en", policy="related")["degraded"] is None
+    newsroom.close()
+
+
 def test_an_exploring_policy_says_how_likely_its_list_was(tmp_path: Path) -> None:
-    policies = '[exploring]\ndescription = "x"\nrecency_floor = 1.0\nmin_relevance = 0.0\nexplore = 0.4\n'
-    newsroom = made(tmp_path, policies=policies)
+    newsroom = made(tmp_path, policies=EXPLORING)
     for number in range(20):
         own_list(newsroom, f"u-{number}", policy="exploring", limit=4)
     found = [each["propensities"] for each in logged(newsroom)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from service.evaluation.ab.effects import Effect
 from service.evaluation.ab.events import open_events
 from service.evaluation.ab.events_experiment import open_experiment
 from service.evaluation.ab.interleaving import preference
+from service.evaluation.ab.report import as_html, as_text
 from service.evaluation.ab.result import Effects, MetricEffect, Report
 from service.evaluation.ab.verdict import outcome, preferred
 from service.experiments.definitions import Experiment, Variant
@@ -192,25 +194,24 @@ def test_the_definition_in_the_report_names_no_reader(tmp_path: Path) -> None:
     assert b"u7-0" not in msgspec.json.encode(report_of(RECORDS, tmp_path, experiment))
 
 
-def test_a_sentence_never_excludes_what_the_test_did_not() -> None:
-    """Of few clicks, and fewer in the treatment, the lift's interval leaves out zero before the difference's does."""
-    v = 2.6e-5
+def primary_of(control: float, treatment: float, variance: float, decided: bool = False) -> MetricEffect:
+    """The effect on 5,000 and 5,000 readers of two figures of one variance."""
+    error = (2 * variance) ** 0.5
     effect = Effect(
-        control=0.05,
-        treatment=0.03,
-        difference=-0.02,
-        standard_error=(2 * v) ** 0.5,
-        p_value=0.014,
-        lift=-0.4,
-        lift_standard_error=(v / 0.05**2 + 0.03**2 * v / 0.05**4) ** 0.5,
+        control=control,
+        treatment=treatment,
+        difference=treatment - control,
+        standard_error=error,
+        p_value=0.5,
+        lift=(treatment - control) / control,
         theta=None,
         n_control=5_000,
         n_treatment=5_000,
+        control_variance=variance,
+        treatment_variance=variance,
     )
     told = figures(effect, 0.05)
-    assert told.lift_interval is not None
-    assert told.lift_interval[1] < 0 < told.interval[1]
-    primary = MetricEffect(
+    return MetricEffect(
         metric="ctr",
         role="primary",
         variant="fresh",
@@ -220,9 +221,65 @@ def test_a_sentence_never_excludes_what_the_test_did_not() -> None:
         adjusted=told,
         plain=told,
         p_corrected=told.p_value,
-        decided=False,
+        decided=decided,
     )
-    low, high = (f"{abs(end) / 0.05:.1%}" for end in told.interval)
+
+
+def test_a_sentence_excludes_what_the_test_excluded_and_no_more() -> None:
+    """The lift's interval leaves out zero exactly where the difference's does."""
+    for treatment in (0.03, 0.028, 0.072, 0.076):
+        primary = primary_of(0.05, treatment, 2.6e-5)
+        low, high = primary.adjusted.lift_interval or (0.0, 0.0)
+        assert (low <= 0 <= high) == (primary.adjusted.interval[0] <= 0 <= primary.adjusted.interval[1])
+    primary = primary_of(0.05, 0.045, 2.6e-6)
+    low, high = (f"{abs(end):.1%}" for end in primary.adjusted.lift_interval or ())
     assert outcome(primary, [], 0.05).sentence == (
         f"Not decided: so far readers of “fresh” click between {low} less and {high} more often than the control’s."
     )
+
+
+@pytest.mark.parametrize("variance", [2e-4, 5e-4, 1e-2])
+def test_where_nothing_useful_can_be_told_the_sentence_says_so_and_gives_no_number(variance: float) -> None:
+    """Of the first, the interval of the difference is from 182% less to 240% more."""
+    primary = primary_of(0.05, 0.05, variance)
+    assert primary.adjusted.interval[0] / 0.05 < -0.75
+    assert outcome(primary, [], 0.05).sentence == (
+        "Not decided, and too few readers to tell: those of “fresh” may click half as often as the control’s, or "
+        "twice as often."
+    )
+
+
+def test_a_difference_that_is_decided_on_too_few_clicks_has_a_direction_and_no_size() -> None:
+    told = outcome(primary_of(0.05, 0.9, 1e-2, decided=True), [], 0.05)
+    assert (told.found, told.sentence) == (
+        "better",
+        "Readers of “fresh” clicked more often (by how much, so few clicks cannot tell; decided, however often one "
+        "looked).",
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nothing_in_a_report_is_more_than_a_hundred_percent_less(tmp_path: Path, seed: int) -> None:
+    """Of so few readers that the symmetric intervals were beyond it, in sentences, tables, plots and figures."""
+    report = report_of(simulated(TEST, 260, seed), tmp_path)
+    effects = effects_of(report)
+    intervals = [
+        *(each.adjusted.lift_interval for each in effects.metrics),
+        *(each.plain.fixed_lift_interval for each in effects.metrics),
+        *(each.interval for each in (*effects.looks, *effects.days, *effects.segments)),
+    ]
+    assert any(intervals)
+    assert all(each is None or each[0] >= -1 for each in intervals)
+    page = as_html(report) + as_text(report)
+    assert not [each for each in re.findall(r"−([\d,]+(?:\.\d+)?)%", page) if float(each.replace(",", "")) > 100]
+
+
+def test_one_row_stands_for_two_that_read_alike(report: Report, tmp_path: Path) -> None:
+    """Where nothing is known of the readers from before the test, there is nothing to adjust."""
+    assert "adjusted (CUPED)" in as_html(report)
+    during = [each for each in simulated(TEST, 1_000, 4) if each.variant]
+    fresh = report_of(during, tmp_path)
+    assert {each.adjusted.theta for each in effects_of(fresh).metrics} == {0.0}
+    page = as_html(fresh)
+    assert "adjusted (CUPED)" not in page
+    assert page.count("<td>plain</td>") == len(effects_of(fresh).metrics)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ab_readers import naive_p, readers, synthetic_arms
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import norm
 
 from service.evaluation.ab.effects import (
@@ -115,11 +117,64 @@ def test_a_small_test_worked_by_hand() -> None:
 
 
 def test_intervals_are_so_many_standard_errors_wide() -> None:
-    effect = Effect(2, 3, 1.0, 0.5, 0.05, 0.5, 0.25, None, 10, 10)
+    effect = Effect(2, 3, 1.0, 0.5, 0.05, 0.5, None, 10, 10, 0.125, 0.125)
     assert effect.interval() == (near(1 - 0.5 * norm.isf(0.025)), near(1 + 0.5 * norm.isf(0.025)))
     assert effect.interval(0.1)[1] == near(1 + 0.5 * norm.isf(0.05))
-    assert effect.lift_interval(0.1) == (near(0.5 - 0.25 * norm.isf(0.05)), near(0.5 + 0.25 * norm.isf(0.05)))
-    assert effect.lift_interval()[0] == near(0.5 - 0.25 * norm.isf(0.025))
+
+
+def test_a_lifts_interval_worked_by_hand() -> None:
+    """Control 10 and treatment 5, variances 1 and 1, z = 2: 96 r^2 - 100 r + 21 = 0, so r is 7/24 or 3/4."""
+    low, high = Effect(10, 5, -5, 2**0.5, 0.0, -0.5, None, 10, 10, 1.0, 1.0).lift_within(2.0)
+    assert (1 + low, 1 + high) == (pytest.approx(7 / 24), pytest.approx(3 / 4))
+
+
+@given(
+    control=st.floats(0.01, 10), treatment=st.floats(0.0, 10), v_c=st.floats(1e-6, 10), v_t=st.floats(1e-6, 10),
+    z=st.floats(0.5, 5),
+)  # fmt: skip
+def test_a_lifts_interval_holds_what_no_test_rejects(
+    control: float, treatment: float, v_c: float, v_t: float, z: float
+) -> None:
+    """Each lift is tested by itself; none is below -100%, and 0 is rejected exactly where the difference is told."""
+    difference, error = treatment - control, math.sqrt(v_c + v_t)
+    effect = Effect(control, treatment, difference, error, 0.5, difference / control, None, 10, 10, v_c, v_t)
+    found = effect.lift_within(z)
+    if found is None:
+        assert treatment == 0 or control <= z * math.sqrt(v_c) * (1 + 1e-9)
+        return
+    low, high = found
+    assert -1 <= low <= effect.lift <= high
+
+    def distance(lift: float) -> float:
+        return abs(treatment - (1 + lift) * control) / math.sqrt(v_t + (1 + lift) ** 2 * v_c)
+
+    for inside in (low + (high - low) * share for share in (0.01, 0.5, 0.99)):
+        assert distance(inside) <= z * (1 + 1e-6)
+    assert distance(high) == pytest.approx(z, rel=1e-4)
+    assert distance(high + 0.01 * (high - low)) >= z * (1 - 1e-6)
+    if low > -1:
+        assert distance(low) == pytest.approx(z, rel=1e-4)
+    if abs(abs(difference) / error - z) > 1e-6:
+        assert (low <= 0 <= high) == (abs(difference) / error <= z)
+
+
+@pytest.mark.parametrize("lift", [0.0, 0.5, -0.5])
+def test_a_lifts_interval_of_few_clicks_covers_the_lift_and_stays_in_its_range(lift: float) -> None:
+    """150 readers an arm with some 60 clicks: the interval of one look misses the truth one time in twenty."""
+    rng = np.random.default_rng(20_261_201)
+    missed, times = 0, 2_000
+    for _ in range(times):
+        arms = (Moments.of(readers(rng, (150,), each) * [1, 1, 0, 0]) for each in (0.0, lift))
+        low, high = ratio_effect(*arms).lift_interval() or (-1.0, math.inf)
+        assert low >= -1
+        missed += not low <= lift <= high
+    assert 0.03 <= missed / times <= 0.07
+
+
+def test_where_no_bound_can_be_told_there_is_no_interval() -> None:
+    """Either all large lifts are possible, or the variant has no click whose variance would tell anything."""
+    assert Effect(1, 2, 1, 1.0, 0.3, 1.0, None, 10, 10, 0.5, 0.5).lift_within(2.0) is None
+    assert Effect(1, 0, -1, 0.1, 0.0, -1.0, None, 10, 10, 0.01, 0.0).lift_within(2.0) is None
 
 
 def test_moments_are_numpys() -> None:

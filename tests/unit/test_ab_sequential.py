@@ -17,8 +17,8 @@ from service.evaluation.ab.sequential import (
 )
 
 
-def effect_of(z: float, n: int = 5000, lift: float | None = 0.5) -> Effect:
-    return Effect(1, 1 + z / 10, z / 10, 0.1, 0.5, lift, None if lift is None else 0.2, None, n, n)
+def effect_of(z: float, n: int = 5000) -> Effect:
+    return Effect(1, 1 + z / 10, z / 10, 0.1, 0.5, z / 10, None, n, n, 0.005, 0.005)
 
 
 def test_the_interval_and_p_are_the_designs(data_dir: Path) -> None:
@@ -41,15 +41,14 @@ def test_no_difference_is_no_evidence() -> None:
     assert sequential_p_value(effect_of(0.0), 5000) == 1.0
 
 
-def test_the_lifts_interval_is_as_many_standard_errors_wide_as_the_differences() -> None:
-    low, high = sequential_lift_interval(effect_of(1.0), 5000)
-    half = critical_z(10_000, 5000) * 0.2
-    assert (low, high) == (pytest.approx(0.5 - half), pytest.approx(0.5 + half))
-    low, high = sequential_interval(effect_of(1.0), 5000)
-    assert high - low == pytest.approx(critical_z(10_000, 5000) * 0.2)
-    low, high = sequential_lift_interval(effect_of(1.0), 5000, 0.2)
-    assert high - low == pytest.approx(2 * critical_z(10_000, 5000, 0.2) * 0.2)
-    assert sequential_lift_interval(effect_of(1.0, lift=None), 5000) is None
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_the_lifts_interval_leaves_out_zero_where_the_differences_does(alpha: float) -> None:
+    z = critical_z(10_000, 5000, alpha)
+    low, high = sequential_interval(effect_of(1.0), 5000, alpha)
+    assert high - low == pytest.approx(2 * z * 0.1)
+    assert sequential_lift_interval(effect_of(z), 5000, alpha)[0] == pytest.approx(0, abs=1e-9)
+    assert sequential_lift_interval(effect_of(-z), 5000, alpha)[1] == pytest.approx(0, abs=1e-9)
+    assert sequential_lift_interval(effect_of(1.0), 5000, alpha) == effect_of(1.0).lift_within(z)
 
 
 def test_the_interval_is_narrowest_for_its_size_near_n_star() -> None:

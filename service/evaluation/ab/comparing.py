@@ -270,7 +270,7 @@ def _segment(name: str, value: str, each: Compared) -> SegmentEffect:
         control=effect.control,
         treatment=effect.treatment,
         lift=effect.lift or 0.0,
-        interval=effect.lift_interval() or (0.0, 0.0),
+        interval=effect.lift_interval(),
         p_value=effect.p_value,
         p_corrected=1.0,
     )

@@ -73,7 +73,8 @@ class Effect:
 
     `difference` = `treatment` - `control`, with its standard error; `p_value` is of z = difference / standard error,
     two-sided. `lift` = difference / control, relative (0.05: 5% more), None where the control is zero or less.
-    `theta` is the covariate's coefficient, None without a covariate. `n_*`: units.
+    `theta` is the covariate's coefficient, None without a covariate. `n_*`: units. `*_variance`: of an arm's figure,
+    which is a mean.
     """
 
     control: float
@@ -82,10 +83,19 @@ class Effect:
     standard_error: float
     p_value: float
     lift: float | None
-    lift_standard_error: float | None
     theta: float | None
     n_control: int
     n_treatment: int
+    control_variance: float
+    treatment_variance: float
+
+    @property
+    def lift_standard_error(self) -> float | None:
+        """By the delta method: SE^2 = V_t / R_c^2 + R_t^2 V_c / R_c^4. None where there is no lift."""
+        if self.lift is None:
+            return None
+        ratio = self.treatment / self.control
+        return math.sqrt(self.treatment_variance + ratio**2 * self.control_variance) / self.control
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Of the difference, for one look at a time fixed beforehand."""
@@ -93,19 +103,30 @@ class Effect:
         return self.difference - half, self.difference + half
 
     def lift_interval(self, alpha: float = 0.05) -> tuple[float, float] | None:
-        """Of the lift, for one look; None where there is no lift."""
-        if self.lift is None or self.lift_standard_error is None:
+        """Of the lift, for one look: see `lift_within`."""
+        return self.lift_within(float(ndtri(1 - alpha / 2)))
+
+    def lift_within(self, z: float) -> tuple[float, float] | None:
+        """The lifts that a test at `z` standard errors does not reject: |R_t - (1 + lift) R_c| <= z SE of that.
+
+        So it leaves out 0 exactly where the interval of the difference does. It ends at -1, as no figure is negative.
+        None where all large lifts are possible, because the control's figure is within `z` of zero, and where an arm
+        has no figure above zero, whose variance tells nothing. *Source*: Fieller, 1954.
+        """
+        c, t, v_c, v_t = self.control, self.treatment, self.control_variance, self.treatment_variance
+        leading = c * c - z * z * v_c
+        if c <= 0 or t <= 0 or leading <= 0:
             return None
-        half = float(ndtri(1 - alpha / 2)) * self.lift_standard_error
-        return self.lift - half, self.lift + half
+        half = z * math.sqrt(c * c * v_t + t * t * v_c - z * z * v_c * v_t)
+        return max((c * t - half) / leading, 0.0) - 1, (c * t + half) / leading - 1
 
 
 def ratio_effect(control: Moments, treatment: Moments) -> Effect:
     """Of clicks per list, sum(y) / sum(x); Var(R) = [s_yy - 2 R s_xy + R^2 s_xx] / (n xbar^2), the delta method.
 
-    The lift's interval is the delta method's too, symmetric: SE^2 = V_t / R_c^2 + R_t^2 V_c / R_c^4. Libraries
-    differ: this is not the interval of the log of the ratio (tea-tasting's), nor Fieller's; the p-value is the
-    difference's. Raises NoEffect where an arm has fewer than two units or no lists, or no unit differs from another.
+    The lift's interval is Fieller's, which agrees with the p-value, the difference's. Libraries differ: tea-tasting
+    has that of the log of the ratio. Raises NoEffect where an arm has fewer than two units or no lists, or no unit
+    differs from another.
     *Source*: Deng, Knoblich and Lu, 2018, "Applying the delta method in metric analytics".
     """
     _require_lists(control, treatment)
@@ -169,10 +190,11 @@ def _effect(control: Moments, treatment: Moments, metric: _Metric, covariate: _M
         standard_error=standard_error,
         p_value=2 * float(ndtr(-abs(r_t - r_c) / standard_error)),
         lift=(r_t - r_c) / r_c if r_c > 0 else None,
-        lift_standard_error=math.sqrt(v_t / r_c**2 + r_t**2 * v_c / r_c**4) if r_c > 0 else None,
         theta=None if covariate is None else theta,
         n_control=control.n,
         n_treatment=treatment.n,
+        control_variance=v_c,
+        treatment_variance=v_t,
     )
 
 

@@ -64,7 +64,7 @@ class Difference(NamedTuple):
     control: float
     treatment: float
     difference: float
-    interval: Interval
+    interval: Interval | None
 
 
 def guardrail_effects(
@@ -114,7 +114,9 @@ def _judged(name: str, variant: str, margin: float, between: Difference | None) 
     )
 
 
-def _verdict(interval: Interval, margin: float, worse: Literal["higher", "lower"]) -> GuardrailVerdict:
+def _verdict(interval: Interval | None, margin: float, worse: Literal["higher", "lower"]) -> GuardrailVerdict:
+    if interval is None:
+        return "unclear"
     low, high = interval if worse == "higher" else (-interval[1], -interval[0])
     if high < margin:
         return "safe"
@@ -128,10 +130,9 @@ def _between_moments(kind: Kind, control: Moments, treatment: Moments) -> Differ
     except NoEffect as error:
         return _all_alike(kind, control, treatment) if error.arm == "both" else None
     if kind.relative:
-        interval = effect.lift_interval()
-        if effect.lift is None or interval is None:
+        if effect.lift is None:
             return None
-        return Difference(effect.control, effect.treatment, effect.lift, interval)
+        return Difference(effect.control, effect.treatment, effect.lift, effect.lift_interval())
     return Difference(effect.control, effect.treatment, effect.difference, _widened(kind, effect))
 
 

@@ -22,8 +22,10 @@ METHODS = (
     ),
     Method(
         name="Lift",
-        words="Difference by the control’s figure; SE² = V_t / R_c² + R_t² V_c / R_c⁴, a symmetric interval.",
-        source="The delta method.",
+        words="Difference by the control’s figure. Its interval is Fieller’s: the lifts L that |R_t − (1 + L) R_c| ≤ "
+        "z √(V_t + (1 + L)² V_c) admits. It leaves out zero exactly where that of the difference does, and ends at "
+        "−100%; there is none where the clicks are too few for any bound.",
+        source="Fieller, 1954, “Some problems in interval estimation”.",
     ),
     Method(
         name="Adjusted (CUPED)",

@@ -25,6 +25,7 @@ WIDTHS = {"wide": 840.0, "narrow": 350.0}
 ROW = 46.0
 PANEL = 210.0
 ROUNDING = 1e-9  # a tick nearer to zero is zero
+LEAST_LIFT = -1.0  # nothing is more than 100% less
 STEADY = 4.0  # a band this many times wider than the last one may leave the frame
 INK, SOFT, LINE, ACCENT = "#010101", "#020202", "#030303", "#040404"  # stand for the page's
 _COLOURS = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", ACCENT: "var(--accent)"}
@@ -116,6 +117,7 @@ def _draw_forest(figure: Figure, rows: Sequence[MetricEffect]) -> None:
     axes.axvline(0, color=LINE, linewidth=1, zorder=0)
     axes.set_ylim(-len(rows) + 0.55, 0.75)
     axes.set_yticks([])
+    axes.set_xlim(left=max(axes.get_xlim()[0], LEAST_LIFT))
     _percent_axis(axes, "x")
 
 
@@ -165,7 +167,7 @@ def _reach(points: Sequence[_Point], last: Mapping[str, _Point]) -> Interval:
     steady = [each for each in points if each.interval[1] - each.interval[0] <= widest]
     ends = [0.0, *(end for each in steady for end in each.interval)]
     room = 0.06 * (max(ends) - min(ends)) or 0.01
-    return min(ends) - room, max(ends) + room
+    return max(min(ends) - room, LEAST_LIFT), max(ends) + room
 
 
 def _panel(figure: Figure, at: int, of: int, reach: Interval) -> Axes:

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from service.evaluation.ab.plots import by_day, forest, sequential
-from service.evaluation.ab.result import GuardrailEffect, Interval, Report
+from service.evaluation.ab.result import Figures, GuardrailEffect, Interval, MetricEffect, Report
 from service.evaluation.ab.verdict import GUARDRAIL_NAMES, METRIC_NAMES, signed_percent
 from service.evaluation.page import page
 
@@ -54,6 +54,7 @@ def as_html(report: Report) -> str:
         guardrail_names=GUARDRAIL_NAMES,
         segment_names=SEGMENTS,
         shipping=SHIPPING,
+        estimates=estimates,
         lift=lift,
         lifts=lifts,
         number=number,
@@ -82,7 +83,27 @@ def lift(value: float | None) -> str:
 
 def lifts(interval: Interval | None) -> str:
     """An interval of lifts: +1.2% to +7.1%."""
-    return "–" if interval is None else f"{signed_percent(interval[0])} to {signed_percent(interval[1])}"
+    if interval is None:
+        return "too few clicks to tell"
+    return f"{signed_percent(interval[0])} to {signed_percent(interval[1])}"
+
+
+def estimates(each: MetricEffect) -> list[tuple[str, Figures]]:
+    """The rows of a metric: adjusted and plain, or one where what was known of the readers changes nothing shown."""
+    rows = [("adjusted (CUPED)", each.adjusted), ("plain", each.plain)]
+    return rows if len({_shown(figures) for _, figures in rows}) == 2 else [("plain", each.plain)]
+
+
+def _shown(figures: Figures) -> tuple[str, ...]:
+    """An estimate as the page has it."""
+    return (
+        lift(figures.lift),
+        lifts(figures.lift_interval),
+        number(figures.control),
+        number(figures.treatment),
+        lifts(figures.fixed_lift_interval),
+        p_value(figures.fixed_p_value),
+    )
 
 
 def p_value(value: float) -> str:

@@ -53,7 +53,8 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """One estimate of an effect. `interval`, `lift_interval`, `p_value` are valid at any number of looks.
 
-    `fixed_*`: for one look at a time fixed beforehand. Lifts are relative to the control, None where that is zero.
+    `fixed_*`: for one look at a time fixed beforehand. Lifts are relative to the control, None where that is zero;
+    their intervals are None where there are too few clicks for any bound.
     `theta`: the coefficient of what was known of the readers before (CUPED), None without.
     """
 
@@ -123,7 +124,10 @@ class DayEffect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SegmentEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """The plain lift among lists of one kind, with the interval of one look; p after Benjamini-Hochberg."""
+    """The plain lift among lists of one kind, with the interval of one look; p after Benjamini-Hochberg.
+
+    `interval` is None where there are too few clicks for any bound.
+    """
 
     segment: str
     value: str
@@ -133,7 +137,7 @@ class SegmentEffect(msgspec.Struct, frozen=True, kw_only=True):
     control: float
     treatment: float
     lift: float
-    interval: Interval
+    interval: Interval | None
     p_value: float
     p_corrected: float
 
@@ -142,7 +146,7 @@ class GuardrailEffect(msgspec.Struct, frozen=True, kw_only=True):
     """A figure that must not get worse by more than `margin`: its difference with the interval of one look.
 
     `relative`: difference, interval and margin are shares of the control's figure. Figures are None where no list
-    has them ("unmeasured").
+    has them ("unmeasured"); the interval also where a relative difference has no bound ("unclear").
     """
 
     name: str

@@ -23,11 +23,8 @@ def sequential_interval(effect: Effect, n_star: int, alpha: float = 0.05) -> tup
 
 
 def sequential_lift_interval(effect: Effect, n_star: int, alpha: float = 0.05) -> tuple[float, float] | None:
-    """The same of the lift; None where there is no lift."""
-    if effect.lift is None or effect.lift_standard_error is None:
-        return None
-    half = critical_z(_units(effect), n_star, alpha) * effect.lift_standard_error
-    return effect.lift - half, effect.lift + half
+    """The same of the lift: see `Effect.lift_within`."""
+    return effect.lift_within(critical_z(_units(effect), n_star, alpha))
 
 
 def sequential_p_value(effect: Effect, n_star: int, alpha: float = 0.05) -> float:

@@ -19,6 +19,8 @@ GUARDRAIL_NAMES = {
     "latency_p95_ms": "response time, 95th percentile",
     "latency_p99_ms": "response time, 99th percentile",
 }
+LEAST_TELLING = (-0.5, 1.0)  # an interval of lifts that holds all of this says nothing that an editor could use
+LARGEST = 10.0  # a lift beyond it is told as that
 METRIC_NAMES = {
     "ctr": "Clicks per list",
     "clicks_per_unit": "Clicks per reader",
@@ -79,8 +81,9 @@ def percent(value: float, places: int = 1) -> str:
 
 
 def signed_percent(value: float, places: int = 1) -> str:
-    """0.0412 as +4.1%."""
-    return f"{value:+.{places}%}".replace("-", "−")
+    """0.0412 as +4.1%; more than +1,000% as that."""
+    over = "over " if value > LARGEST else ""
+    return over + f"{min(value, LARGEST):+,.{places}%}".replace("-", "−")
 
 
 def _found(primary: MetricEffect, minimum_effect: float) -> Found:
@@ -93,22 +96,24 @@ def _found(primary: MetricEffect, minimum_effect: float) -> Found:
 
 def _sentence(primary: MetricEffect, found: Found, minimum_effect: float) -> str:
     readers, lift, interval = f"Readers of “{primary.variant}”", primary.adjusted.lift, primary.adjusted.lift_interval
-    if lift is None or interval is None:
+    if lift is None:
         return f"The control has no clicks that “{primary.variant}” could be compared with."
     if primary.decided:
+        how_much = "by how much, so few clicks cannot tell" if interval is None else _between(interval)
+        often = f"{percent(lift)} {_direction(lift)} often" if interval else f"{_direction(lift)} often"
+        return f"{readers} clicked {often} ({how_much}; decided, however often one looked)."
+    if interval is None or (interval[0] <= LEAST_TELLING[0] and interval[1] >= LEAST_TELLING[1]):
         return (
-            f"{readers} clicked {percent(lift)} {_direction(lift)} often ({_between(interval)}; "
-            "decided, however often one looked)."
+            f"Not decided, and too few readers to tell: those of “{primary.variant}” may click half as often as the "
+            "control’s, or twice as often."
         )
     if found == "no difference that matters":
         return (
             f"{readers} clicked as often as the control’s: lifts of {percent(minimum_effect)}, which would matter, "
             f"are excluded ({_between(interval)})."
         )
-    # The difference decides. In small samples the lift, whose error is another, may leave out zero before it does.
-    low, high = (end / primary.adjusted.control for end in primary.adjusted.interval)
     their = readers[0].lower() + readers[1:]
-    return f"Not decided: so far {their} click {_between((low, high))} often than the control’s."
+    return f"Not decided: so far {their} click {_between(interval)} often than the control’s."
 
 
 def _direction(lift: float) -> str:

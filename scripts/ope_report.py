@@ -189,7 +189,8 @@ def _as_text(name: str, found: Evaluation) -> str:
 
 
 def _line(label: str, figure: Mean) -> str:
-    return f"  {label:18} {figure.value:.6f}  [{figure.low:.6f}, {figure.high:.6f}]"
+    shown = figure.within(0, 1)  # a choice has at most one click
+    return f"  {label:18} {shown.value:.6f}  [{shown.low:.6f}, {shown.high:.6f}]"
 
 
 if __name__ == "__main__":

@@ -123,9 +123,9 @@ def as_text(found: Replayed) -> str:
         )
     lines = {
         "lists with a click": f"{made.lists:,}, and {found.lists_gone:,} under articles that the snapshot lacks",
-        "MRR as logged": _figure(made.logged),
-        f"MRR under {found.policy}": _figure(made.anew),
-        "gain": f"{_figure(made.gain)}  p {made.gain.p_value:.4f}",
+        "MRR as logged": _figure(made.logged.within(0, 1)),
+        f"MRR under {found.policy}": _figure(made.anew.within(0, 1)),
+        "gain": f"{_figure(made.gain.within(-1, 1))}  p {made.gain.p_value:.4f}",
         "clicked stories kept": f"{made.kept:.1%}; {found.clicked_gone:,} are no more in the snapshot",
         "new stories never shown": f"{made.never_shown:.1%}, of which the log says nothing",
     }

@@ -61,6 +61,21 @@ def write(lists: Sequence[LoggedList], folder: Path, variant: str | None = None)
     return folder
 
 
+def test_no_interval_leaves_the_range_of_its_figure(
+    archive: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two readers, one of whom clicked the first story and one the last."""
+    first, second = logged_lists(archive)[1:3]
+    lists = [
+        msgspec.structs.replace(first, unit="u1", clicked=frozenset(first.items[:1])),
+        msgspec.structs.replace(second, unit="u2", clicked=frozenset(second.items[-1:])),
+    ]
+    made = run(archive, write(lists, tmp_path / "events"), "related").replay
+    assert made.logged.low < 0 < 1 < made.logged.high
+    (told,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("MRR as logged")]
+    assert told.endswith("[0.0000, 1.0000]")
+
+
 def run(archive: Archive, events: Path, policy: str, *more: str) -> Replayed:
     out = events / "out.json"
     store = archive.snapshot.directory.parent.parent

@@ -24,6 +24,11 @@ class Mean(msgspec.Struct, frozen=True):
     high: float
     p_value: float
 
+    def within(self, least: float, most: float) -> Mean:
+        """The same with an interval that ends where the figure can go no further, as of a share at 0 and 1."""
+        low, high = max(self.low, min(least, self.value)), min(self.high, max(most, self.value))
+        return Mean(self.value, self.standard_error, low, high, self.p_value)
+
 
 def clustered_mean(values: Array, units: npt.NDArray[Any]) -> Mean:
     """The mean of (n,) values, its error from the sums of each unit, (n,) of any sortable kind.

@@ -84,7 +84,8 @@ class OwnLists:
         selection, teams = self._selected(archive, row, query, chosen, now)
         selection = selection.also_degraded(degraded)
         propensities: tuple[float, ...] | None = None
-        if chosen.policy.explore and not any(each.source == "pinned" for each in selection.shown):
+        pinned = any(each.source == "pinned" for each in selection.shown)
+        if chosen.policy.explore and chosen.other is None and not pinned:  # of a mixed list nobody knows the chances
             selection, propensities = self._explored(selection, query, chosen.policy, now)
         label = Label(new_list_id(), chosen.experiment, chosen.variant)
         if self._recorder is None:

@@ -251,31 +251,35 @@ def test_two_policies_are_interleaved_and_only_what_tells_them_apart_counts(tmp_
 
 
 INTERLEAVED = EXPERIMENTS.replace('owner = "desk"', 'owner = "desk"\nmode = "interleave"')
+LATEST_FIRST = INTERLEAVED.replace('"related"', '"x"').replace('"latest"', '"related"').replace('"x"', '"latest"')
 EXPLORING = '[exploring]\ndescription = "x"\nrecency_floor = 1.0\nmin_relevance = 0.0\nexplore = 0.4\n'
 
 
-def found_by_search(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
-    """Have searches find the whole archive, each story with numbers of its own; gives these by ID."""
+def found_by_search(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch, most: int) -> dict[str, list[float]]:
+    """Have searches find `most` of the archive, each story with numbers of its own; gives those of all by ID."""
     snapshot = catalogue_of(newsroom.client).current().snapshot
-    rows = [row for row in range(snapshot.rows) if id_in(snapshot.teaser(row)) != "ferry/3"]
-    features = [[0.9 - row / 100, row / 100, row / 1_000] for row in rows]
-    answer = SearchAnswer(rows=rows, features=features, error=None)
+    rows = [row for row in reversed(range(snapshot.rows)) if id_in(snapshot.teaser(row)) != "ferry/3"]
+    features = [[0.7 + row / 100, row / 100, row / 1_000] for row in rows]
+    answer = SearchAnswer(rows=rows[:most], features=features[:most], error=None)
     monkeypatch.setattr(SearchClient, "search", lambda *_: answer)
     return {id_in(snapshot.teaser(row)): each for row, each in zip(rows, features, strict=True)}
 
 
-@pytest.mark.parametrize(("experiments", "policy"), [(INTERLEAVED, None), ("", "exploring")])
+@pytest.mark.parametrize(
+    ("experiments", "policy", "most"),
+    [(INTERLEAVED, None, 11), (LATEST_FIRST, None, 3), ("", "exploring", 11)],
+)
 def test_a_story_is_explained_by_its_own_numbers_whichever_selection_it_came_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, experiments: str, policy: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, experiments: str, policy: str | None, most: int
 ) -> None:
-    """One selection is of the candidate table, the other of a search that finds more, in another order."""
+    """One selection is of the candidate table, the other of a search: in another order, or with fewer candidates."""
     newsroom = made(tmp_path, experiments, EXPLORING)
     query: dict[str, Any] = {"explain": "true", "language": "en"} | ({"policy": policy} if policy else {})
     in_table = {
         each["teaser"]["id"]: each["explain"]
         for each in newsroom.list_of("ferry/3", policy="exploring", explain="true")["items"]
     }
-    from_search = found_by_search(newsroom, monkeypatch)
+    from_search = found_by_search(newsroom, monkeypatch, most)
     explained = {"table": 0, "search": 0}
     for number in range(30):
         for each in own_list(newsroom, f"u-{number}", **query)["items"]:
@@ -303,6 +307,16 @@ def test_an_interleaved_list_is_degraded_if_either_of_its_lists_is(tmp_path: Pat
     assert found["degraded"] == ["search_unavailable"]
     assert logged(newsroom)[-1]["degraded"] == ["search_unavailable"]
     assert own_list(newsroom, "u-1", language="en", policy="related")["degraded"] is None
+    newsroom.close()
+
+
+def test_an_interleaved_list_is_not_explored(tmp_path: Path) -> None:
+    """Its stories are of two policies: what one of them explores has no probability there."""
+    newsroom = made(tmp_path, INTERLEAVED.replace('policy = "related"', 'policy = "exploring"'), EXPLORING)
+    for number in range(10):
+        own_list(newsroom, f"u-{number}", limit=4)
+    assert {each["variant"] for each in logged(newsroom)} == {"interleaved"}
+    assert [each["propensities"] for each in logged(newsroom)] == [None] * 10
     newsroom.close()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
+from index.clashes import clash
 from index.live_rows import LiveRows, bring_live
 from index.records import Records, write_records
 from index.snapshot import LiveMark
@@ -63,7 +64,8 @@ def gather(
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
     that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
     before, and keeps its text; only a newer version publishes the article again. An article whose ID another one
-    declares as an alias has moved there. `live`, and `mark` of what of it the base holds: see `bring_live`.
+    declares as an alias has moved there. A record whose ID is that of another site's article is rejected
+    (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
     """
     spool, tally = Spool(folder / "spool"), _Tally()
     try:
@@ -71,7 +73,7 @@ def gather(
             spool.add(article)
         read = _read(records, spool, tally, live is not None, progress)
         if live is not None:
-            bring_live(spool, live, mark)
+            tally.rejections += bring_live(spool, live, mark)
         for moved in _moved(spool):
             del spool.places[moved]
             tally.superseded += 1
@@ -99,6 +101,8 @@ def _read(
             tally.not_found += 1
         elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
             tally.rejections.append(record)
+        elif rejection := _clash(record, spool, may_have_moved=not from_records(record.id)):
+            tally.rejections.append(rejection)
         else:
             again = from_records(record.id)
             taken = _taken(record, spool, base_wins_ties and not again)
@@ -123,6 +127,12 @@ def _taken(record: Article | Withdrawal, spool: Spool, known_wins_ties: bool) ->
     assert isinstance(record, Article)  # noqa: S101 - for mypy; who calls has counted other withdrawals
     spool.add(record)
     return True
+
+
+def _clash(record: Article | Withdrawal, spool: Spool, *, may_have_moved: bool) -> Rejection | None:
+    if record.id not in spool.places:
+        return None
+    return clash(spool.article(record.id), record, may_have_moved=may_have_moved)
 
 
 def _moved(spool: Spool) -> set[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from index.article import Article
+from index.clashes import clash
 from index.snapshot import LiveMark, built_in, id_digest
+from index.sources import Rejection
 from index.spool import Spool
 
 
@@ -27,14 +29,18 @@ class LiveRows(msgspec.Struct, frozen=True):
         return LiveMark(self.installation, self.sequence)
 
 
-def bring_live(spool: Spool, live: LiveRows, mark: LiveMark | None) -> None:
+def bring_live(spool: Spool, live: LiveRows, mark: LiveMark | None) -> list[Rejection]:
     """Make the articles what the live store says of them; `mark`: what the snapshot they come from holds already.
 
     What was published since replaces what sources say; a withdrawal counts whatever they say; the erased are gone.
+    Returns rejections of the articles whose ID a live article of another site has taken.
     """
-    since = built_in(mark, live.installation)
+    since, rejections = built_in(mark, live.installation), list[Rejection]()
     for sequence, article in live.published:
         if sequence > since:
+            if article.id in spool.places:
+                rejection = clash(article, spool.article(article.id), may_have_moved=True)
+                rejections += [rejection] if rejection else []
             spool.add(article)
     for article_id in live.withdrawn:
         if article_id in spool.places:
@@ -42,3 +48,4 @@ def bring_live(spool: Spool, live: LiveRows, mark: LiveMark | None) -> None:
     if live.erased:
         for article_id in [each for each in spool.places if id_digest(each).hex() in live.erased]:
             del spool.places[article_id]
+    return rejections

@@ -54,6 +54,11 @@ class Spool:
         """Keep the article of an ID that is there, as one that is withdrawn."""
         self._withdrawn[self.places[article_id]] = True
 
+    def article(self, article_id: str) -> Article:
+        """The article of an ID that is there, as it was added."""
+        self._file.flush()
+        return msgspec.json.decode(self._line(self.places[article_id]), type=Article)
+
     def age_of(self, article_id: str) -> int:
         """The `age` of the article of an ID that is there."""
         return self._ages[self.places[article_id]]
@@ -89,11 +94,14 @@ class Spool:
         self._file.flush()
         decode = msgspec.json.Decoder(Article).decode
         for place in map(self.places.__getitem__, ids):
-            start, end = self._begins[place : place + 2]
-            line = os.pread(self._file.fileno(), end - start, start)
+            line = self._line(place)
             if self._withdrawn[place]:
                 line = msgspec.json.encode(msgspec.structs.replace(decode(line), status="withdrawn"))
             yield line
+
+    def _line(self, place: int) -> bytes:
+        start, end = self._begins[place : place + 2]
+        return os.pread(self._file.fileno(), end - start, start)
 
     def close(self) -> None:
         """Remove what is on disk."""

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from source_options import add_sources_option, parse_sources
 from tqdm import tqdm
 
 from index.article import InvalidArticle, article_id, canonical_url
@@ -47,11 +48,11 @@ class Record(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parse_sources(_parser(), arguments)
     counts: Counter[str] = Counter()
     names: Counter[str] = Counter()
     try:
-        lines = (line for path in options.source for line in _lines(path))
+        lines = ((line, prefix) for name, prefix in options.source for line in _lines(Path(name)))
         records = [*_records(tqdm(lines, "read", disable=options.quiet), options.field, counts, names)]
         if missing := [name for name in options.field if name not in names]:
             print(f"error: no record has the field {missing[0]!r}; {_fields(names)}", file=sys.stderr)
@@ -82,26 +83,26 @@ def _fields(names: Counter[str]) -> str:
 
 
 def _records(
-    lines: Iterable[bytes], fields: Sequence[str], counts: Counter[str], names: Counter[str]
+    lines: Iterable[tuple[bytes, str]], fields: Sequence[str], counts: Counter[str], names: Counter[str]
 ) -> Iterator[Record]:
-    for line in lines:
+    for line, prefix in lines:
         if not line.strip():
             continue
         try:
             raw = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
             names.update(raw.keys())
-            yield _record(raw, fields)
+            yield _record(raw, fields, prefix)
         except (InvalidArticle, msgspec.MsgspecError, UnicodeDecodeError):
             counts["unreadable"] += 1
 
 
-def _record(raw: Mapping[str, Any], fields: Sequence[str]) -> Record:
+def _record(raw: Mapping[str, Any], fields: Sequence[str], prefix: str) -> Record:
     ours = our_names(raw)
     aliases = [ours.get("aliases", ())] if isinstance(ours.get("aliases"), str) else ours.get("aliases", ())
     texts = [text for name, value in raw.items() if _is_body(name, fields) for text in _texts(value)]
     found = [link for text in texts for link in anchors(text)]
     return Record(
-        article_id(ours.get("id")),
+        article_id(f"{prefix}{article_id(ours.get('id'))}"),
         str(ours.get("url", "")),
         tuple(map(str, aliases)),
         (*found, *([] if fields else _declared(ours.get("links")))),
@@ -186,7 +187,7 @@ def _summary(records: Sequence[Record], links: Mapping[tuple[str, str], str], co
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--source", type=Path, action="append", required=True, metavar="PATH", help="raw JSON lines; repeatable")
+    add_sources_option(parser, "raw JSON lines", required=True)
     add("--out", type=Path, required=True, metavar="TSV")
     add("--field", action="append", default=[], metavar="NAME", help="a raw field to look in; repeatable")
     add("--quiet", action="store_true", help="no progress bar")

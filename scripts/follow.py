@@ -27,12 +27,15 @@ from pathlib import Path
 
 from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
 from publish_articles import KEY, Service, Sleep, TurnedAway, Unreachable, Unusable, key_from
+from source_options import add_prefix_option
 
 from index.article import Article, article_version
+from index.clashes import clash
 from index.fetching.target import NotFetched
 from index.sources import Rejection, Tally, UnreadableSource, Withdrawal, read_source
 from index.sources.mapping import Mapping as OurNames
 from index.sources.mapping import UnusableMapping, read_mapping
+from index.sources.prefix import with_prefix
 
 WITHDRAWN = "withdrawn"  # in place of a version
 FRESH_SECONDS = 900  # a fetched page that the feed still lists is asked for again after this
@@ -79,7 +82,7 @@ def main(
             service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
             opened.callback(service.close)
             mapping = read_mapping(options.mapping) if options.mapping else None
-            records = partial(_records, options.source, fetch, mapping)
+            records = partial(_records, options.source, fetch, mapping, options.id_prefix)
             while True:
                 code = _round(records, state, service, patient=not options.once)
                 if options.once:
@@ -110,7 +113,7 @@ def publish_changes(records: Iterator[Record], state: Acknowledged, service: Ser
     done = refused = 0
     for record in _latest(records):
         if isinstance(record, Rejection) and not isinstance(record, Withdrawal):
-            _tell(f"refused: {record.where}, line {record.line}: {record.reason}")
+            _tell(f"refused: {record.place}: {record.reason}")
             refused += 1
             continue
         version = _version(record)
@@ -127,13 +130,18 @@ def publish_changes(records: Iterator[Record], state: Acknowledged, service: Ser
 
 
 def _latest(records: Iterator[Record]) -> Iterator[Record]:
-    """Each article as its last record says; rejections as they come, before."""
+    """Each article as its last record says; before them rejections as they come, also of what has another's ID."""
     latest: dict[str, Article | Withdrawal] = {}
     for record in records:
-        if isinstance(record, Article | Withdrawal):
-            latest[record.id] = record
-        else:
+        if not isinstance(record, Article | Withdrawal):
             yield record
+            continue
+        known = latest.get(record.id)
+        rejection = clash(known, record, may_have_moved=False) if isinstance(known, Article) else None
+        if rejection:
+            yield rejection
+        else:
+            latest[record.id] = record
     yield from latest.values()
 
 
@@ -147,8 +155,9 @@ def _article(record: Article | Withdrawal) -> Article:
     return record
 
 
-def _records(source: str, fetch: Fetch, mapping: OurNames | None) -> Iterator[Record]:
-    return fetch(source, Tally()) if is_address(source) else read_source(Path(source), mapping=mapping)
+def _records(source: str, fetch: Fetch, mapping: OurNames | None, prefix: str) -> Iterator[Record]:
+    records = fetch(source, Tally()) if is_address(source) else read_source(Path(source), mapping=mapping)
+    return with_prefix(records, prefix)
 
 
 def _tell(line: str) -> None:
@@ -159,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--source", required=True, metavar="PATH_OR_URL", help="a file or folder, or an address with --fetch")
+    add_prefix_option(parser)
     add("--mapping", type=Path, metavar="TOML", help="which of their columns or fields is which of ours")
     add("--service", required=True, metavar="URL", help="where the service is")
     add("--key-file", type=Path, metavar="KEYFILE", help=f"a file with the key (default: {KEY} of the environment)")

@@ -34,6 +34,7 @@ from typing import IO
 
 import msgspec
 from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
+from source_options import Source, add_sources_option, parse_sources
 from tqdm import tqdm
 
 from index.article import Article, iso_time
@@ -42,6 +43,7 @@ from index.sources import Rejection, Tally, UnreadableSource, read_input, read_s
 from index.sources.languages import with_language
 from index.sources.mapping import Mapping, UnusableMapping, read_mapping
 from index.sources.opening import stream
+from index.sources.prefix import with_prefix
 
 EXAMPLES = 10
 REASONS = 12  # different ones that are shown
@@ -66,7 +68,7 @@ Record = Article | Rejection
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parse_sources(_parser(), arguments)
     if not (options.dry_run or options.out):
         print("error: give --out FILE, or --dry-run to write nothing", file=sys.stderr)
         return 2
@@ -145,7 +147,7 @@ class Understood:
 
     def _reason(self, kind: str, count: int) -> str:
         first = self.first_rejected[kind]
-        return f"  {count:,} x {kind}; the first: {first.where}, line {first.line}: {first.reason[:200]}"
+        return f"  {count:,} x {kind}; the first: {first.place}: {first.reason[:200]}"
 
 
 def _take_in(records: Iterable[Record], seen: Understood, out: IO[bytes] | None) -> None:
@@ -157,17 +159,20 @@ def _take_in(records: Iterable[Record], seen: Understood, out: IO[bytes] | None)
 
 
 def _all(
-    sources: Sequence[str], kind: str, mapping: Mapping | None, jobs: int, tally: Tally, fetch: Fetch
+    sources: Sequence[Source], kind: str, mapping: Mapping | None, jobs: int, tally: Tally, fetch: Fetch
 ) -> Iterator[Record]:
-    for source in sources:
-        if is_address(source):
-            yield from fetch(source, tally)
-        elif source == "-":
-            yield from read_input(stream(sys.stdin.buffer, f"stdin.{kind}"), tally, mapping)
-        elif jobs > 1 and Path(source).is_dir():
-            yield from _in_processes(source_files(Path(source)), mapping, jobs, tally)
-        else:
-            yield from read_source(Path(source), tally, mapping)
+    for source, prefix in sources:
+        yield from with_prefix(_of(source, kind, mapping, jobs, tally, fetch), prefix)
+
+
+def _of(source: str, kind: str, mapping: Mapping | None, jobs: int, tally: Tally, fetch: Fetch) -> Iterator[Record]:
+    if is_address(source):
+        return fetch(source, tally)
+    if source == "-":
+        return read_input(stream(sys.stdin.buffer, f"stdin.{kind}"), tally, mapping)
+    if jobs > 1 and Path(source).is_dir():
+        return _in_processes(source_files(Path(source)), mapping, jobs, tally)
+    return read_source(Path(source), tally, mapping)
 
 
 def _in_processes(files: Sequence[Path], mapping: Mapping | None, jobs: int, tally: Tally) -> Iterator[Record]:
@@ -215,13 +220,7 @@ def _example(article: Article) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add(
-        "--source",
-        action="append",
-        required=True,
-        metavar="PATH",
-        help="a file, folder or zip file, - for stdin, an address with --fetch; repeatable",
-    )
+    add_sources_option(parser, "a file, folder or zip file, - for stdin, an address with --fetch", required=True)
     add(
         "--format",
         default="jsonl",

@@ -24,10 +24,12 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
+from source_options import add_prefix_option
 from tqdm import tqdm
 
 from index.article import Article
 from index.sources import Rejection, UnreadableSource, Withdrawal, read_source
+from index.sources.prefix import with_prefix
 from service.api.bodies import ARTICLE_BYTES
 
 WAITS = (0, 1, 2, 4, 8, 16, *[30] * 9)  # seconds; 0 for a connection that had merely been idle; 5 minutes in all
@@ -188,7 +190,7 @@ def main(
         begun = position.done
         with tqdm(desc="publishing", unit=" articles", initial=begun, disable=options.quiet) as bar:
             service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
-            refused = _publish_all(_rest(options.source, begun), service, position, bar)
+            refused = _publish_all(_rest(options.source, options.id_prefix, begun), service, position, bar)
     except (Unusable, UnreadableSource, TurnedAway) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -225,7 +227,7 @@ def _refusal(record: Article | Rejection, service: Service) -> str | None:
         reason = service.withdraw(record.id)
         return f"refused: {record.id}: {reason}" if reason else None
     if isinstance(record, Rejection):
-        return f"refused: {record.where}, line {record.line}: {record.reason}"
+        return f"refused: {record.place}: {record.reason}"
     reason = service.publish(record)
     return f"refused: {record.id}: {reason}" if reason else None
 
@@ -234,9 +236,9 @@ def _tell(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-def _rest(source: Path, done: int) -> Iterator[Article | Rejection]:
+def _rest(source: Path, prefix: str, done: int) -> Iterator[Article | Rejection]:
     """The records after the first `done`. Raises `Unusable` where there are not that many."""
-    records = read_source(source)
+    records = with_prefix(read_source(source), prefix)
     found = sum(1 for _ in islice(records, done))
     if found < done:
         raise Unusable(f"--position says that {done} records are done, but {source} holds {found}: another source?")
@@ -262,6 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--service", required=True, metavar="URL", help="where the service is")
     add("--source", type=Path, required=True, metavar="PATH", help="a file or folder, as for rebuild_index.py")
+    add_prefix_option(parser)
     add("--key-file", type=Path, metavar="KEYFILE", help=f"a file with the key (default: {KEY} of the environment)")
     add("--position", type=Path, metavar="FILE", help="keeps the number of records done, to go on from there")
     add("--quiet", action="store_true", help="no progress bar")

@@ -18,9 +18,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
+from source_options import add_sources_option, parse_sources
 from tqdm import tqdm
 
 from index.article import InvalidArticle, epoch_seconds
@@ -33,6 +35,7 @@ from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.sources.mapping import read_mapping
+from index.sources.prefix import with_prefix
 from index.store import Store, StoreLocked, UnknownSnapshot
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
@@ -41,7 +44,7 @@ SHOWN = 5  # rejected records that a refusal shows
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parse_sources(_parser(), arguments)
     if not (options.source or options.onto_last or options.live):
         print("error: nothing to build from: give --source PATH, --onto-last or --live URL", file=sys.stderr)
         return 2
@@ -52,12 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
         served = store.active_id(options.channel)
         now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
         embedder, engine = _embedder(options.model), _engine(options)
-        for path in options.source:
+        sources = [(Path(each.name), each.prefix) for each in options.source]
+        for path, _ in sources:
             if not path.exists():
                 raise UnreadableSource(path, "does not exist")
         mapping = read_mapping(options.mapping) if options.mapping else None
         tally = Tally()
-        records = (record for path in options.source for record in read_source(path, tally, mapping))
+        records = chain.from_iterable(
+            with_prefix(read_source(path, tally, mapping), prefix) for path, prefix in sources
+        )
         live = LiveStore(options.live) if options.live else None
         report = rebuild(
             records,
@@ -152,7 +158,7 @@ def _rejected(rejections: Sequence[Rejection], store: Path) -> str:
     """The first few with their reasons; all of them are written to the store."""
     path = store / "rejected.jsonl"
     path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in rejections))
-    lines = [f"  {each.where}, line {each.line}: {each.reason}" for each in rejections[:SHOWN]]
+    lines = [f"  {each.place}: {each.reason}" for each in rejections[:SHOWN]]
     return "\n".join([*lines, f"  all {len(rejections)} rejected records: {path}"])
 
 
@@ -184,14 +190,7 @@ class Bars:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add(
-        "--source",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="a file or folder; repeatable",
-    )
+    add_sources_option(parser, "a file or folder")
     add("--mapping", type=Path, metavar="TOML", help="which of their columns or fields is which of ours")
     add("--store", type=Path, required=True, metavar="DIR", help="the directory of snapshots")
     add("--channel", default="default", help="what to publish to (default: %(default)s)")

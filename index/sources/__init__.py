@@ -39,11 +39,21 @@ class Rejection(msgspec.Struct, frozen=True):
     line: int
     reason: str
 
+    @property
+    def place(self) -> str:
+        """Where the record stands, for people: the file, and the line where it is known."""
+        return f"{self.where}, line {self.line}" if self.line else self.where
+
 
 class Withdrawal(Rejection, frozen=True):
-    """A record that only withdraws an article; to whoever knows no archive it is a rejection like others."""
+    """A record that only withdraws an article; to whoever knows no archive it is a rejection like others.
+
+    `url` and `brand` as the record names them: they tell whose article it means where two sites number alike.
+    """
 
     id: str
+    url: str = ""
+    brand: str = ""
 
 
 class Tally(msgspec.Struct):

@@ -46,6 +46,12 @@ def _article(record: Dict[str, Any], where: str, number: int, tally: Tally) -> A
     except InvalidArticle as error:
         if record.get("status") != "withdrawn":
             raise
-        return Withdrawal(where, number, str(error), article_id(record.get("id")))
+        return Withdrawal(where, number, str(error), article_id(record.get("id")), *_origin(record))
     tally.html += held_html
     return article
+
+
+def _origin(record: Dict[str, Any]) -> tuple[str, str]:
+    """The URL and the brand that a record names, as far as they are texts."""
+    url, brand = (value if isinstance(value, str) else "" for value in (record.get("url"), record.get("brand")))
+    return url.strip(), brand.strip()

@@ -66,6 +66,18 @@ def test_what_is_new_or_changed_is_published_and_nothing_twice(
     assert [_headline(newsroom, each) for each in "abc"] == ["A", "B, changed", "C"]
 
 
+def test_of_two_sites_that_number_alike_the_second_is_named_and_a_prefix_keeps_both(
+    folder: Path, service: Counted, newsroom: Newsroom, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, "courier", {"id": 3, "headline": "Harbour", "url": "https://courier.example/3/"})
+    write(folder, "evening", {"id": 3, "headline": "Choir", "url": "https://evening.example/3/"})
+    assert main(options(folder, service, folder)) == 1
+    assert "refused: https://evening.example/3/: id: '3' is already the ID of" in capsys.readouterr().err
+    for name in ("courier", "evening"):
+        assert main([*options(folder / f"{name}.jsonl", service, folder), "--id-prefix", f"{name}-"]) == 0
+    assert [_headline(newsroom, each) for each in ("courier-3", "evening-3")] == ["Harbour", "Choir"]
+
+
 def test_what_is_marked_is_withdrawn_and_what_vanished_stays(
     folder: Path, service: Counted, newsroom: Newsroom
 ) -> None:

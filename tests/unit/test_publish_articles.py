@@ -293,3 +293,11 @@ def test_what_cannot_be_used_is_said_before_anything_is_sent(
 def test_a_service_below_a_path_is_asked_there(newsroom: Newsroom, source: Path) -> None:
     assert publish(f"{newsroom.address}/related/", source) == (0, [])
     assert newsroom.paths == {"/related/v1/article"}
+
+
+def test_a_prefix_stands_before_every_id(newsroom: Newsroom, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "down.jsonl").write_text('{"id": "9", "status": "withdrawn"}\n', "utf-8")
+    assert publish(newsroom.address, source, "--id-prefix", "courier-") == (0, [])
+    assert publish(newsroom.address, tmp_path / "down.jsonl", "--id-prefix", "courier-") == (0, [])
+    assert newsroom.asked == [f"courier-{record['id']}" for record in RECORDS]
+    assert newsroom.withdrawn == ["courier-9"]

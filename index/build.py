@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +19,7 @@ from index.article import Article, iso_time
 from index.cache import VectorCache
 from index.candidates import candidate_table
 from index.carry import About, earlier, hand_on, row_digests
-from index.checks import Refusal, mass_withdrawal, refusals, regressions, still_shown
+from index.checks import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
 from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.cluster_ids import stable_ids
 from index.embed import Embedder
@@ -80,7 +81,7 @@ class NothingToBuildOnto(Exception):
 class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
-    `superseded`, `outdated`, `not_found`: as in `index.gather.Gathered`.
+    `superseded`, `outdated`, `not_found`, `rejections`: as in `index.gather.Gathered`.
     """
 
     snapshot_id: str
@@ -96,6 +97,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     duplicates: int
     quality: Quality
     pruned: tuple[str, ...]
+    rejections: tuple[Rejection, ...] = ()
 
 
 class Handover(NamedTuple):
@@ -155,6 +157,7 @@ def rebuild(
         base = previous if onto_last or live else None
         mark = base.snapshot.manifest.live if base else None
         gathered = gather(disk.folder, base.articles if base else [], records, progress, live, mark)
+        _refuse(_seen_in_reading(gathered, previous), force, gathered)
         truth = _truth(links, gathered.ids)
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical, handover = _contents(
@@ -164,17 +167,16 @@ def rebuild(
         table = _table(contents, gathered)
         worth = quality(table, truth)
         contents.quality = msgspec.structs.asdict(worth)
-        reasons = refusals(
-            contents, gathered.whole, len(gathered.rejections), len(previous.articles) if previous else None
-        )
-        if previous and table.ids:
+        reasons = refusals(contents)
+        if previous:
             live_table = still_shown(previous.table, table)
             before = quality(live_table, _truth(links, live_table.ids))
-            reasons += mass_withdrawal(previous.table, table)
             reasons += regressions(worth, before, overlap(table, live_table))
-        if blocking := [refusal for refusal in reasons if refusal.final or not force]:
+        try:
+            _refuse(reasons, force, gathered)
+        except Refused:
             partial.rmdir()
-            raise Refused(blocking, gathered.rejections)
+            raise
         name = partial.name.removeprefix(".").removesuffix(".partial")
         progress("write", 0, 1)
         write_snapshot(partial, contents, name, now, version("related-stories"))
@@ -197,7 +199,23 @@ def rebuild(
             duplicates=contents.counts["duplicates"],
             quality=worth,
             pruned=tuple(store.prune(keep)),
+            rejections=tuple(gathered.rejections),
         )
+
+
+def _seen_in_reading(gathered: Gathered, previous: Previous | None) -> list[Refusal]:
+    """What the gate can say before any model works."""
+    known = len(previous.articles) if previous else None
+    reasons = reading_refusals(len(gathered.ids), gathered.whole, len(gathered.rejections), known)
+    if previous:
+        reasons += mass_withdrawal(previous.snapshot, compress(gathered.ids, gathered.withdrawn))
+    return reasons
+
+
+def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None:
+    """Raises `Refused` for the reasons that `force` does not overrule."""
+    if blocking := [refusal for refusal in reasons if refusal.final or not force]:
+        raise Refused(blocking, gathered.rejections)
 
 
 def _relevance(path: Path | None, links: Path | None) -> Relevance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from index.quality import CUT, Quality, Table
 from index.scratch import parts
-from index.snapshot import NO_ROW, Contents
+from index.snapshot import NEVER, NO_ROW, Contents, Snapshot
 
 MOST_REJECTED = 0.05
+FEW_REJECTED = 2  # allowed where it is more than the share above: one bad record of five costs no more than itself
 MOST_SHRINKAGE = 0.20
 MOST_WITHDRAWN = 10  # at once, where it is more than the share above: a small archive may lose one of its four
 LEAST_RECALL = 0.90
@@ -31,25 +33,35 @@ class Refusal(msgspec.Struct, frozen=True):
     final: bool = False
 
 
-def refusals(contents: Contents, whole: int, rejected: int, previous_articles: int | None) -> list[Refusal]:
-    """Everything that speaks against publishing; empty when the gate is open.
+def reading_refusals(articles: int, whole: int, rejected: int, previous_articles: int | None) -> list[Refusal]:
+    """What speaks against publishing as soon as the sources are read, before any text is embedded.
 
     `whole`: records read from the sources, of which `rejected` were no articles, and articles built onto.
     """
+    if articles == 0:
+        return [Refusal("there is no article to publish", final=True)]
+    found: list[Refusal] = []
+    few = min(FEW_REJECTED, whole // 2)
+    if rejected > max(MOST_REJECTED * whole, few):
+        limit = f"{MOST_REJECTED:.0%}" if MOST_REJECTED * whole >= few else few
+        found.append(Refusal(f"{rejected} of {whole} records were rejected (limit {limit})"))
+    if previous_articles and articles < (1 - MOST_SHRINKAGE) * previous_articles:
+        found.append(
+            Refusal(
+                f"the archive shrinks from {previous_articles} to {articles} articles (limit {MOST_SHRINKAGE:.0%})"
+            )
+        )
+    return found
+
+
+def refusals(contents: Contents) -> list[Refusal]:
+    """What speaks against publishing in what was computed: vectors, candidates, recall."""
     n = len(contents.articles)
     found: list[Refusal] = []
-    if n == 0:
-        return [Refusal("there is no article to publish", final=True)]
     if not all(_are_unit(contents.vectors[part]) for part in parts(n)):
         found.append(Refusal("some vectors are not finite unit vectors", final=True))
     if any(_names_wrong_rows(contents.neighbour_rows[part], part.start, n) for part in parts(n)):
         found.append(Refusal("the candidate table names an unknown row or the row itself", final=True))
-    if rejected > MOST_REJECTED * max(whole, 1):
-        found.append(Refusal(f"{rejected} of {whole} records were rejected (limit {MOST_REJECTED:.0%})"))
-    if previous_articles and n < (1 - MOST_SHRINKAGE) * previous_articles:
-        found.append(
-            Refusal(f"the archive shrinks from {previous_articles} to {n} articles (limit {MOST_SHRINKAGE:.0%})")
-        )
     recall = contents.models.get("recall_at_10", 1.0)
     if recall < LEAST_RECALL:
         found.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
@@ -90,13 +102,17 @@ def _without(rows: Array, relevance: Array, kept: Array) -> tuple[Array, Array]:
     return left, np.take_along_axis(relevance, order, axis=1)
 
 
-def mass_withdrawal(live: Table, new: Table) -> list[Refusal]:
-    """Whether so many articles are withdrawn at once that it looks like a mistake."""
-    seen = {article_id for article_id, shown in zip(live.ids, live.published, strict=True) if shown}
-    gone = sum(each in seen for each, shown in zip(new.ids, new.published, strict=True) if not shown)
-    if gone <= max(MOST_WITHDRAWN, MOST_SHRINKAGE * len(seen)):
+def mass_withdrawal(live: Snapshot, withdrawn: Iterable[str]) -> list[Refusal]:
+    """Whether so many articles of the live snapshot are withdrawn at once that it looks like a mistake.
+
+    `withdrawn`: the IDs of the articles that the new one holds as withdrawn.
+    """
+    shown = live.attributes["visible_from"] < NEVER
+    published = int(shown.sum())
+    gone = sum(bool(shown[row]) for row in map(live.own_row, withdrawn) if row is not None)
+    if gone <= max(MOST_WITHDRAWN, MOST_SHRINKAGE * published):
         return []
-    return [Refusal(f"{gone} of {len(seen)} published articles are withdrawn at once (limit {MOST_SHRINKAGE:.0%})")]
+    return [Refusal(f"{gone} of {published} published articles are withdrawn at once (limit {MOST_SHRINKAGE:.0%})")]
 
 
 def regressions(new: Quality, live: Quality, overlap: float | None) -> list[Refusal]:

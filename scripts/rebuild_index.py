@@ -39,7 +39,7 @@ from index.sources.prefix import with_prefix
 from index.store import Store, StoreLocked, UnknownSnapshot
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
-SHOWN = 5  # rejected records that a refusal shows
+SHOWN = 5  # rejected records that are shown
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,8 +158,11 @@ def _rejected(rejections: Sequence[Rejection], store: Path) -> str:
     """The first few with their reasons; all of them are written to the store."""
     path = store / "rejected.jsonl"
     path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in rejections))
-    lines = [f"  {each.place}: {each.reason}" for each in rejections[:SHOWN]]
-    return "\n".join([*lines, f"  all {len(rejections)} rejected records: {path}"])
+    return "\n".join([*_first(rejections, "  "), f"  all {len(rejections)} rejected records: {path}"])
+
+
+def _first(rejections: Sequence[Rejection], indent: str) -> list[str]:
+    return [f"{indent}{each.place}: {each.reason}" for each in rejections[:SHOWN]]
 
 
 class Bars:
@@ -240,6 +243,7 @@ def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> 
         f"version\n  {report.embedded} texts embedded, the rest from the cache; lexical model "
         f"{'fitted anew' if report.lexical_refitted else 'kept'}; recall@10 {report.recall_at_10}"
         + "".join(f"\n  {count} {what}" for count, what in told if count)
+        + "".join(f"\n{line}" for line in _first(report.rejections, "    "))
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from index.article import Article
 from index.build import Refused, rebuild
+from index.checks import reading_refusals
 from index.clean import full_text
 from index.nearest import Nearest
 from index.records import read_articles
@@ -212,33 +213,50 @@ def test_without_articles_nothing_is_published_even_by_force(store: Store, embed
     with pytest.raises(Refused, match="no article"):
         rebuild([], store, embedder, now, force=True)
     assert store.active_id("default") is None
-    assert list(store.snapshots.iterdir()) == []
+    assert store.snapshot_ids() == []
+
+
+def rejections(count: int) -> list[Rejection]:
+    return [Rejection("f.jsonl", line, "id: is missing") for line in range(1, count + 1)]
 
 
 def test_a_shrinking_archive_is_refused_until_forced(store: Store, embedder, now: int) -> None:
     first = rebuild([article(number) for number in range(10)], store, embedder, now)
+    embedder.embedded.clear()
     with pytest.raises(Refused, match="shrinks from 10 to 7"):
         rebuild([article(number) for number in range(7)], store, embedder, now)
     assert store.active_id("default") == first.snapshot_id
+    assert embedder.embedded == []
     assert rebuild([article(number) for number in range(7)], store, embedder, now, force=True).articles == 7
 
 
 def test_too_many_rejections_are_refused(store: Store, embedder, now: int) -> None:
-    records = [*(article(number) for number in range(10)), Rejection("f.jsonl", 11, "id: is missing")]
-    with pytest.raises(Refused, match="1 of 11 records were rejected"):
+    records = [*(article(number) for number in range(10)), *rejections(3)]
+    with pytest.raises(Refused, match=r"3 of 13 records were rejected \(limit 2\)"):
         rebuild(records, store, embedder, now)
+    assert embedder.embedded == []
+    assert rebuild(records, store, embedder, now, force=True).rejected == 3
+
+
+@pytest.mark.parametrize(
+    ("bad", "whole", "limit"),
+    [
+        (1, 5, None), (2, 5, None), (3, 5, "2"), (1, 2, None), (1, 3, None), (2, 3, "1"), (2, 4, None), (3, 4, "2"),
+        (2, 39, None), (3, 39, "2"), (2, 40, None), (3, 41, "5%"), (5, 100, None), (6, 100, "5%"),
+    ],
+)  # fmt: skip
+def test_few_rejections_are_no_reason_to_refuse_a_small_archive(bad: int, whole: int, limit: str | None) -> None:
+    found = [each.reason for each in reading_refusals(whole - bad, whole, bad, None)]
+    assert found == ([f"{bad} of {whole} records were rejected (limit {limit})"] if limit else [])
 
 
 def test_rejections_count_against_the_whole_archive_when_building_onto_the_last(
     store: Store, embedder, now: int
 ) -> None:
     rebuild([article(number) for number in range(30)], store, embedder, now)
-    delta = [article(30), Rejection("f.jsonl", 2, "id: is missing")]
-    assert rebuild(delta, store, embedder, now, onto_last=True).rejected == 1
-    with pytest.raises(Refused, match="2 of 33 records were rejected"):
-        rebuild(
-            [Rejection("f.jsonl", line, "id: is missing") for line in (1, 2)], store, embedder, now, onto_last=True
-        )
+    assert rebuild([article(30), *rejections(2)], store, embedder, now, onto_last=True).rejected == 2
+    with pytest.raises(Refused, match="3 of 34 records were rejected"):
+        rebuild(rejections(3), store, embedder, now, onto_last=True)
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 12])

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from conftest import HashingEmbedder
+from small import small_snapshot
 
 from index.article import Article
 from index.build import NothingToBuildOnto, Refused, rebuild
@@ -63,11 +64,26 @@ def test_a_full_list_that_a_withdrawal_made_short_is_not_held_against_the_build(
 @pytest.mark.parametrize(
     ("count", "withdrawn", "refused"), [(4, 4, False), (40, 10, False), (40, 11, True), (100, 20, False)]
 )
-def test_many_withdrawals_at_once_look_like_a_mistake(count: int, withdrawn: int, refused: bool) -> None:
-    found = mass_withdrawal(everything_related(count), everything_related(count, withdrawn))
+def test_many_withdrawals_at_once_look_like_a_mistake(
+    tmp_path: Path, count: int, withdrawn: int, refused: bool
+) -> None:
+    ids = [f"s{row}" for row in range(withdrawn)]
+    found = mass_withdrawal(small_snapshot(tmp_path, count), [*ids, "of no snapshot"])
     told = [f"{withdrawn} of {count} published articles are withdrawn at once (limit 20%)"]
     assert [each.reason for each in found] == (told if refused else [])
-    assert mass_withdrawal(everything_related(count, withdrawn), everything_related(count, withdrawn)) == []
+
+
+def test_a_mass_withdrawal_is_refused_once_and_before_anything_is_embedded(
+    store: Store, sample_articles: list[Article], now: int
+) -> None:
+    rebuild(sample_articles, store, HashingEmbedder(), now)
+    withdrawn = [msgspec.structs.replace(each, headline="Gone", status="withdrawn") for each in sample_articles[:30]]
+    embedder = HashingEmbedder()
+    with pytest.raises(Refused, match="published articles are withdrawn at once"):
+        rebuild(withdrawn, store, embedder, now, onto_last=True)
+    assert embedder.embedded == []
+    report = rebuild(withdrawn, store, embedder, now, onto_last=True, force=True)
+    assert rebuild(withdrawn, store, embedder, now, onto_last=True).withdrawn == report.withdrawn >= 30
 
 
 def test_an_unchanged_archive_passes_and_one_whose_texts_changed_places_does_not(

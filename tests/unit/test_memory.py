@@ -198,6 +198,6 @@ def test_the_gate_looks_at_every_row_part_by_part(
     monkeypatch.setattr(on_disk, "ROWS", 2)
     articles = [Article(id=str(row), headline="H") for row in range(5)]
     contents = contents_of(articles, vectors.astype(np.float16), np.array(rows, np.uint32))
-    found = refusals(contents, 5, 0, None)
+    found = refusals(contents)
     assert [each.final for each in found] == [True] * (reason is not None)
     assert reason is None or reason in found[0].reason

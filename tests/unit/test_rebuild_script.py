@@ -11,7 +11,7 @@ from rebuild_index import _summary, main
 
 from index.build import BuildReport
 from index.quality import Quality
-from index.sources import Tally
+from index.sources import Rejection, Tally
 
 REPORT = BuildReport(
     snapshot_id="s1",
@@ -31,7 +31,8 @@ REPORT = BuildReport(
 
 
 def test_the_summary_says_what_was_ignored_skipped_and_turned_into_text() -> None:
-    report = msgspec.structs.replace(REPORT, outdated=3, not_found=4, rejected=5)
+    rejections = tuple(Rejection("a.jsonl", line, "id: is missing") for line in range(9))
+    report = msgspec.structs.replace(REPORT, outdated=3, not_found=4, rejected=9, rejections=rejections)
     lines = _summary(report, Tally(html=6, unpublished=7), Path("store"), 1.25).splitlines()
     assert lines[1:] == [
         "  40 articles (1 withdrawn), 2 replaced by a newer version",
@@ -40,7 +41,9 @@ def test_the_summary_says_what_was_ignored_skipped_and_turned_into_text() -> Non
         "  4 withdrawals of unknown articles, ignored",
         "  7 drafts and other unpublished records, skipped",
         "  6 articles held HTML, read as plain text",
-        f"  5 records rejected; reasons with file and line: {Path('store/snapshots/s1/rejected.jsonl')}",
+        f"  9 records rejected; reasons with file and line: {Path('store/snapshots/s1/rejected.jsonl')}",
+        "    a.jsonl: id: is missing",
+        *(f"    a.jsonl, line {line}: id: is missing" for line in range(1, 5)),
     ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from index.article import Article, canonical_url
+from index.addresses import addresses
+from index.article import Article
 from index.sources import Rejection, Withdrawal
 
 _SAME_SITE = re.compile(r"^(?:(?:www|m|mobile|amp)\.)+(?=[^.]+\.)")
@@ -32,7 +33,7 @@ def clashes(known: Article, record: Article, *, may_have_moved: bool) -> bool:
     """
     if not (_differ(_site(known.url), _site(record.url)) or _differ(known.brand, record.brand)):
         return False
-    if _addresses(known) & _addresses(record):
+    if _absolute(known) & _absolute(record):
         return False
     return not (may_have_moved and _identity(known) == _identity(record))
 
@@ -43,11 +44,6 @@ def clash_reason(known: Article, record: Article) -> str:
         f"id: {record.id[:200]!r} is already the ID of {_called(known)}, and this is {_called(record)}: give each "
         "source a prefix (--id-prefix), or if the article has moved, declare its old address as an alias"
     )
-
-
-def is_address(alias: str) -> bool:
-    """Whether an alias is a web address and not a former ID."""
-    return alias.startswith(("http://", "https://", "/"))
 
 
 def _differ(one: str, other: str) -> bool:
@@ -62,8 +58,8 @@ def _site(url: str) -> str:
         return ""
 
 
-def _addresses(article: Article) -> set[str]:
-    return {canonical_url(each) for each in (article.url, *article.aliases) if each.startswith("http")}
+def _absolute(article: Article) -> set[str]:
+    return {each for each in addresses(article.url, article.aliases) if not each.startswith("/")}
 
 
 def _identity(article: Article) -> tuple[str, int | None]:

@@ -64,7 +64,8 @@ def gather(
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
     that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
     before, and keeps its text; only a newer version publishes the article again. An article whose ID another one
-    declares as an alias has moved there. A record whose ID is that of another site's article is rejected
+    declares as an alias has moved there. The addresses that an article had in other versions stay among its aliases,
+    unless another article has them by now. A record whose ID is that of another site's article is rejected
     (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
     """
     spool, tally = Spool(folder / "spool"), _Tally()
@@ -74,9 +75,8 @@ def gather(
         read = _read(records, spool, tally, live is not None, progress)
         if live is not None:
             tally.rejections += bring_live(spool, live, mark)
-        for moved in _moved(spool):
-            del spool.places[moved]
-            tally.superseded += 1
+        tally.superseded += _drop_moved(spool)
+        spool.release_addresses()
         ids = spool.in_order()
         columns = (write_records(folder, spool.lines(ids)), ids, spool.published_at(ids), spool.withdrawn(ids))
     finally:
@@ -97,12 +97,12 @@ def _read(
     for read, record in enumerate(records, 1):
         if read % 100 == 0:
             progress("read", read, 0)
-        if isinstance(record, Withdrawal) and record.id not in spool.places:
+        if rejection := _clash(record, spool, from_records):
+            tally.rejections.append(rejection)
+        elif isinstance(record, Withdrawal) and record.id not in spool.places:
             tally.not_found += 1
         elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
             tally.rejections.append(record)
-        elif rejection := _clash(record, spool, may_have_moved=not from_records(record.id)):
-            tally.rejections.append(rejection)
         else:
             again = from_records(record.id)
             taken = _taken(record, spool, base_wins_ties and not again)
@@ -123,26 +123,38 @@ def _taken(record: Article | Withdrawal, spool: Spool, known_wins_ties: bool) ->
         known = spool.age_of(record.id)
         tied = age(record) == known and not spool.is_withdrawn(record.id)
         if not (age(record) > known or (tied and not known_wins_ties)):
+            spool.keep_addresses(record.id, record)
             return False
     assert isinstance(record, Article)  # noqa: S101 - for mypy; who calls has counted other withdrawals
     spool.add(record)
     return True
 
 
-def _clash(record: Article | Withdrawal, spool: Spool, *, may_have_moved: bool) -> Rejection | None:
-    if record.id not in spool.places:
+def _clash(record: Article | Rejection, spool: Spool, from_records: Callable[[str], bool]) -> Rejection | None:
+    """The rejection of a record whose ID is that of another site's article; an article of the base may have moved."""
+    if not isinstance(record, Article | Withdrawal) or record.id not in spool.places:
         return None
-    return clash(spool.article(record.id), record, may_have_moved=may_have_moved)
+    return clash(spool.article(record.id), record, may_have_moved=not from_records(record.id))
 
 
-def _moved(spool: Spool) -> set[str]:
-    """IDs that are aliases of another article; of two that claim each other's, the older one's."""
-    moved = set()
+def _drop_moved(spool: Spool) -> int:
+    """Drop the articles that have moved to another ID, whose addresses lead there; returns how many."""
+    moved = _moved(spool)
+    for former_id, article_id in moved.items():
+        spool.keep_addresses(article_id, spool.article(former_id))
+    for former_id in moved:
+        spool.drop(former_id)
+    return len(moved)
+
+
+def _moved(spool: Spool) -> dict[str, str]:
+    """IDs that are aliases of another article, and its ID; of two that claim each other's, the older one's."""
+    moved = {}
     for article_id, aliases in spool.aliases():
         for alias in aliases:
             if alias == article_id or alias not in spool.places:
                 continue
             mutual = article_id in spool.aliases_of(alias)
             if not mutual or (spool.age_of(article_id), article_id) > (spool.age_of(alias), alias):
-                moved.add(alias)
+                moved[alias] = article_id
     return moved

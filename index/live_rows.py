@@ -40,12 +40,14 @@ def bring_live(spool: Spool, live: LiveRows, mark: LiveMark | None) -> list[Reje
         if sequence > since:
             if article.id in spool.places:
                 rejection = clash(article, spool.article(article.id), may_have_moved=True)
-                rejections += [rejection] if rejection else []
+                if rejection:
+                    rejections.append(rejection)
+                    spool.drop(article.id)
             spool.add(article)
     for article_id in live.withdrawn:
         if article_id in spool.places:
             spool.withdraw(article_id)
     if live.erased:
         for article_id in [each for each in spool.places if id_digest(each).hex() in live.erased]:
-            del spool.places[article_id]
+            spool.drop(article_id)
     return rejections

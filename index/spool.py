@@ -14,9 +14,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.article import UNDATED, Article
+from index.addresses import addresses, former_addresses, with_aliases
+from index.article import UNDATED, Article, canonical_url
 
 NO_AGE = -(2**63)
+
+
+class _Named(msgspec.Struct):
+    """An article as far as it is named by addresses."""
+
+    url: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class Spool:
@@ -30,6 +38,7 @@ class Spool:
         self._ages = array("q")
         self._withdrawn = bytearray()
         self._aliases: dict[int, tuple[str, ...]] = {}
+        self._former: dict[str, tuple[str, ...]] = {}
         self.places: dict[str, int] = {}
 
     @property
@@ -38,24 +47,57 @@ class Spool:
         return len(self._ages)
 
     def add(self, article: Article) -> None:
-        """Keep the article, in place of the one of its ID if there is one."""
+        """Keep the article, in place of the one of its ID if there is one, whose addresses still lead to it."""
         place = self.count
+        replaced = self.article(article.id) if article.id in self.places else None
         self._begins.append(self._begins[-1] + self._file.write(msgspec.json.encode(article)))
         self._published.append(UNDATED if article.published_at is None else article.published_at)
         self._ages.append(age(article))
         self._withdrawn.append(article.status == "withdrawn")
         if article.aliases:
             self._aliases[place] = article.aliases
-        if (replaced := self.places.get(article.id)) is not None:
-            self._aliases.pop(replaced, None)
+        if replaced is not None:
+            self._aliases.pop(self.places[article.id], None)
         self.places[article.id] = place
+        if replaced is not None:
+            self.keep_addresses(article.id, replaced)
+
+    def keep_addresses(self, article_id: str, older: Article) -> None:
+        """Let the addresses of an older version, or of an article that has moved, lead to the one that is there."""
+        former = former_addresses(self.article(article_id), older, self._former.pop(article_id, ()))
+        if former:
+            self._former[article_id] = former
+
+    def release_addresses(self) -> None:
+        """Keep no former address that another article has by now, as its URL, its ID or a declared alias."""
+        former = {canonical_url(each) for kept in self._former.values() for each in kept}
+        if not former:
+            return
+        self._file.flush()
+        decode = msgspec.json.Decoder(_Named).decode
+        taken: dict[str, set[str]] = {}
+        for article_id, place in self.places.items():
+            named = decode(self._line(place))
+            for address in addresses(named.url, named.aliases) & former:
+                taken.setdefault(address, set()).add(article_id)
+        for article_id, kept in self._former.items():
+            self._former[article_id] = tuple(
+                each
+                for each in kept
+                if each not in self.places and not taken.get(canonical_url(each), set()) - {article_id}
+            )
+
+    def drop(self, article_id: str) -> None:
+        """Keep nothing of the article of an ID that is there."""
+        self._aliases.pop(self.places.pop(article_id), None)
+        self._former.pop(article_id, None)
 
     def withdraw(self, article_id: str) -> None:
         """Keep the article of an ID that is there, as one that is withdrawn."""
         self._withdrawn[self.places[article_id]] = True
 
     def article(self, article_id: str) -> Article:
-        """The article of an ID that is there, as it was added."""
+        """The article of an ID that is there, as it was added: published, without former addresses."""
         self._file.flush()
         return msgspec.json.decode(self._line(self.places[article_id]), type=Article)
 
@@ -93,10 +135,13 @@ class Spool:
         """The articles of these IDs as JSON, in this order."""
         self._file.flush()
         decode = msgspec.json.Decoder(Article).decode
-        for place in map(self.places.__getitem__, ids):
-            line = self._line(place)
-            if self._withdrawn[place]:
-                line = msgspec.json.encode(msgspec.structs.replace(decode(line), status="withdrawn"))
+        for article_id in ids:
+            place = self.places[article_id]
+            line, former = self._line(place), self._former.get(article_id, ())
+            if self._withdrawn[place] or former:
+                article = with_aliases(decode(line), former)
+                status = "withdrawn" if self._withdrawn[place] else article.status
+                line = msgspec.json.encode(msgspec.structs.replace(article, status=status))
             yield line
 
     def _line(self, place: int) -> bytes:

@@ -45,15 +45,17 @@ class Rejection(msgspec.Struct, frozen=True):
         return f"{self.where}, line {self.line}" if self.line else self.where
 
 
-class Withdrawal(Rejection, frozen=True):
-    """A record that only withdraws an article; to whoever knows no archive it is a rejection like others.
+class _OfSite(Rejection, frozen=True, kw_only=True):
+    """`url` and `brand` as the record names them: they tell whose article it means where two sites number alike."""
 
-    `url` and `brand` as the record names them: they tell whose article it means where two sites number alike.
-    """
-
-    id: str
     url: str = ""
     brand: str = ""
+
+
+class Withdrawal(_OfSite, frozen=True):
+    """A record that only withdraws an article; to whoever knows no archive it is a rejection like others."""
+
+    id: str
 
 
 class Tally(msgspec.Struct):

@@ -46,12 +46,11 @@ def _article(record: Dict[str, Any], where: str, number: int, tally: Tally) -> A
     except InvalidArticle as error:
         if record.get("status") != "withdrawn":
             raise
-        return Withdrawal(where, number, str(error), article_id(record.get("id")), *_origin(record))
+        return Withdrawal(where, number, str(error), article_id(record.get("id")), **_site(record))
     tally.html += held_html
     return article
 
 
-def _origin(record: Dict[str, Any]) -> tuple[str, str]:
+def _site(record: Dict[str, Any]) -> dict[str, str]:
     """The URL and the brand that a record names, as far as they are texts."""
-    url, brand = (value if isinstance(value, str) else "" for value in (record.get("url"), record.get("brand")))
-    return url.strip(), brand.strip()
+    return {name: record[name].strip() for name in ("url", "brand") if isinstance(record.get(name), str)}

@@ -9,7 +9,9 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from index.article import Article, iso_time
+from index.addresses import former_addresses, is_address, with_aliases
+from index.article import Article, Teaser, epoch_seconds, iso_time
+from index.clashes import clash_reason, clashes
 from service.api.bodies import ARTICLE_BYTES, body, read_article
 from service.api.openapi import Operation
 from service.api.parameters import ID, NOTE, REQUIRED_ID, checked_id, read_parameters
@@ -173,6 +175,7 @@ class Newsroom:
             raise ProblemFound(409, "moved", f"{article.id[:200]!r} is a former ID of {own!r}: write there.")
         if key.brand:
             article = self._branded(article, key, archive)
+        article = _next_version(article, self.store, archive)
         version = archive.version(row) if archive and row is not None else None
         written = self.store.put(
             article, by=key.name, at=self._wiring.clock(), expected=expected, snapshot_version=version
@@ -271,6 +274,42 @@ class Newsroom:
         """Raises `ProblemFound` 403 where the key is of another brand than the article."""
         if key.brand:
             self._check_brand(article_id, key, self._archive())
+
+
+def _shown(archive: Archive, row: int) -> Article | None:
+    """What readers see of a row's article, and its brand; None where only its withdrawal is known."""
+    if archive.own_id(row) is None:
+        return None
+    teaser = msgspec.json.decode(archive.teaser(row), type=Teaser)
+    return Article(
+        id=teaser.id,
+        url=teaser.url,
+        headline=teaser.headline,
+        published_at=epoch_seconds(teaser.published_at, "published_at"),
+        brand=archive.names["brand"][archive.fact(row).brand],
+    )
+
+
+def _next_version(article: Article, store: LiveStore, archive: Archive | None) -> Article:
+    """The article with the addresses it had before, also under a former ID, but those that another one has by now.
+
+    Raises `ProblemFound` 409 where its ID is that of another site's article.
+    """
+    former, rows = tuple[str, ...](), {None}
+    for article_id in (article.id, *(alias for alias in article.aliases if not is_address(alias))):
+        row = archive.row_of_id(article_id) if archive else None
+        known = store.article(article_id) or (_shown(archive, row) if archive and row is not None else None)
+        if known is None:
+            continue
+        if article_id == article.id and clashes(known, article, may_have_moved=True):
+            raise ProblemFound(409, "id_taken", f"{clash_reason(known, article)}.")
+        former = former_addresses(article, known, former)
+        rows.add(row)
+    if archive is None or not former:
+        return article
+    return with_aliases(
+        article, tuple(each for each in former if {archive.row_of_url(each), archive.row_of_id(each)} <= rows)
+    )
 
 
 def _other_brand(key: Key, brand: str) -> ProblemFound:

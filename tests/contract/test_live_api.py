@@ -229,6 +229,51 @@ def test_a_changed_id_leads_to_the_article_and_hides_the_old_one(newsroom: Newsr
     assert answer.get_json()["article_id"] == "2026/ferry-1"
 
 
+def article_at(newsroom: Newsroom, url: str) -> str | None:
+    answer = newsroom.worker().get("/v1/related", query_string={"url": f"https://courier.example/{url}"})
+    identifier: str | None = answer.get_json().get("article_id")
+    return identifier
+
+
+def test_an_article_is_found_by_every_address_it_had_until_another_one_has_it(newsroom: Newsroom) -> None:
+    for slug in ("one", "two", "three"):
+        newsroom.put(record("a", FERRY, url=f"https://courier.example/{slug}"))
+    again = newsroom.put(record("a", FERRY, url="https://courier.example/three"))
+    assert again.get_json()["changed"] is False
+    assert [article_at(newsroom, slug) for slug in ("one", "two", "three")] == ["a", "a", "a"]
+    newsroom.put(record("b", FERRY, url="https://courier.example/two"))
+    newsroom.put(record("a", FERRY, url="https://courier.example/three", headline="Changed once more"))
+    assert [article_at(newsroom, slug) for slug in ("one", "two", "three")] == ["a", "b", "a"]
+    newsroom.rebuild([], live=newsroom.live.all_rows())
+    assert [article_at(newsroom, slug) for slug in ("one", "two", "three")] == ["a", "b", "a"]
+
+
+def test_an_address_in_the_snapshot_leads_to_the_article_that_was_changed_live(newsroom: Newsroom) -> None:
+    old = story("a", FERRY, url="https://courier.example/old")
+    newsroom.rebuild([*ARCHIVE, old])
+    newsroom.put(record("a", FERRY, url="https://courier.example/new"))
+    newsroom.put(record("2026/a", FERRY, url="https://courier.example/moved", aliases=["a"]))
+    assert [article_at(newsroom, slug) for slug in ("old", "new", "moved")] == ["2026/a"] * 3
+    newsroom.rebuild([], live=newsroom.live.all_rows())
+    assert [article_at(newsroom, slug) for slug in ("old", "new", "moved")] == ["2026/a"] * 3
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_another_sites_article_of_the_same_id_is_refused_and_changes_nothing(newsroom: Newsroom, live: bool) -> None:
+    courier = story("3", FERRY, url="https://courier.example/3/", headline="Harbour dues")
+    if live:
+        newsroom.put(record("3", FERRY, url="https://courier.example/3/", headline="Harbour dues"))
+    else:
+        newsroom.rebuild([*ARCHIVE, courier])
+    answer = newsroom.put(record("3", BUDGET, url="https://evening.example/3/", headline="Choir and chapel"))
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "id_taken")
+    assert "is already the ID of https://courier.example/3/" in answer.get_json()["detail"]
+    assert article_at(newsroom, "3/") == "3"
+    old = ["https://courier.example/3/"]
+    moved = record("3", BUDGET, url="https://evening.example/3/", headline="Choir and chapel", aliases=old)
+    assert newsroom.put(moved).status_code in (200, 201)
+
+
 def see(newsroom: Newsroom) -> None:
     """Compare what waits, and have the worker know of it."""
     newsroom.compare()

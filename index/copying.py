@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from index.remote import Remote, RemoteFault
 from index.snapshot import (
     DamagedSnapshot,
@@ -22,10 +24,15 @@ from index.snapshot import (
     verify_all,
     verify_file,
 )
-from index.store import Store, UnknownSnapshot, checked_name
+from index.store import Store, UnknownSnapshot, checked_name, prunable
 
 PART_BYTES = 16 << 20  # asked for at a time
 MANIFEST = ("manifest.json", "manifest.sha256")  # in the order in which they are written
+
+
+class _Built(msgspec.Struct):
+    channel: str
+
 
 Progress = Callable[[str, int, int], None]  # the snapshot, bytes that are here, bytes of all
 
@@ -82,13 +89,21 @@ def push(store: Store, remote: Remote, channel: str, keep: int, progress: Progre
 
 
 def _prune(remote: Remote, keep: int) -> None:
-    """Delete there all but the newest `keep` and those that a channel serves; the manifest first."""
-    served = {remote.active_id(channel) for channel in remote.names("channels")}
-    for snapshot_id in remote.names("snapshots")[: -keep or None]:
-        if snapshot_id not in served:
-            if remote.size(f"snapshots/{snapshot_id}/{MANIFEST[1]}") is not None:
-                remote.remove(f"snapshots/{snapshot_id}/{MANIFEST[1]}")
-            remote.remove(f"snapshots/{snapshot_id}")
+    """Delete there what `prunable` names; the manifest first."""
+    served = {channel: remote.active_id(channel) for channel in remote.names("channels")}
+    channel_of = {snapshot_id: _channel_of(remote, snapshot_id) for snapshot_id in remote.names("snapshots")}
+    for snapshot_id in prunable(channel_of, served, keep):
+        if remote.size(f"snapshots/{snapshot_id}/{MANIFEST[1]}") is not None:
+            remote.remove(f"snapshots/{snapshot_id}/{MANIFEST[1]}")
+        remote.remove(f"snapshots/{snapshot_id}")
+
+
+def _channel_of(remote: Remote, snapshot_id: str) -> str | None:
+    """The channel that a snapshot there was built for; None where its manifest cannot be read."""
+    try:
+        return msgspec.json.decode(remote.read(f"snapshots/{snapshot_id}/{MANIFEST[0]}"), type=_Built).channel
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _bring(remote: Remote, store: Store, snapshot_id: str, channel: str, progress: Progress) -> None:

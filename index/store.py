@@ -9,14 +9,17 @@ DIR/lock                       held by the one rebuild that may run
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.snapshot import fsync_directory, read_manifest, verify_all
+from index.snapshot import DamagedSnapshot, fsync_directory, read_manifest, verify_all
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -103,19 +106,27 @@ class Store:
         self._point(channel, snapshot_id)
 
     def roll_back(self, channel: str) -> str:
-        """Activate the newest snapshot of this channel older than the active one; returns its ID."""
-        active = self.active_id(channel)
-        older = [name for name in self.snapshot_ids() if active is None or name < active]
-        for name in reversed(older):
-            if read_manifest(self.directory(name)).channel == channel:
-                self.activate(name, channel)
-                return name
-        raise UnknownSnapshot(f"channel {channel} has no snapshot older than {active}")
+        """Activate the newest intact snapshot of this channel older than the active one; returns its ID.
+
+        A snapshot whose manifest cannot be read belongs to no channel. Raises `UnknownSnapshot`.
+        """
+        active, damaged = self.active_id(channel), list[str]()
+        for name in reversed(self.snapshot_ids()):
+            if (active is None or name < active) and self._channel_of(name) == channel:
+                try:
+                    self.activate(name, channel)
+                except DamagedSnapshot as error:
+                    log.warning("passed over a damaged snapshot: %s", error)
+                    damaged.append(name)
+                else:
+                    return name
+        intact = f" that is intact (damaged: {', '.join(damaged)})" if damaged else ""
+        raise UnknownSnapshot(f"channel {channel} has no snapshot older than {active}{intact}")
 
     def prune(self, keep: int) -> list[str]:
-        """Delete all but the newest `keep` snapshots and those a channel points to; returns what went."""
-        pointed = {self.active_id(channel) for channel in self.channel_names()}
-        removed = [name for name in self.snapshot_ids()[: -keep or None] if name not in pointed]
+        """Delete what `prunable` names; returns it."""
+        served = {channel: self.active_id(channel) for channel in self.channel_names()}
+        removed = prunable({name: self._channel_of(name) for name in self.snapshot_ids()}, served, keep)
         for name in removed:
             self.delete(name)
         return removed
@@ -127,6 +138,13 @@ class Store:
         fsync_directory(self.snapshots)  # a loss of power must not bring it back with files missing
         shutil.rmtree(doomed)
 
+    def _channel_of(self, snapshot_id: str) -> str | None:
+        """The channel that a snapshot was built for; None where its manifest cannot be read."""
+        try:
+            return read_manifest(self.directory(snapshot_id)).channel
+        except DamagedSnapshot:
+            return None
+
     def _point(self, channel: str, snapshot_id: str) -> None:
         _make_durably(self.channels)
         temporary = self.channels / f".{checked_name(channel)}.new"
@@ -136,6 +154,19 @@ class Store:
             os.fsync(file.fileno())
         temporary.replace(self.channels / channel)
         fsync_directory(self.channels)
+
+
+def prunable(channel_of: Mapping[str, str | None], served: Mapping[str, str | None], keep: int) -> list[str]:
+    """The snapshots that no channel needs, oldest first.
+
+    A channel needs the one that it serves and the newest `keep` built for it. Of those whose manifest cannot
+    be read the newest `keep` stay, too. `channel_of`: snapshot -> channel; `served`: channel -> snapshot.
+    """
+    needed = {name for name in served.values() if name is not None}
+    for channel in {None, *served}:
+        own = sorted(name for name, built_for in channel_of.items() if built_for == channel)
+        needed.update(own[max(len(own) - keep, 0) :])
+    return sorted(channel_of.keys() - needed)
 
 
 def _make_durably(directory: Path) -> None:

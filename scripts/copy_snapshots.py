@@ -93,7 +93,13 @@ def _parser() -> argparse.ArgumentParser:
         add = command.add_argument
         add("--store", type=Path, required=True, metavar="DIR", help="the directory of snapshots here")
         add("--channel", default="default", help="what to copy (default: %(default)s)")
-        add("--keep", type=int, default=3, metavar="N", help="snapshots kept where it is copied to (default: 3)")
+        add(
+            "--keep",
+            type=int,
+            default=3,
+            metavar="N",
+            help="snapshots of a channel kept where it is copied to (3)",
+        )
         add("--quiet", action="store_true", help="no progress bar")
     return parser
 

@@ -210,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=3,
         metavar="N",
-        help="snapshots kept beside active ones (default: %(default)s)",
+        help="newest snapshots kept of each channel, beside those that serve (default: %(default)s)",
     )
     add("--links", type=Path, metavar="TSV", help="editors' links: refuse lists that find fewer than the live ones")
     add("--relevance", type=Path, metavar="FILE", help="weights by train_relevance.py (default: those that ship)")

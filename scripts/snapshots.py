@@ -64,10 +64,18 @@ def _rollback(store: Store, options: argparse.Namespace) -> None:
 
 
 def _verify(store: Store, options: argparse.Namespace) -> None:
+    damaged: list[DamagedSnapshot] = []
     for snapshot_id in [options.id] if options.id else store.snapshot_ids():
-        manifest = verify_all(store.directory(snapshot_id))
-        Snapshot.open(store.directory(snapshot_id))
-        print(f"{snapshot_id}  {len(manifest.files)} files, every byte as written")
+        try:
+            manifest = verify_all(store.directory(snapshot_id))
+            Snapshot.open(store.directory(snapshot_id))
+            print(f"{snapshot_id}  {len(manifest.files)} files, every byte as written")
+        except DamagedSnapshot as error:
+            damaged.append(error)
+    for error in damaged[:-1]:
+        print(f"damaged: {error}", file=sys.stderr)
+    if damaged:
+        raise damaged[-1]
 
 
 def _diff(store: Store, options: argparse.Namespace) -> None:

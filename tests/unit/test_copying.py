@@ -26,7 +26,7 @@ from index.store import Store, StoreLocked, UnknownSnapshot
 CONTENT = 5  # articles
 
 
-def publish(store: Store, name: str) -> Path:
+def publish(store: Store, name: str, channel: str = "default") -> Path:
     """A snapshot of a few articles that differ from those of other names."""
     own = np.arange(CONTENT, dtype=np.uint32)
     contents = Contents(
@@ -41,11 +41,12 @@ def publish(store: Store, name: str) -> Path:
         storyline=own,
         models={},
         counts={"rejected": 0},
+        channel=channel,
         extra_bytes={"large.bin": np.random.default_rng(len(name)).bytes(100_000)},
     )
     partial = store.begin(name)
     write_snapshot(partial, contents, name, 1_700_000_000, "test")
-    return store.publish(partial, "default")
+    return store.publish(partial, channel)
 
 
 def silent(_snapshot_id: str, _done: int, _total: int) -> None:
@@ -191,6 +192,16 @@ def test_a_pull_keeps_what_is_served_and_the_newest(source: Store, target: Store
     assert asking.asked == ["default"]
     assert target.snapshot_ids() == ["s3", "s4"]
     assert reader.id_of(0) == "s4-0"
+
+
+def test_a_busy_channel_prunes_nothing_of_another_elsewhere_or_here(source: Store, target: Store, url: str) -> None:
+    remote = Remote(url)
+    for name, channel in (("s1", "trial"), ("s2", "trial"), *((f"t{number}", "default") for number in range(4))):
+        publish(source, name, channel)
+        push(source, remote, channel, 2, silent)
+        pull(remote, target, channel, 2, silent)
+    assert remote.names("snapshots") == ["s1", "s2", "t2", "t3"]
+    assert target.snapshot_ids() == ["s1", "s2", "t2", "t3"]
 
 
 def test_a_manifest_cannot_name_a_file_outside(source: Store, target: Store) -> None:

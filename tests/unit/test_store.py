@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import snapshots
 
 from index.article import Article
 from index.snapshot import Contents, DamagedSnapshot, Snapshot, write_snapshot
@@ -83,12 +84,72 @@ def test_a_name_that_could_leave_the_store_is_refused(store: Store, name: str) -
         store.directory(name)
 
 
+def damage(store: Store, name: str, file: str) -> None:
+    (store.directory(name) / file).write_bytes(b"torn")
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "teasers.jsonl"])
+def test_roll_back_passes_over_damaged_snapshots_of_any_channel(store: Store, file: str) -> None:
+    for name, channel in (("s1", "default"), ("s2", "trial"), ("s3", "default"), ("s4", "trial"), ("s5", "default")):
+        publish(store, name, "a", channel=channel)
+    for name in ("s2", "s3", "s4"):
+        damage(store, name, file)
+    assert store.roll_back("default") == "s1"
+    assert store.active_id("trial") == "s4"
+
+
+def test_a_roll_back_without_an_intact_snapshot_says_which_are_damaged(store: Store) -> None:
+    for name in ("s1", "s2", "s3"):
+        publish(store, name, "a")
+    damage(store, "s1", "teasers.jsonl")
+    damage(store, "s2", "teasers.jsonl")
+    with pytest.raises(UnknownSnapshot, match=r"no snapshot older than s3 that is intact \(damaged: s2, s1\)"):
+        store.roll_back("default")
+    assert store.active_id("default") == "s3"
+
+
 def test_pruning_keeps_the_newest_and_every_one_a_channel_serves(store: Store) -> None:
     publish(store, "s1", "a", channel="trial")
     for name in ("s2", "s3", "s4", "s5"):
         publish(store, name, "a")
     assert store.prune(keep=2) == ["s2", "s3"]
     assert store.snapshot_ids() == ["s1", "s4", "s5"]
+
+
+def test_a_busy_channel_prunes_nothing_of_another(store: Store) -> None:
+    for name in ("s1", "s2", "s3"):
+        publish(store, name, "a", channel="trial")
+    for name in ("t1", "t2", "t3", "t4"):
+        publish(store, name, "a")
+    assert store.prune(keep=2) == ["s1", "t1", "t2"]
+    assert store.roll_back("trial") == "s2"
+    assert store.prune(keep=0) == ["s3", "t3"]
+
+
+def test_pruning_keeps_what_another_channel_serves_and_nothing_of_a_channel_that_is_gone(store: Store) -> None:
+    for name in ("s1", "s2", "s3", "s4"):
+        publish(store, name, "a", channel="over" if name == "s1" else "default")
+    store.activate("s2", "trial")
+    (store.channels / "over").unlink()
+    assert store.prune(keep=1) == ["s1", "s3"]
+
+
+def test_pruning_counts_snapshots_that_cannot_be_read_by_themselves(store: Store) -> None:
+    for name in ("s1", "s2", "s3", "s4"):
+        publish(store, name, "a")
+    damage(store, "s1", "manifest.json")
+    damage(store, "s3", "manifest.json")
+    assert store.prune(keep=1) == ["s1", "s2"]
+    assert store.snapshot_ids() == ["s3", "s4"]
+
+
+def test_verify_names_every_damaged_snapshot(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("s1", "s2", "s3"):
+        publish(store, name, "a")
+    damage(store, "s1", "teasers.jsonl")
+    damage(store, "s2", "manifest.json")
+    assert snapshots.main(["--store", str(store.root), "verify"]) == 1
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["damaged:", "damaged:"]
 
 
 def test_a_reader_keeps_its_snapshot_when_pruning_deletes_it(store: Store) -> None:

@@ -167,13 +167,8 @@ def rebuild(
         table = _table(contents, gathered)
         worth = quality(table, truth)
         contents.quality = msgspec.structs.asdict(worth)
-        reasons = refusals(contents)
-        if previous:
-            live_table = still_shown(previous.table, table)
-            before = quality(live_table, _truth(links, live_table.ids))
-            reasons += regressions(worth, before, overlap(table, live_table))
         try:
-            _refuse(reasons, force, gathered)
+            _refuse(refusals(contents) + _got_worse(table, worth, previous, links), force, gathered)
         except Refused:
             partial.rmdir()
             raise
@@ -210,6 +205,14 @@ def _seen_in_reading(gathered: Gathered, previous: Previous | None) -> list[Refu
     if previous:
         reasons += mass_withdrawal(previous.snapshot, compress(gathered.ids, gathered.withdrawn))
     return reasons
+
+
+def _got_worse(table: Table, worth: Quality, previous: Previous | None, links: Path | None) -> list[Refusal]:
+    """What of the new lists is too much worse than in the live snapshot."""
+    if previous is None:
+        return []
+    live = still_shown(previous.table, table)
+    return regressions(worth, quality(live, _truth(links, live.ids)), overlap(table, live))
 
 
 def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None:

@@ -17,7 +17,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import msgspec
 from source_options import add_sources_option, parse_sources
 from tqdm import tqdm
 
-from index.article import InvalidArticle, epoch_seconds
+from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embed import Embedder
 from index.embed.choose import embedder_named
@@ -34,7 +34,7 @@ from index.linkfile import UnusableLinks
 from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
-from index.sources.mapping import read_mapping
+from index.sources.mapping import Mapping, read_mapping
 from index.sources.prefix import with_prefix
 from index.store import Store, StoreLocked, UnknownSnapshot
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
@@ -55,15 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         served = store.active_id(options.channel)
         now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
         embedder, engine = _embedder(options.model), _engine(options)
-        sources = [(Path(each.name), each.prefix) for each in options.source]
-        for path, _ in sources:
-            if not path.exists():
-                raise UnreadableSource(path, "does not exist")
         mapping = read_mapping(options.mapping) if options.mapping else None
         tally = Tally()
-        records = chain.from_iterable(
-            with_prefix(read_source(path, tally, mapping), prefix) for path, prefix in sources
-        )
+        records = _records([(Path(each.name), each.prefix) for each in options.source], tally, mapping)
         live = LiveStore(options.live) if options.live else None
         report = rebuild(
             records,
@@ -118,6 +112,16 @@ def main(arguments: list[str] | None = None) -> int:
     if truncated:
         print(f"  {truncated} articles left the live store: every snapshot in the store holds them")
     return 0
+
+
+def _records(
+    sources: Sequence[tuple[Path, str]], tally: Tally, mapping: Mapping | None
+) -> Iterator[Article | Rejection]:
+    """The records of each source, with its prefix. Raises `UnreadableSource` at once for one that is not there."""
+    for path, _ in sources:
+        if not path.exists():
+            raise UnreadableSource(path, "does not exist")
+    return chain.from_iterable(with_prefix(read_source(path, tally, mapping), prefix) for path, prefix in sources)
 
 
 def truncate(store: Store, live: LiveStore) -> int:

@@ -24,12 +24,13 @@ def usable_prefix(text: str) -> str:
 
 
 def _prefixed(record: Article | Rejection, prefix: str) -> Article | Rejection:
+    if not isinstance(record, Article | Withdrawal):
+        return record
     try:
+        identifier = article_id(prefix + record.id)
         if isinstance(record, Withdrawal):
-            return msgspec.structs.replace(record, id=article_id(prefix + record.id))
-        if isinstance(record, Article):
-            aliases = tuple(each if is_address(each) else article_id(prefix + each) for each in record.aliases)
-            return msgspec.structs.replace(record, id=article_id(prefix + record.id), aliases=aliases)
+            return msgspec.structs.replace(record, id=identifier)
+        aliases = tuple(each if is_address(each) else article_id(prefix + each) for each in record.aliases)
     except InvalidArticle as error:
         return Rejection(record.id, 0, str(error))
-    return record
+    return msgspec.structs.replace(record, id=identifier, aliases=aliases)

@@ -295,7 +295,7 @@ def _next_version(article: Article, store: LiveStore, archive: Archive | None) -
 
     Raises `ProblemFound` 409 where its ID is that of another site's article.
     """
-    former, rows = tuple[str, ...](), {None}
+    former, rows = tuple[str, ...](), set[int | None]([None])
     for article_id in (article.id, *(alias for alias in article.aliases if not is_address(alias))):
         row = archive.row_of_id(article_id) if archive else None
         known = store.article(article_id) or (_shown(archive, row) if archive and row is not None else None)

@@ -1,4 +1,4 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only language codes.
+"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only dates and languages.
 
 Everything behind this module may rely on: text is NFC without control characters, dates are UTC
 epoch seconds, IDs and URLs are canonical.
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from index.dates import UnreadableDate, date_seconds
 from index.language_codes import TWO_LETTERS, UNDETERMINED
 
 Status = Literal["published", "withdrawn"]
@@ -201,22 +202,26 @@ def canonical_url(url: str) -> str:
 
 
 def epoch_seconds(value: object, field: str) -> int | None:
-    """UTC epoch seconds of an ISO 8601 text, a date, or epoch seconds; None for nothing.
+    """UTC epoch seconds of a text (see `index.dates`), a date, or epoch seconds or milliseconds; None of nothing.
 
-    A time without a zone is read as UTC; years outside 1600-2199 are refused. Raises `InvalidArticle`.
+    A time without a zone is read as UTC; years outside 1600-2199 are refused, and so is what was refused before
+    (`UnreadableDate` as a value). Raises `InvalidArticle`.
     """
     if value is None or value == "":
         return None
     if isinstance(value, bool):
         raise InvalidArticle(field, "must be a date, not true or false")
+    if isinstance(value, UnreadableDate):
+        raise InvalidArticle(field, str(value))
     if isinstance(value, int | float):
-        if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
-            raise InvalidArticle(field, "is not a plausible number of seconds")
-        seconds = int(value / 1000) if abs(value) > 2e10 else int(value)  # many CMSs write milliseconds
+        seconds = _seconds_of_number(value, field)
     elif isinstance(value, datetime | date):
         seconds = _seconds_of(value)
     elif isinstance(value, str):
-        seconds = _seconds_of(_parsed(value, field))
+        try:
+            seconds = date_seconds(value)
+        except UnreadableDate as error:
+            raise InvalidArticle(field, f"{value.strip()[:60]!r} {error}") from None
     else:
         raise InvalidArticle(field, f"must be a date, not {_kind(value)}")
     if not EARLIEST <= seconds < LATEST:
@@ -240,20 +245,11 @@ def iso_time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parsed(text: str, field: str) -> datetime | date:
-    text = text.strip()
-    for parse in (datetime.fromisoformat, _rfc_2822):
-        try:
-            return parse(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-    raise InvalidArticle(field, f"{text[:60]!r} is not a date (ISO 8601 or RFC 2822)")
-
-
-def _rfc_2822(text: str) -> datetime:
-    from email.utils import parsedate_to_datetime
-
-    return parsedate_to_datetime(text)
+def _seconds_of_number(value: float, field: str) -> int:
+    """Epoch seconds of seconds or, as many systems write them, milliseconds. Raises `InvalidArticle`."""
+    if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
+        raise InvalidArticle(field, "is not a plausible number of seconds")
+    return math.floor(value / 1000 if abs(value) > 2e10 else value)
 
 
 def _seconds_of(value: datetime | date) -> int:

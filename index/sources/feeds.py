@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 from typing import Any
@@ -75,8 +74,9 @@ def entry_record(entry: Dict[str, Any], language: str | None) -> dict[str, Any]:
             or entry.get("author"),
             "language": entry.get("language") or language,
             "image": _image(entry),
-            "published_at": _moment(entry.get("published_parsed")) or _moment(entry.get("updated_parsed")),
-            "updated_at": _moment(entry.get("updated_parsed")),
+            # As written: feedparser's own reading guesses the order of day and month, and drops zones.
+            "published_at": entry.get("published") or entry.get("updated"),
+            "updated_at": entry.get("updated"),
         }
     )
 
@@ -111,11 +111,3 @@ def _image(entry: Dict[str, Any]) -> str | None:
 def _web_address(url: object) -> str | None:
     """None for what is none: feedparser takes any guid for an address."""
     return url if isinstance(url, str) and url.startswith(("http://", "https://", "/")) else None
-
-
-def _moment(parsed: Any) -> int | None:
-    """Epoch seconds of a time that feedparser understood, which is UTC."""
-    try:
-        return calendar.timegm(parsed) if parsed else None
-    except (ValueError, OverflowError, TypeError):
-        return None

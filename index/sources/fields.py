@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from index.dates import UnreadableDate
+
 # For each of our fields the names it is known by; the first with a value wins, ours first.
 FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "_id", "article_id", "guid", "uuid", "slug"),
@@ -42,6 +44,7 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
 _PLACES = {name: (ours, place) for ours, names in FIELD_NAMES.items() for place, name in enumerate(names)}
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
+_DAY_NUMBER = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
 # What content management systems call a record that readers never saw, or do not see yet.
 UNPUBLISHED = frozenset(
@@ -118,6 +121,13 @@ def _status(value: Any) -> Any:
     return "published" if word in _PUBLISHED else word
 
 
+def _moment(value: Any) -> Any:
+    """The date itself, but for a number such as 20261024, which is also a second of August 1970: to be refused."""
+    if isinstance(value, int) and _DAY_NUMBER.fullmatch(str(value)):
+        return UnreadableDate(f"{value} may be a day or epoch seconds: write a day as text")
+    return value
+
+
 _RESHAPE: dict[str, Callable[[Any], Any]] = {
     "authors": _authors,
     "tags": _tags,
@@ -125,4 +135,7 @@ _RESHAPE: dict[str, Callable[[Any], Any]] = {
     "image": _image,
     "brand": _first_name,
     "status": _status,
+    "published_at": _moment,
+    "updated_at": _moment,
+    "embargo_until": _moment,
 }

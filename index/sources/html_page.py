@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from index.article import MAX_LIST_ENTRIES, Article, InvalidArticle, article_from_record, canonical_url, epoch_seconds
+from index.article import MAX_LIST_ENTRIES, Article, InvalidArticle, article_from_record, canonical_url
+from index.dates import UnreadableDate, date_seconds
 from index.sources import Input, Rejection, Tally
 from index.sources.bylines import author_names
 from index.sources.headline import headline_of
@@ -64,9 +65,9 @@ def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
         "authors": (_authors(head, node) or author_names(bylines(tree)))[:MAX_LIST_ENTRIES],
         "language": _language(head, node),
         "image": _image(head, node),
-        "published_at": _first_date(text_of(node.get("datePublished")), *head.dates)
-        or _first_date(*marked_times(tree), *_dates_in(url)),
-        "updated_at": _first_date(text_of(node.get("dateModified")), *head.updates),
+        "published_at": _first_date([_date_text(node.get("datePublished")), *head.dates], marked_times(tree))
+        or _date_in(url),
+        "updated_at": _first_date([_date_text(node.get("dateModified")), *head.updates]),
     }
 
 
@@ -128,17 +129,26 @@ def _absolute(url: str) -> str:
     return url if url.startswith(("http://", "https://")) and len(url) <= 2_000 and " " not in url else ""
 
 
-def _first_date(*stated: str) -> int | None:
-    """The first that is a date."""
-    for each in stated:
-        try:
-            if (moment := epoch_seconds(each[:100], "date")) is not None:
-                return moment
-        except InvalidArticle:
+def _date_text(value: Any) -> str:
+    return str(value) if isinstance(value, int) else text_of(value)
+
+
+def _first_date(stated: Sequence[str], marked: Sequence[str] = ()) -> int | UnreadableDate | None:
+    """The first that can be read; `UnreadableDate` where something is stated and none can.
+
+    `marked`: times that the page shows, some of which are no dates but durations.
+    """
+    refusal = None
+    for text in (*stated, *marked):
+        if not text.strip():
             continue
-    return None
+        try:
+            return date_seconds(text)
+        except UnreadableDate as error:
+            refusal = refusal or UnreadableDate(f"{text[:60]!r} {error}")
+    return refusal if any(map(str.strip, stated)) else None
 
 
-def _dates_in(url: str) -> Sequence[str]:
+def _date_in(url: str) -> str | None:
     found = _DATE_IN_URL.search(url)
-    return ["-".join(found.groups())] if found else []
+    return "-".join(found.groups()) if found else None

@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from index import dates
 from index.dates import UnreadableDate, date_seconds
 
-CI, PROOF = 40, 4_000
-ENGLISH = "January February March April May June July August September October November December".split(" ")
-GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(" ")
-SPANISH = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(" ")
+CI, PROOF = 200, 4_000
+ENGLISH, GERMAN, SPANISH = (
+    names.split()
+    for names in (
+        "January February March April May June July August September October November December",
+        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    )
+)
 
 
 def _clock(moment: datetime) -> str:
@@ -50,8 +55,8 @@ def written(local: datetime, offset: str) -> list[str]:
     return forms
 
 
-MOMENTS = st.datetimes(datetime(1601, 1, 1, tzinfo=None), datetime(2199, 12, 30, tzinfo=None)).map(
-    lambda each: each.replace(microsecond=0)
+MOMENTS = st.integers(-11_644_473_600, 7_258_032_000).map(
+    lambda seconds: datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 )
 MINUTES = st.integers(-12 * 60, 14 * 60)
 

@@ -28,7 +28,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands in the file. `columns`: ours = theirs, or a text with `{theirs}` in it; `constants`: ours = value.
 
     `date_format`: as of `strptime`, else dates are read as everywhere (`index.dates`); `time_zone`: of times without
-    one, of two that a change of clocks makes alike the first; `separator`: between names in a list.
+    one, of two that a change of clocks makes alike the first; `separator`: between names in a list;
+    `encoding`: of the text of a file without a byte order mark.
     """
 
     columns: dict[str, str]
@@ -36,6 +37,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     date_format: str = ""
     time_zone: str = "UTC"
     separator: str = ""
+    encoding: str = ""
 
     def record(self, raw: Dict[str, Any]) -> dict[str, Any]:
         """The raw record under our names; a column that it lacks is a field that it lacks."""
@@ -82,11 +84,21 @@ def read_mapping(path: Path) -> Mapping:
         raise UnusableMapping(f"{path}: {error}") from error
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise UnusableMapping(f"{path}: time_zone: {error}") from error
+    if mapping.encoding and not _is_encoding(mapping.encoding):
+        raise UnusableMapping(f"{path}: encoding: {mapping.encoding!r} is unknown (such as windows-1252, utf-16)")
     if "%Z" in mapping.date_format:
         raise UnusableMapping(f"{path}: date_format: %Z would lose the zone; leave date_format out, or use %z")
     if unknown := sorted({*mapping.columns, *mapping.constants} - set(FIELD_NAMES)):
         raise UnusableMapping(f"{path}: {unknown[0]!r} is none of our fields: {', '.join(FIELD_NAMES)}")
     return mapping
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        "".encode(name)
+    except LookupError:  # also for codecs that are not of text
+        return False
+    return True
 
 
 def _filled(template: str, raw: Dict[str, Any]) -> str | None:

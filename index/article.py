@@ -32,6 +32,12 @@ EARLIEST = int(datetime(1600, 1, 1, tzinfo=UTC).timestamp())
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# U+0080 to U+009F are no text: a system that took Windows-1252 for ISO 8859-1 wrote them. U+0085 also ends lines.
+_WINDOWS_SIGNS = {
+    code: bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x85, 0x8D, 0x8F, 0x90, 0x9D)
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
@@ -282,6 +288,8 @@ def _text(value: object, field: str, most: int) -> str:
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     if _has_surrogate(value):
         raise InvalidArticle(field, "contains half of a surrogate pair")
+    if not value.isascii():
+        value = value.translate(_WINDOWS_SIGNS)
     return _CONTROL.sub(" ", unicodedata.normalize("NFC", value)).strip()
 
 

@@ -77,20 +77,31 @@ def guessed(source: Input, pieces: Iterable[bytes]) -> str:
 
     Raises `UnreadableSource` for what is neither.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    characters, damaged, sample = 0, 0, b""  # beyond ASCII
-    for piece in pieces:
-        more, wrong = _beyond_ascii(decoder.decode(piece))
-        characters, damaged = characters + more, damaged + wrong
-        if wrong and len(sample) < _SAMPLE:
-            sample += piece
-    damaged += len(decoder.decode(b"", True))
+    characters, damaged, sample = _counted(pieces)
     if characters >= damaged:
         return "utf-8"
     if _is_windows(sample):
         return WINDOWS
     reason = 'is neither UTF-8 nor Windows-1252: name its encoding in a mapping file (encoding = "...")'
     raise UnreadableSource(Path(source.where), reason)
+
+
+def mostly_utf_8(content: bytes) -> bool:
+    """Whether more characters beyond ASCII are whole in UTF-8 than bytes are no part of one."""
+    characters, damaged, _ = _counted([content])
+    return characters > damaged
+
+
+def _counted(pieces: Iterable[bytes]) -> tuple[int, int, bytes]:
+    """Of bytes read as UTF-8 the characters beyond ASCII, the bytes that are none, and a sample with such bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    characters, damaged, sample = 0, 0, b""
+    for piece in pieces:
+        more, wrong = _beyond_ascii(decoder.decode(piece))
+        characters, damaged = characters + more, damaged + wrong
+        if wrong and len(sample) < _SAMPLE:
+            sample += piece
+    return characters, damaged + len(decoder.decode(b"", True)), sample
 
 
 def _beyond_ascii(text: str) -> tuple[int, int]:

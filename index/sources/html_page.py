@@ -14,7 +14,7 @@ from index.sources.headline import headline_of
 from index.sources.json_ld import Node, article_node, text_of, texts_of, url_of
 from index.sources.main_text import main_text
 from index.sources.page_head import Head, bylines, line, marked_times, read_head
-from index.sources.page_tree import Tree, page_tree
+from index.sources.page_tree import Tree, damage_of, page_tree
 
 MOST_PAGE_BYTES = 8 << 20
 MOST_FIELD_CHARS = 5_000
@@ -45,7 +45,10 @@ def page_record(content: bytes, page_id: str) -> dict[str, Any]:
     names = (text for name in record["authors"] for text in (name, f"By {name}"))
     apart = [record["headline"], record["standfirst"], *head.headings, *names]
     text, links = main_text(tree, _own_body(node), apart, url)
-    return {**record, "body": text, "links": links}
+    record |= {"body": text, "links": links}
+    if damaged := damage_of(content, record):
+        raise InvalidArticle(damaged, "holds bytes that are no text in the page's encoding")
+    return record
 
 
 def page_node(tree: Tree) -> Node:

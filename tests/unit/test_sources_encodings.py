@@ -118,3 +118,56 @@ def test_bytes_of_parquet_that_are_no_text_cost_their_row(tmp_path: Path) -> Non
 )  # fmt: skip
 def test_a_label_means_what_browsers_mean_by_it(label: str, encoding: str | None) -> None:
     assert encoding_of_label(label) == encoding
+
+
+TEXT = "“Œuvre” – £5, €6 and more of what the council decided about the old harbour on Thursday night"
+
+
+def page(charset: str) -> str:
+    meta = f'<meta charset="{charset}">' if charset else ""
+    return f"<html><head>{meta}<title>{TEXT}</title></head><body><p>{TEXT}.</p></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [
+        ("iso-8859-1", "cp1252"), ("us-ascii", "cp1252"), ("", "cp1252"), ("utf-8", "cp1252"), ("klingon", "cp1252"),
+        ("iso-8859-9", "cp1254"), ("utf-8", "utf-8"), ("iso-8859-1", "utf-8"), ("utf-16", "utf-8"), ("", "utf-16"),
+    ],
+)  # fmt: skip
+def test_a_page_is_read_as_browsers_read_its_charset(tmp_path: Path, charset: str, encoding: str) -> None:
+    (tmp_path / "1.html").write_bytes(page(charset).encode(encoding))
+    (found,) = read_source(tmp_path / "1.html")
+    assert isinstance(found, Article)
+    assert found.headline == TEXT
+
+
+def test_a_damaged_byte_of_a_page_costs_nothing_unless_it_is_in_the_article(tmp_path: Path) -> None:
+    content = page("utf-8").encode()
+    (tmp_path / "1.html").write_bytes(content.replace(b"</body>", b"<nav>\xe2\x80</nav></body>"))
+    (found,) = read_source(tmp_path / "1.html")
+    assert isinstance(found, Article)
+    assert found.headline == TEXT
+    (tmp_path / "1.html").write_bytes(content.replace(b"Thursday", b"Thu\xe2\x80rsday"))
+    damaged = "headline: holds bytes that are no text in the page's encoding"
+    assert list(read_source(tmp_path / "1.html")) == [Rejection(str(tmp_path / "1.html"), 0, damaged)]
+
+
+FEED = """<?xml version="1.0" encoding="ISO-8859-1"?><rss version="2.0"><channel><title>C</title>
+<item><guid>1</guid><title>{0}</title></item></channel></rss>"""
+EXPORT = """<?xml version="1.0" encoding="ISO-8859-1"?><rss xmlns:wp="http://wordpress.org/export/1.2/"><channel>
+<item><title>{0}</title><wp:post_id>1</wp:post_id><wp:status>publish</wp:status><wp:post_type>post</wp:post_type>
+</item></channel></rss>"""
+
+
+@pytest.mark.parametrize("template", [FEED, EXPORT])
+def test_xml_that_declares_latin_1_keeps_the_signs_of_windows_1252(tmp_path: Path, template: str) -> None:
+    (tmp_path / "a.xml").write_bytes(template.format(TEXT).encode("cp1252"))
+    (found,) = read_source(tmp_path / "a.xml")
+    assert isinstance(found, Article)
+    assert found.headline == TEXT
+
+
+def test_json_of_a_system_that_took_windows_1252_for_latin_1_keeps_its_signs(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(r'{"id": "1", "headline": "\u0093Ferry\u0094 \u0096 back"}')
+    assert list(read_source(tmp_path / "a.jsonl")) == [Article(id="1", headline="“Ferry” – back")]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from index.sources.opening import Input, UnreadableSource
 
@@ -28,6 +28,7 @@ _MARKS = (
 )
 # Signs of Windows-1252 that stand between letters only where the bytes are letters of another encoding.
 _MISREAD = re.compile(rb"[A-Za-z][\xa1-\xac\xae-\xb6\xb8-\xbf\xd7\xf7][A-Za-z]")
+_REPLACED = "\ufffd"
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _HIGH, _LETTERS = re.compile(rb"[\x80-\xff]"), re.compile(rb"[A-Za-z]")
 _MOST_HIGH = 0.3  # of the letters; French has a twentieth, Cyrillic and Greek nearly all
@@ -84,6 +85,13 @@ def guessed(source: Input, pieces: Iterable[bytes]) -> str:
         return WINDOWS
     reason = 'is neither UTF-8 nor Windows-1252: name its encoding in a mapping file (encoding = "...")'
     raise UnreadableSource(Path(source.where), reason)
+
+
+def damaged_field(content: bytes, record: Mapping[str, Any]) -> str | None:
+    """The field of a record from `content` in which bytes that are no text became U+FFFD, if any."""
+    if _REPLACED.encode() in content:  # it was published so
+        return None
+    return next((name for name, value in record.items() if _REPLACED in str(value)), None)
 
 
 def mostly_utf_8(content: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 from typing import Any
@@ -10,6 +11,7 @@ import feedparser
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally
+from index.sources.encoding import damaged_field, mostly_utf_8
 from index.sources.fields import our_names
 from index.sources.html_text import plain
 from index.sources.record import read_record
@@ -19,6 +21,7 @@ MOST_ENTRIES, MOST_MARKS = (
     5_000,
     400_000,
 )  # which take feedparser some three seconds; real feeds have a hundred entries
+_DECLARED = re.compile(rb"<\?xml[^>]{0,100}encoding\s*=\s*[\"']([\w-]{1,40})", re.IGNORECASE)
 LONGEST_SUMMARY = 1_000  # characters; a longer description without a text beside it is the text
 
 
@@ -28,12 +31,26 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     if (reason := _refused(content)) is not None:
         yield Rejection(source.where, 0, reason)
         return
-    entries, language, reason = _parsed(content)
+    entries, language, reason = _parsed(_whole(content))
     if reason and not entries:
         yield Rejection(source.where, 0, f"is no feed: {reason}")
     for number, entry in enumerate(entries, 1):
-        if (found := read_record(entry_record(entry, language), source, number, tally)) is not None:
+        record = entry_record(entry, language)
+        if damaged := damaged_field(content, record):
+            yield Rejection(source.where, number, f"{damaged}: holds bytes that are no text in the feed's encoding")
+        elif (found := read_record(record, source, number, tally)) is not None:
             yield found
+
+
+def _whole(content: bytes) -> bytes:
+    """The feed with U+FFFD where UTF-8 is damaged, for which feedparser would take another encoding for all of it."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        declared = _DECLARED.search(content[:200])
+        if (declared is None or declared[1].lower() in (b"utf-8", b"utf8")) and mostly_utf_8(content):
+            return content.decode("utf-8", "replace").encode()
+    return content
 
 
 def _parsed(content: bytes) -> tuple[list[dict[str, Any]], str | None, str]:

@@ -10,11 +10,13 @@ from index.article import MAX_LIST_ENTRIES, Article, InvalidArticle, article_fro
 from index.dates import UnreadableDate, date_seconds
 from index.sources import Input, Rejection, Tally
 from index.sources.bylines import author_names
+from index.sources.encoding import damaged_field
 from index.sources.headline import headline_of
 from index.sources.json_ld import Node, article_node, text_of, texts_of, url_of
 from index.sources.main_text import main_text
 from index.sources.page_head import Head, bylines, line, marked_times, read_head
-from index.sources.page_tree import Tree, damage_of, page_tree
+from index.sources.page_tree import Tree, page_tree
+from index.sources.shortcodes import text_without_codes, without_tail
 
 MOST_PAGE_BYTES = 8 << 20
 MOST_FIELD_CHARS = 5_000
@@ -46,7 +48,7 @@ def page_record(content: bytes, page_id: str) -> dict[str, Any]:
     apart = [record["headline"], record["standfirst"], *head.headings, *names]
     text, links = main_text(tree, _own_body(node), apart, url)
     record |= {"body": text, "links": links}
-    if damaged := damage_of(content, record):
+    if damaged := damaged_field(content, record):
         raise InvalidArticle(damaged, "holds bytes that are no text in the page's encoding")
     return record
 
@@ -62,7 +64,7 @@ def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
     return {
         "headline": title.headline,
         "kicker": title.kicker,
-        "standfirst": _first_text(head.standfirst, *_descriptions(head, node)),
+        "standfirst": without_tail(text_without_codes(_first_text(head.standfirst, *_descriptions(head, node)))),
         "section": _first_text(text_of(node.get("articleSection")), head.metas.get("article:section", "")),
         "tags": [line(each)[:200] for each in texts_of(node.get("keywords")) or head.keywords][:MAX_LIST_ENTRIES],
         "authors": (_authors(head, node) or author_names(bylines(tree)))[:MAX_LIST_ENTRIES],

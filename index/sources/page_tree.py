@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree, html
@@ -23,7 +23,6 @@ _ELEMENTS = etree.XPath("count(//*)")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{3,40})", re.IGNORECASE)
 
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_REPLACED = "\ufffd"
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # lxml takes them in, but not out again
 
 
@@ -44,7 +43,7 @@ def page_tree(content: bytes) -> Tree:
 def _decoded(content: bytes) -> str:
     """The text in the encoding of the mark, in UTF-8 where that is valid, in what the page declares, else guessed.
 
-    A page with some damaged places stays in its encoding: each becomes U+FFFD, which `damage_of` finds.
+    A page with some damaged places stays in its encoding: each becomes U+FFFD, which `damaged_field` finds.
     """
     for encoding in ("utf-16" if content.startswith(_UTF_16_MARKS) else "utf-8-sig", *_declared(content)):
         try:
@@ -62,10 +61,3 @@ def _declared(content: bytes) -> Iterator[str]:
     found = _CHARSET.search(content[:4_096])
     if found is not None and (encoding := encoding_of_label(found[1].decode())) is not None:
         yield encoding
-
-
-def damage_of(content: bytes, record: Mapping[str, Any]) -> str | None:
-    """The field in which a page's bytes were no text in its encoding, if any."""
-    if _REPLACED.encode() in content:  # the page itself was published so
-        return None
-    return next((name for name, value in record.items() if _REPLACED in str(value)), None)

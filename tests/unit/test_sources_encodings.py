@@ -171,3 +171,13 @@ def test_xml_that_declares_latin_1_keeps_the_signs_of_windows_1252(tmp_path: Pat
 def test_json_of_a_system_that_took_windows_1252_for_latin_1_keeps_its_signs(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(r'{"id": "1", "headline": "\u0093Ferry\u0094 \u0096 back"}')
     assert list(read_source(tmp_path / "a.jsonl")) == [Article(id="1", headline="“Ferry” – back")]
+
+
+def test_a_damaged_byte_of_a_feed_costs_its_entry_and_no_other(tmp_path: Path) -> None:
+    items = "".join(f"<item><guid>{at}</guid><title>“Fähre” {at}</title></item>" for at in (1, 2))
+    feed = f'<?xml version="1.0" encoding="UTF-8"?><rss version="2.0"><channel>{items}</channel></rss>'
+    (tmp_path / "a.xml").write_bytes(feed.encode().replace(b" 2<", b" \xe42<"))
+    assert list(read_source(tmp_path / "a.xml")) == [
+        Article(id="1", headline="“Fähre” 1"),
+        Rejection(str(tmp_path / "a.xml"), 2, "headline: holds bytes that are no text in the feed's encoding"),
+    ]

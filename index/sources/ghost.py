@@ -22,14 +22,12 @@ Row = Dict[str, Any]
 
 def ghost_data(document: Any) -> Row | None:
     """The tables of an export; None for another document."""
-    outer = document.get("db") if isinstance(document, Dict) else None
-    if isinstance(outer, list) and outer:
-        outer = outer[0]
-    elif isinstance(document, Dict):
-        outer = document
-    data = outer.get("data") if isinstance(outer, Dict) else None
-    is_export = isinstance(data, Dict) and isinstance(data.get("posts"), list) and isinstance(outer.get("meta"), Dict)
-    return data if is_export else None
+    exports = document.get("db") if isinstance(document, Dict) else None
+    outer = exports[0] if isinstance(exports, list) and exports else document
+    if not isinstance(outer, Dict) or not isinstance(outer.get("meta"), Dict):
+        return None
+    data = outer.get("data")
+    return data if isinstance(data, Dict) and isinstance(data.get("posts"), list) else None
 
 
 def ghost_posts(data: Row) -> list[Any]:

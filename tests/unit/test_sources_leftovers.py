@@ -13,6 +13,9 @@ from index.article import Article, article_from_record
 from index.sources import read_source
 from index.sources.html_text import without_html
 from index.sources.shortcodes import text_without_codes
+from service.api.bodies import read_article
+from service.drafts import read_draft
+from service.webhooks import read_events
 
 REPORTS = Path(__file__).parent.parent / "reports"
 
@@ -141,3 +144,15 @@ def test_a_text_that_is_built_to_take_long_does_not(piece: str) -> None:
     started = time.process_time()
     without_html({"body": text, "standfirst": text})
     assert time.process_time() - started < 5
+
+
+def test_what_is_published_live_and_a_draft_are_plain_text_as_well() -> None:
+    body = json.dumps(
+        {"headline": "Caf&amp;eacute;&#8217;s", "body": "<p>It [sic] broke.</p>[gallery ids=1]"}
+    ).encode()
+    put, draft = read_article(body, "a"), read_draft(body)
+    published, *_ = read_events(
+        json.dumps({"action": "publish", "article": {"id": "a", **json.loads(body)}}).encode()
+    )
+    assert published.article == put
+    assert [(each.headline, each.body) for each in (put, draft)] == [("Café’s", "It [sic] broke.")] * 2

@@ -69,11 +69,11 @@ def _record(
 
 
 def _status(post: Row) -> Any:
-    """Ours; `sent` was only a newsletter. A post without a status is not taken for a published one."""
+    """Ours; `sent` was only a newsletter. A post without a status is no published one: it is refused by name."""
     if post.get("type", "post") != "post" or post.get("page") in (True, 1):
         return "other"
     status = post.get("status")
-    return "private" if status in (None, "", "sent") else status
+    return "private" if status == "sent" else status or "missing"
 
 
 def _body(post: Row) -> Any:

@@ -139,7 +139,7 @@ GHOST: dict[str, Any] = {"db": [{"meta": {"version": "5.0"}, "data": {
 @pytest.mark.parametrize("indent", [None, 2])
 def test_the_published_posts_of_a_ghost_export_are_articles(tmp_path: Path, indent: int | None) -> None:
     tally = Tally()
-    first, *others, rejected = read(tmp_path, GHOST, tally, indent)
+    first, *others, unsure, rejected = read(tmp_path, GHOST, tally, indent)
     assert isinstance(first, Article)
     assert first == Article(
         id="a",
@@ -160,8 +160,10 @@ def test_the_published_posts_of_a_ghost_export_are_articles(tmp_path: Path, inde
         ("c", "It broke"),
         ("d", "It broke\n\nOne\n\nTwo"),
     ]
+    assert isinstance(unsure, Rejection)
+    assert (unsure.line, unsure.reason[:7]) == (8, "status:")
     assert rejected == Rejection(str(tmp_path / "a.json"), 11, "not an object but int")
-    assert (tally.unpublished, tally.other) == (4, 2)
+    assert (tally.unpublished, tally.other) == (3, 2)
 
 
 @pytest.mark.parametrize("table", ["tags", "posts_tags", "users", "posts_authors", "posts_meta"])

@@ -22,6 +22,7 @@ MOST_PAGE_BYTES = 8 << 20
 MOST_FIELD_CHARS = 5_000
 
 _DATE_IN_URL = re.compile(r"/((?:19|20)\d\d)[/-](0[1-9]|1[0-2])[/-](0[1-9]|[12]\d|3[01])(?:/|-|$)")
+_ZERO = re.compile("0000-00-00|-0001-11-30")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_]\w{2,8})*")
 
 
@@ -141,17 +142,16 @@ def _date_text(value: Any) -> str:
 def _first_date(stated: Sequence[str], marked: Sequence[str] = ()) -> int | UnreadableDate | None:
     """The first that can be read; `UnreadableDate` where something is stated and none can.
 
-    `marked`: times that the page shows, some of which are no dates but durations.
+    A database's zero date states nothing. `marked`: times that the page shows, some of which are durations.
     """
     refusal = None
+    stated = [text for text in stated if text.strip() and not _ZERO.match(text.strip())]
     for text in (*stated, *marked):
-        if not text.strip():
-            continue
         try:
             return date_seconds(text)
         except UnreadableDate as error:
             refusal = refusal or UnreadableDate(f"{text[:60]!r} {error}")
-    return refusal if any(map(str.strip, stated)) else None
+    return refusal if stated else None
 
 
 def _date_in(url: str) -> str | None:

@@ -205,6 +205,7 @@ PAGE = """<html><head><title>T</title><script type="application/ld+json">{{"@typ
         ("1792861500000", "", "", "2026-10-24T17:05:00Z"),
         ('"soon"', "", '<time datetime="2026-10-25">', "2026-10-25T00:00:00Z"),
         ('""', "", "", "2026-10-24T00:00:00Z"),
+        ('"-0001-11-30T00:00:00+00:00"', "0000-00-00 00:00:00", "", "2026-10-24T00:00:00Z"),
     ],
 )
 def test_of_the_dates_of_a_page_the_first_that_can_be_read_counts(

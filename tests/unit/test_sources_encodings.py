@@ -10,6 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from index.article import Article, iso_time
+from index.fetching.kept import Page
+from index.fetching.pages import page_article
 from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.sources.encoding import encoding_of_label
 from index.sources.mapping import UnusableMapping, read_mapping
@@ -181,3 +183,11 @@ def test_a_damaged_byte_of_a_feed_costs_its_entry_and_no_other(tmp_path: Path) -
         Article(id="1", headline="“Fähre” 1"),
         Rejection(str(tmp_path / "a.xml"), 2, "headline: holds bytes that are no text in the feed's encoding"),
     ]
+
+
+def test_a_fetched_page_whose_header_says_latin_1_keeps_the_signs_of_windows_1252() -> None:
+    content = page("").encode("cp1252")
+    fetched = Page("https://courier.example/1", "text/html; charset=ISO-8859-1", "", "", 0, content)
+    found = page_article(fetched, Tally())
+    assert isinstance(found, Article)
+    assert found.headline == TEXT

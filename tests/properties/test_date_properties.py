@@ -79,7 +79,7 @@ def checked(examples: int) -> None:
 def readings(text: str) -> set[int]:
     """What each pattern of the grammar that fits the whole text reads in it."""
     found = set()
-    for pattern in (dates._ISO, *dates._WHOLE):
+    for pattern in dates._patterns():
         for date_pattern in (*dates._DATES, dates._SHORT):
             if (parts := pattern.fullmatch(text)) is None:
                 continue

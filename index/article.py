@@ -1,4 +1,4 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only language codes.
+"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only dates and languages.
 
 Everything behind this module may rely on: text is NFC without control characters, dates are UTC
 epoch seconds, IDs and URLs are canonical.
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from index.dates import UnreadableDate, date_seconds
 from index.language_codes import TWO_LETTERS, UNDETERMINED
 
 Status = Literal["published", "withdrawn"]
@@ -31,6 +32,12 @@ EARLIEST = int(datetime(1600, 1, 1, tzinfo=UTC).timestamp())
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# U+0080 to U+009F are no text: a system that took Windows-1252 for ISO 8859-1 wrote them. U+0085 also ends lines.
+_WINDOWS_SIGNS = {
+    code: bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x85, 0x8D, 0x8F, 0x90, 0x9D)
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
@@ -201,22 +208,26 @@ def canonical_url(url: str) -> str:
 
 
 def epoch_seconds(value: object, field: str) -> int | None:
-    """UTC epoch seconds of an ISO 8601 text, a date, or epoch seconds; None for nothing.
+    """UTC epoch seconds of a text (see `index.dates`), a date, or epoch seconds or milliseconds; None of nothing.
 
-    A time without a zone is read as UTC; years outside 1600-2199 are refused. Raises `InvalidArticle`.
+    A time without a zone is read as UTC; years outside 1600-2199 are refused, and so is what was refused before
+    (`UnreadableDate` as a value). Raises `InvalidArticle`.
     """
     if value is None or value == "":
         return None
     if isinstance(value, bool):
         raise InvalidArticle(field, "must be a date, not true or false")
+    if isinstance(value, UnreadableDate):
+        raise InvalidArticle(field, str(value))
     if isinstance(value, int | float):
-        if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
-            raise InvalidArticle(field, "is not a plausible number of seconds")
-        seconds = int(value / 1000) if abs(value) > 2e10 else int(value)  # many CMSs write milliseconds
+        seconds = _seconds_of_number(value, field)
     elif isinstance(value, datetime | date):
         seconds = _seconds_of(value)
     elif isinstance(value, str):
-        seconds = _seconds_of(_parsed(value, field))
+        try:
+            seconds = date_seconds(value)
+        except UnreadableDate as error:
+            raise InvalidArticle(field, f"{value.strip()[:60]!r} {error}") from None
     else:
         raise InvalidArticle(field, f"must be a date, not {_kind(value)}")
     if not EARLIEST <= seconds < LATEST:
@@ -240,20 +251,11 @@ def iso_time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parsed(text: str, field: str) -> datetime | date:
-    text = text.strip()
-    for parse in (datetime.fromisoformat, _rfc_2822):
-        try:
-            return parse(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-    raise InvalidArticle(field, f"{text[:60]!r} is not a date (ISO 8601 or RFC 2822)")
-
-
-def _rfc_2822(text: str) -> datetime:
-    from email.utils import parsedate_to_datetime
-
-    return parsedate_to_datetime(text)
+def _seconds_of_number(value: float, field: str) -> int:
+    """Epoch seconds of seconds or, as many systems write them, milliseconds. Raises `InvalidArticle`."""
+    if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
+        raise InvalidArticle(field, "is not a plausible number of seconds")
+    return math.floor(value / 1000 if abs(value) > 2e10 else value)
 
 
 def _seconds_of(value: datetime | date) -> int:
@@ -286,6 +288,8 @@ def _text(value: object, field: str, most: int) -> str:
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     if _has_surrogate(value):
         raise InvalidArticle(field, "contains half of a surrogate pair")
+    if not value.isascii():
+        value = value.translate(_WINDOWS_SIGNS)
     return _CONTROL.sub(" ", unicodedata.normalize("NFC", value)).strip()
 
 

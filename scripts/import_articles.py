@@ -126,6 +126,8 @@ class Understood:
         rejected = self.reasons.total()
         left_out = f"{self.tally.unpublished:,} unpublished and {self.tally.other:,} others (pictures, pages, menus)"
         lines = [f"{self.articles:,} articles, {rejected:,} records rejected, {left_out} left out"]
+        if self.tally.windows:
+            lines += [f"{self.tally.windows:,} files are not UTF-8 and name no encoding: read as Windows-1252"]
         lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]
         lines += ["years       " + _counts(sorted(self.years.items()))]
         lines += ["languages   " + _counts(self.languages.most_common(20))]
@@ -183,7 +185,7 @@ def _in_processes(files: Sequence[Path], mapping: Mapping | None, jobs: int, tal
         while waiting:
             records, counted = waiting.pop(0).result()
             waiting += [pool.submit(_read_lot, lot, mapping) for lot in islice(lots, 1)]
-            for name in ("html", "unpublished", "other"):
+            for name in Tally.__struct_fields__:
                 setattr(tally, name, getattr(tally, name) + getattr(counted, name))
             yield from records
 

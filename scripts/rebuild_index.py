@@ -239,6 +239,7 @@ def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> 
         (report.not_found, "withdrawals of unknown articles, ignored"),
         (tally.unpublished, "drafts and other unpublished records, skipped"),
         (tally.html, "articles held HTML, read as plain text"),
+        (tally.windows, "files are not UTF-8 and name no encoding: read as Windows-1252"),
         (report.rejected, f"records rejected; reasons with file and line: {rejected}"),
     ]
     return (

@@ -6,6 +6,7 @@ import msgspec
 
 from index.article import article_from_record
 from index.snapshot import NO_FACTS, NO_ROW, Facts
+from index.sources.html_text import without_html
 from service.archive import Archive
 from service.listing import RelatedList, of_stories
 from service.policy import Policy
@@ -38,7 +39,8 @@ def _source(now: int) -> Facts:
 
 
 def read_draft(body: bytes) -> Draft:
-    """The draft in a JSON body. Raises msgspec.DecodeError (of which ValidationError is one), `InvalidArticle`."""
-    draft = msgspec.json.decode(body, type=Draft)
-    article_from_record({"id": "draft", **msgspec.structs.asdict(draft)})  # its lengths and characters are allowed
-    return draft
+    """The draft in a JSON body, as plain text. Raises msgspec.DecodeError and its kinds, `InvalidArticle`."""
+    draft = msgspec.structs.asdict(msgspec.json.decode(body, type=Draft))
+    text, _ = without_html(draft)
+    article_from_record({"id": "draft", **text})  # its lengths and characters are allowed
+    return Draft(**{name: text[name] for name in draft})

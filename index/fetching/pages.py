@@ -10,6 +10,7 @@ from index.fetching.listing import Listing, is_page, listing_of
 from index.fetching.target import NotFetched
 from index.fetching.visitor import FRESH_SECONDS, Visitor
 from index.sources import Rejection, Tally, UnreadableSource
+from index.sources.encoding import encoding_of_label
 from index.sources.html_page import MOST_PAGE_BYTES, page_record
 
 MOST_PAGES = 10_000
@@ -102,6 +103,6 @@ def _in_utf_8(page: Page) -> bytes:
     if charset in ("", "utf-8", "utf8"):
         return page.content
     try:
-        return page.content.decode(charset).encode()
-    except (LookupError, ValueError):
+        return page.content.decode(encoding_of_label(charset) or "utf-8").encode()
+    except ValueError:
         return page.content

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from index.article import Article
+from index.sources.encoding import as_utf8
 from index.sources.mapping import Mapping
 from index.sources.opening import TORN, Input, PackedTooTightly, UnreadableSource, members, opened
 
@@ -30,6 +31,8 @@ _READERS = {
     ".csv": "tables.read_csv",
     ".parquet": "tables.read_parquet",
 }
+
+_TEXTS = (".jsonl", ".ndjson", ".json", ".txt", ".csv")  # in XML and HTML the text itself may state its encoding
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -60,11 +63,13 @@ class Withdrawal(_OfSite, frozen=True):
 
 class Tally(msgspec.Struct):
     """What a reading met that is no defect: articles whose fields held HTML, records that nobody has published,
-    records that are no articles (pictures, menus, static pages)."""
+    records that are no articles (pictures, menus, static pages), files of no stated encoding that are no UTF-8, read
+    as Windows-1252."""
 
     html: int = 0
     unpublished: int = 0
     other: int = 0
+    windows: int = 0
 
 
 Reader = Callable[[Input, Tally], Iterator[Article | Rejection]]
@@ -102,7 +107,8 @@ def source_files(path: Path) -> list[Path]:
 def read_input(source: Input, tally: Tally, mapping: Mapping | None = None) -> Iterator[Article | Rejection]:
     """The records of what is open already. A torn or dangerous file gives what stands before, and one rejection."""
     try:
-        yield from _reader(source)(source._replace(mapping=mapping), tally)
+        source = source._replace(mapping=mapping)
+        yield from _reader(source)(as_utf8(source) if source.name.endswith(_TEXTS) else source, tally)
     except PackedTooTightly as error:
         yield Rejection(source.where, 0, str(error))
     except TORN as error:

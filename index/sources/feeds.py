@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 from typing import Any
@@ -11,6 +11,7 @@ import feedparser
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally
+from index.sources.encoding import damaged_field, mostly_utf_8
 from index.sources.fields import our_names
 from index.sources.html_text import plain
 from index.sources.record import read_record
@@ -20,6 +21,7 @@ MOST_ENTRIES, MOST_MARKS = (
     5_000,
     400_000,
 )  # which take feedparser some three seconds; real feeds have a hundred entries
+_DECLARED = re.compile(rb"<\?xml[^>]{0,100}encoding\s*=\s*[\"']([\w-]{1,40})", re.IGNORECASE)
 LONGEST_SUMMARY = 1_000  # characters; a longer description without a text beside it is the text
 
 
@@ -29,12 +31,26 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     if (reason := _refused(content)) is not None:
         yield Rejection(source.where, 0, reason)
         return
-    entries, language, reason = _parsed(content)
+    entries, language, reason = _parsed(_whole(content))
     if reason and not entries:
         yield Rejection(source.where, 0, f"is no feed: {reason}")
     for number, entry in enumerate(entries, 1):
-        if (found := read_record(entry_record(entry, language), source, number, tally)) is not None:
+        record = entry_record(entry, language)
+        if damaged := damaged_field(content, record):
+            yield Rejection(source.where, number, f"{damaged}: holds bytes that are no text in the feed's encoding")
+        elif (found := read_record(record, source, number, tally)) is not None:
             yield found
+
+
+def _whole(content: bytes) -> bytes:
+    """The feed with U+FFFD where UTF-8 is damaged, for which feedparser would take another encoding for all of it."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        declared = _DECLARED.search(content[:200])
+        if (declared is None or declared[1].lower() in (b"utf-8", b"utf8")) and mostly_utf_8(content):
+            return content.decode("utf-8", "replace").encode()
+    return content
 
 
 def _parsed(content: bytes) -> tuple[list[dict[str, Any]], str | None, str]:
@@ -75,8 +91,9 @@ def entry_record(entry: Dict[str, Any], language: str | None) -> dict[str, Any]:
             or entry.get("author"),
             "language": entry.get("language") or language,
             "image": _image(entry),
-            "published_at": _moment(entry.get("published_parsed")) or _moment(entry.get("updated_parsed")),
-            "updated_at": _moment(entry.get("updated_parsed")),
+            # As written: feedparser's own reading guesses the order of day and month, and drops zones.
+            "published_at": entry.get("published") or entry.get("updated"),
+            "updated_at": entry.get("updated"),
         }
     )
 
@@ -111,11 +128,3 @@ def _image(entry: Dict[str, Any]) -> str | None:
 def _web_address(url: object) -> str | None:
     """None for what is none: feedparser takes any guid for an address."""
     return url if isinstance(url, str) and url.startswith(("http://", "https://", "/")) else None
-
-
-def _moment(parsed: Any) -> int | None:
-    """Epoch seconds of a time that feedparser understood, which is UTC."""
-    try:
-        return calendar.timegm(parsed) if parsed else None
-    except (ValueError, OverflowError, TypeError):
-        return None

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from index.dates import UnreadableDate
+
 # For each of our fields the names it is known by; the first with a value wins, ours first.
 FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "_id", "article_id", "guid", "uuid", "slug"),
@@ -14,16 +16,17 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "headline": ("headline", "title", "name"),
     "kicker": ("kicker", "eyebrow", "overline", "label"),
     "standfirst": (
-        "standfirst", "description", "dek", "deck", "subtitle", "subheadline", "summary", "excerpt", "abstract",
+        "standfirst", "description", "dek", "deck", "subtitle", "subheadline", "summary", "custom_excerpt", "excerpt",
+        "abstract",
     ),
-    "body": ("body", "body_text", "content", "articleBody", "text"),
+    "body": ("body", "body_text", "content", "articleBody", "text", "html", "plaintext"),
     "links": ("links",),
     "section": ("section", "articleSection", "category", "categories", "primary_section"),
     "tags": ("tags", "keywords", "topics"),
     "authors": ("authors", "author", "byline", "creator"),
     "language": ("language", "lang", "inLanguage", "locale"),
     "type": ("type", "content_type"),
-    "image": ("image", "featured_image", "lead_image", "thumbnail", "thumbnailUrl"),
+    "image": ("image", "featured_image", "feature_image", "lead_image", "thumbnail", "thumbnailUrl"),
     "brand": ("brand", "publication", "site"),
     "published_at": (
         "published_at", "published", "publication_date", "date_published", "datePublished", "pub_date", "pubDate",
@@ -42,6 +45,7 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
 _PLACES = {name: (ours, place) for ours, names in FIELD_NAMES.items() for place, name in enumerate(names)}
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
+_DAY_NUMBER = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
 # What content management systems call a record that readers never saw, or do not see yet.
 UNPUBLISHED = frozenset(
@@ -118,6 +122,13 @@ def _status(value: Any) -> Any:
     return "published" if word in _PUBLISHED else word
 
 
+def _moment(value: Any) -> Any:
+    """The date itself, but for a number such as 20261024, which is also a second of August 1970: to be refused."""
+    if isinstance(value, int) and _DAY_NUMBER.fullmatch(str(value)):
+        return UnreadableDate(f"{value} may be a day or epoch seconds: write a day as text")
+    return value
+
+
 _RESHAPE: dict[str, Callable[[Any], Any]] = {
     "authors": _authors,
     "tags": _tags,
@@ -125,4 +136,7 @@ _RESHAPE: dict[str, Callable[[Any], Any]] = {
     "image": _image,
     "brand": _first_name,
     "status": _status,
+    "published_at": _moment,
+    "updated_at": _moment,
+    "embargo_until": _moment,
 }

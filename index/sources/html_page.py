@@ -6,19 +6,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from index.article import MAX_LIST_ENTRIES, Article, InvalidArticle, article_from_record, canonical_url, epoch_seconds
+from index.article import MAX_LIST_ENTRIES, Article, InvalidArticle, article_from_record, canonical_url
+from index.dates import UnreadableDate, date_seconds
 from index.sources import Input, Rejection, Tally
 from index.sources.bylines import author_names
+from index.sources.encoding import damaged_field
 from index.sources.headline import headline_of
 from index.sources.json_ld import Node, article_node, text_of, texts_of, url_of
 from index.sources.main_text import main_text
 from index.sources.page_head import Head, bylines, line, marked_times, read_head
 from index.sources.page_tree import Tree, page_tree
+from index.sources.shortcodes import text_without_codes, without_tail
 
 MOST_PAGE_BYTES = 8 << 20
 MOST_FIELD_CHARS = 5_000
 
 _DATE_IN_URL = re.compile(r"/((?:19|20)\d\d)[/-](0[1-9]|1[0-2])[/-](0[1-9]|[12]\d|3[01])(?:/|-|$)")
+_ZERO = re.compile("0000-00-00|-0001-11-30")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_]\w{2,8})*")
 
 
@@ -44,7 +48,10 @@ def page_record(content: bytes, page_id: str) -> dict[str, Any]:
     names = (text for name in record["authors"] for text in (name, f"By {name}"))
     apart = [record["headline"], record["standfirst"], *head.headings, *names]
     text, links = main_text(tree, _own_body(node), apart, url)
-    return {**record, "body": text, "links": links}
+    record |= {"body": text, "links": links}
+    if damaged := damaged_field(content, record):
+        raise InvalidArticle(damaged, "holds bytes that are no text in the page's encoding")
+    return record
 
 
 def page_node(tree: Tree) -> Node:
@@ -58,15 +65,15 @@ def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
     return {
         "headline": title.headline,
         "kicker": title.kicker,
-        "standfirst": _first_text(head.standfirst, *_descriptions(head, node)),
+        "standfirst": without_tail(text_without_codes(_first_text(head.standfirst, *_descriptions(head, node)))),
         "section": _first_text(text_of(node.get("articleSection")), head.metas.get("article:section", "")),
         "tags": [line(each)[:200] for each in texts_of(node.get("keywords")) or head.keywords][:MAX_LIST_ENTRIES],
         "authors": (_authors(head, node) or author_names(bylines(tree)))[:MAX_LIST_ENTRIES],
         "language": _language(head, node),
         "image": _image(head, node),
-        "published_at": _first_date(text_of(node.get("datePublished")), *head.dates)
-        or _first_date(*marked_times(tree), *_dates_in(url)),
-        "updated_at": _first_date(text_of(node.get("dateModified")), *head.updates),
+        "published_at": _first_date([_date_text(node.get("datePublished")), *head.dates], marked_times(tree))
+        or _date_in(url),
+        "updated_at": _first_date([_date_text(node.get("dateModified")), *head.updates]),
     }
 
 
@@ -128,17 +135,25 @@ def _absolute(url: str) -> str:
     return url if url.startswith(("http://", "https://")) and len(url) <= 2_000 and " " not in url else ""
 
 
-def _first_date(*stated: str) -> int | None:
-    """The first that is a date."""
-    for each in stated:
+def _date_text(value: Any) -> str:
+    return str(value) if isinstance(value, int) else text_of(value)
+
+
+def _first_date(stated: Sequence[str], marked: Sequence[str] = ()) -> int | UnreadableDate | None:
+    """The first that can be read; `UnreadableDate` where something is stated and none can.
+
+    A database's zero date states nothing. `marked`: times that the page shows, some of which are durations.
+    """
+    refusal = None
+    stated = [text for text in stated if text.strip() and not _ZERO.match(text.strip())]
+    for text in (*stated, *marked):
         try:
-            if (moment := epoch_seconds(each[:100], "date")) is not None:
-                return moment
-        except InvalidArticle:
-            continue
-    return None
+            return date_seconds(text)
+        except UnreadableDate as error:
+            refusal = refusal or UnreadableDate(f"{text[:60]!r} {error}")
+    return refusal if stated else None
 
 
-def _dates_in(url: str) -> Sequence[str]:
+def _date_in(url: str) -> str | None:
     found = _DATE_IN_URL.search(url)
-    return ["-".join(found.groups())] if found else []
+    return "-".join(found.groups()) if found else None

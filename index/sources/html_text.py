@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
 from index.article import MAX_LIST_ENTRIES
+from index.sources.shortcodes import text_without_codes, without_tail
 
 BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "br", "center", "dd", "details", "div", "dl", "dt", "fieldset",
@@ -27,8 +28,7 @@ INLINE = frozenset({
     "a", "abbr", "b", "cite", "code", "del", "em", "font", "i", "img", "ins", "mark", "picture", "q", "s", "small",
     "source", "span", "strike", "strong", "sub", "sup", "time", "tt", "u"
 })  # fmt: skip
-FIELDS = ("headline", "kicker", "standfirst", "body", "section")
-LISTS = ("tags", "authors")
+LINES = ("headline", "kicker", "standfirst", "section", "brand", "tags", "authors")
 MOST_URL_CHARS, MOST_LABEL_CHARS = 2_000, 500  # of a link, as an article holds it
 
 _NAMES = "|".join(sorted(BLOCKS | DROPPED | INLINE, key=len, reverse=True))
@@ -40,6 +40,7 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|([a-zA-Z][a-zA-Z0-9]{1
 _MARKED = re.compile(r"<!\[CDATA\[|<!\[[^\[\]<>]*\]>|<!\[|\]\]>")  # which the parser would stumble over
 # A "<" that begins no whole tag; many of them would cost the parser minutes.
 _STRAY = re.compile(r"""<(?!/?[a-zA-Z!?](?:[^<>"']|"[^"]*"|'[^']*')*+>)""")
+_MORE_LINK = re.compile(r"(?:^|\s)(?:more|read-?more|continue-reading)(?:-link)?(?:\s|$)", re.IGNORECASE)
 _BLANK_LINE = re.compile(r"\n\s*\n")
 
 
@@ -51,21 +52,46 @@ class Plain(NamedTuple):
 
 
 def without_html(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """The record with plain text in its text fields, and whether any of them held HTML.
+    """The record with plain text in its text fields, and whether any of them held HTML or entities.
 
-    Links of the body go to `links` when the record has none of its own. Values of other types stay.
+    Shortcodes and what feeds add at the end go from body and standfirst. Entities of one-line fields are decoded
+    twice, for titles are often escaped twice; those of the body once. Links of the body go to `links` when the record
+    has none of its own. Values of other types stay.
     """
     changed: dict[str, Any] = {}
-    for name in FIELDS:
-        if isinstance(value := record.get(name), str) and (found := plain(value)) is not None:
-            changed[name] = found.text
-            if name == "body" and found.links and not record.get("links"):
-                changed["links"] = found.links[:MAX_LIST_ENTRIES]
-    for name in LISTS:
-        values = record.get(name)
-        if isinstance(values, list) and any(isinstance(each, str) and plain(each) is not None for each in values):
-            changed[name] = [_text(each) if isinstance(each, str) else each for each in values]
-    return ({**record, **changed} if changed else record), bool(changed)
+    for name in LINES:
+        if (value := record.get(name)) is not None and (text := _plain_value(value)) != value:
+            changed[name] = text
+    held = bool(changed)
+    if isinstance(standfirst := changed.get("standfirst", record.get("standfirst")), str):
+        changed["standfirst"] = without_tail(text_without_codes(standfirst))
+    if isinstance(body := record.get("body"), str):
+        body = text_without_codes(body)
+        found = plain(body)
+        held = held or found is not None
+        changed["body"] = without_tail(body if found is None else found.text)
+        if found is not None and found.links and not record.get("links"):
+            changed["links"] = found.links[:MAX_LIST_ENTRIES]
+    if isinstance(image := record.get("image"), Mapping) and isinstance(alt := image.get("alt"), str):
+        changed["image"] = {**image, "alt": _line(alt)}
+    return {**record, **changed}, held
+
+
+def unescaped(text: str) -> str:
+    """The text with the entities that HTML knows decoded once."""
+    return _ENTITY.sub(_decoded, text) if "&" in text else text
+
+
+def _plain_value(value: Any) -> Any:
+    """A text, or each of a list, as one plain line; another value as it is."""
+    if isinstance(value, list):
+        return [_line(each) if isinstance(each, str) else each for each in value]
+    return _line(value) if isinstance(value, str) else value
+
+
+def _line(text: str) -> str:
+    found = plain(text)
+    return unescaped(text if found is None else found.text)
 
 
 def plain(text: str) -> Plain | None:
@@ -78,13 +104,8 @@ def plain(text: str) -> Plain | None:
         parser.feed(_STRAY.sub("&lt;", _MARKED.sub("", _without_comments(text))))
         parser.close()
         return Plain(parser.text(), parser.links)
-    decoded = _ENTITY.sub(_decoded, text) if "&" in text else text
+    decoded = unescaped(text)
     return None if decoded == text else Plain(decoded, [])
-
-
-def _text(text: str) -> str:
-    found = plain(text)
-    return text if found is None else found.text
 
 
 def _without_comments(text: str) -> str:
@@ -119,7 +140,11 @@ class _Parser(HTMLParser):
         return "\n\n".join(each for each in paragraphs if each)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in DROPPED and not self._dropping:
+        if self._dropping == "a" and (tag == "a" or tag in BLOCKS):  # a link that was never closed
+            self._dropping = ""
+        if not self._dropping and (
+            tag in DROPPED or (tag == "a" and _MORE_LINK.search(dict(attrs).get("class") or ""))
+        ):
             self._dropping = tag
         self._divide(tag)
         if tag == "a" and not self._dropping:

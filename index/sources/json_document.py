@@ -1,4 +1,5 @@
-"""JSON that is one document: a list of records, or an object with one (WordPress's REST API, ninjs, exports)."""
+"""JSON that is one document: a list of records, or an object with one (WordPress's REST API, ninjs, JSON
+Feed, Ghost's and other exports)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import msgspec
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
+from index.sources.ghost import ghost_data, ghost_posts
+from index.sources.json_feed import feed_items, is_json_feed
 from index.sources.jsonl import MOST_LINE_BYTES, read_json_lines
 from index.sources.opening import TORN
 from index.sources.record import our_record, read_record
@@ -50,8 +53,9 @@ def read_json(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError) as error:
         yield Rejection(source.where, 0, f"not valid JSON: {error}")
         return
-    for number, raw in enumerate(_records(document), 1):
-        if (found := _read(raw, source, number, tally)) is not None:
+    named = _named(document) if source.mapping is None else None
+    for number, raw in enumerate(_records(document) if named is None else named, 1):
+        if (found := _read(raw, source, number, tally, named is not None)) is not None:
             yield found
 
 
@@ -70,14 +74,27 @@ def _first_line(source: Input) -> tuple[bytes, bool]:
 def _is_wrapper(line: bytes) -> bool:
     """Whether a line is a whole document: an object with a list of records."""
     try:
-        return _listed(msgspec.json.decode(line)) is not None
+        document = msgspec.json.decode(line)
+        return _named(document) is not None or _listed(document) is not None
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError):
         return False
+
+
+def _named(document: Any) -> list[Any] | None:
+    """The records, under our names, of a document whose format says what it is: JSON Feed, Ghost's export."""
+    if is_json_feed(document):
+        return feed_items(document)
+    data = ghost_data(document)
+    return None if data is None else ghost_posts(data)
 
 
 def _records(document: Any) -> list[Any]:
     if isinstance(document, list):
         return document
+    if is_json_feed(document):
+        return document["items"] if isinstance(document.get("items"), list) else []
+    if (data := ghost_data(document)) is not None:
+        return list(data["posts"])
     listed = _listed(document)
     return [document] if listed is None else listed
 
@@ -95,7 +112,7 @@ def _listed(document: Any, depth: int = 2) -> list[Any] | None:
     return None
 
 
-def _read(raw: Any, source: Input, number: int, tally: Tally) -> Article | Rejection | None:
+def _read(raw: Any, source: Input, number: int, tally: Tally, named: bool) -> Article | Rejection | None:
     if not isinstance(raw, dict):
         return Rejection(source.where, number, f"not an object but {type(raw).__name__}")
-    return read_record(our_record(raw, source.mapping), source, number, tally)
+    return read_record(raw if named else our_record(raw, source.mapping), source, number, tally)

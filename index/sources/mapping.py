@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping as Dict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from index.dates import UnreadableDate, date_seconds
 from index.sources.fields import FIELD_NAMES, our_names
 
 DATES = ("published_at", "updated_at", "embargo_until")
@@ -26,7 +27,9 @@ class UnusableMapping(ValueError):
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands in the file. `columns`: ours = theirs, or a text with `{theirs}` in it; `constants`: ours = value.
 
-    `date_format`: as of `strptime`; `time_zone`: of times without one; `separator`: between names in a list.
+    `date_format`: as of `strptime`, else dates are read as everywhere (`index.dates`); `time_zone`: of times without
+    one, of two that a change of clocks makes alike the first; `separator`: between names in a list;
+    `encoding`: of the text of a file without a byte order mark.
     """
 
     columns: dict[str, str]
@@ -34,6 +37,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     date_format: str = ""
     time_zone: str = "UTC"
     separator: str = ""
+    encoding: str = ""
 
     def record(self, raw: Dict[str, Any]) -> dict[str, Any]:
         """The raw record under our names; a column that it lacks is a field that it lacks."""
@@ -51,14 +55,23 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return value
 
     def _moment(self, value: Any) -> Any:
-        """A text that does not fit the format stays, to be refused by name."""
-        if isinstance(value, str) and self.date_format:
+        """The time in its zone; what cannot be read becomes `UnreadableDate`, to be refused by name.
+
+        A text is read by `date_format` alone where there is one.
+        """
+        zone = ZoneInfo(self.time_zone)
+        if isinstance(value, str) and value.strip():
             try:
+                if not self.date_format:
+                    return date_seconds(value, zone)
                 value = datetime.strptime(value.strip(), self.date_format)  # noqa: DTZ007 - the zone comes next
-            except ValueError:
-                return value
+            except ValueError as error:
+                told = f"does not fit date_format {self.date_format!r}" if self.date_format else error
+                return UnreadableDate(f"{value.strip()[:60]!r} {told}")
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone comes next
         if isinstance(value, datetime) and value.tzinfo is None:
-            return value.replace(tzinfo=ZoneInfo(self.time_zone))
+            return value.replace(tzinfo=zone)
         return value
 
 
@@ -71,9 +84,21 @@ def read_mapping(path: Path) -> Mapping:
         raise UnusableMapping(f"{path}: {error}") from error
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise UnusableMapping(f"{path}: time_zone: {error}") from error
+    if mapping.encoding and not _is_encoding(mapping.encoding):
+        raise UnusableMapping(f"{path}: encoding: {mapping.encoding!r} is unknown (such as windows-1252, utf-16)")
+    if "%Z" in mapping.date_format:
+        raise UnusableMapping(f"{path}: date_format: %Z would lose the zone; leave date_format out, or use %z")
     if unknown := sorted({*mapping.columns, *mapping.constants} - set(FIELD_NAMES)):
         raise UnusableMapping(f"{path}: {unknown[0]!r} is none of our fields: {', '.join(FIELD_NAMES)}")
     return mapping
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        "".encode(name)
+    except LookupError:  # also for codecs that are not of text
+        return False
+    return True
 
 
 def _filled(template: str, raw: Dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import msgspec
 from lxml import etree
 
-from index.sources.html_text import BLOCKS
+from index.sources.html_text import BLOCKS, unescaped
 from index.sources.page_tree import Tree
 
 MOST_HEADINGS = 10  # of the first level; most pages have one
@@ -68,8 +68,8 @@ def read_head(tree: Tree) -> Head:
     metas, keywords = _metas(tree)
     return Head(
         metas=metas,
-        title=line(tree.findtext(".//title") or ""),
-        headings=[text for each in islice(tree.iter("h1"), MOST_HEADINGS) if (text := visible(each))],
+        title=line(unescaped(tree.findtext(".//title") or "")),
+        headings=[text for each in islice(tree.iter("h1"), MOST_HEADINGS) if (text := unescaped(visible(each)))],
         canonical=_canonical(tree, metas),
         language=(tree.get("lang") or metas.get("og:locale") or metas.get("content-language") or "").strip(),
         dates=_values(metas, _DATE_METAS),
@@ -96,7 +96,7 @@ def _metas(tree: Tree) -> tuple[dict[str, str], list[str]]:
     metas: dict[str, str] = {}
     keywords: list[str] = []
     for each in tree.iter("meta"):
-        content = (each.get("content") or "").strip()
+        content = unescaped(each.get("content") or "").strip()  # often escaped twice
         for name in filter(
             None, (each.get("property"), each.get("name"), each.get("itemprop"), each.get("http-equiv"))
         ):

@@ -14,6 +14,7 @@ import msgspec
 
 from index.article import Article, InvalidArticle, article_from_record
 from index.sources import Input, Rejection, Tally
+from index.sources.html_text import without_html
 
 KNOWN_KICKERS = (
     "Today's Big Question", "In the Spotlight", "Talking Point", "Talking Points", "The Explainer", "Explainer",
@@ -92,7 +93,7 @@ def parse_page(text: str, page_id: str, kickers: Sequence[str] = KNOWN_KICKERS) 
     article_lines, entries = _apart(lines)
     title, paragraphs, authors = _article_parts(article_lines)
     record = {"id": page_id, "headline": title, "body": "\n\n".join(paragraphs), "authors": authors}
-    return Page(article_from_record(record), tuple(_teaser(entry, kickers) for entry in entries))
+    return Page(article_from_record(without_html(record)[0]), tuple(_teaser(entry, kickers) for entry in entries))
 
 
 def split_kicker(line: str, kickers: Sequence[str] = KNOWN_KICKERS) -> tuple[str, str, bool]:

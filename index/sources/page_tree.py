@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree, html
 
 from index.article import InvalidArticle
+from index.sources.encoding import WINDOWS, encoding_of_label, mostly_utf_8
 
 MOST_ELEMENTS = 20_000  # five times as many as the largest of 91 real pages; more take trafilatura over 5 s
 
@@ -21,6 +22,7 @@ _CLASSES = etree.ElementDefaultClassLookup(
 _ELEMENTS = etree.XPath("count(//*)")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{3,40})", re.IGNORECASE)
 
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # lxml takes them in, but not out again
 
 
@@ -39,18 +41,23 @@ def page_tree(content: bytes) -> Tree:
 
 
 def _decoded(content: bytes) -> str:
-    """UTF-8 where it is valid, else what the page declares, else Windows Latin."""
-    for encoding in ("utf-8-sig", *_declared(content), "cp1252"):
+    """The text in the encoding of the mark, in UTF-8 where that is valid, in what the page declares, else guessed.
+
+    A page with some damaged places stays in its encoding: each becomes U+FFFD, which `damaged_field` finds.
+    """
+    for encoding in ("utf-16" if content.startswith(_UTF_16_MARKS) else "utf-8-sig", *_declared(content)):
         try:
             return content.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+        except UnicodeDecodeError:
             continue
-    return content.decode("cp1252", "replace")
+    declared = next(_declared(content), "utf-8")
+    if declared == "utf-8":
+        declared = "utf-8" if mostly_utf_8(content) else WINDOWS
+    return content.decode(declared, "replace")
 
 
 def _declared(content: bytes) -> Iterator[str]:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        yield "utf-16"
-    if found := _CHARSET.search(content[:4_096]):
-        name = found[1].decode().lower()
-        yield "gb18030" if name in ("gb2312", "gbk") else name
+    """The encoding that the page names, if it is a known one."""
+    found = _CHARSET.search(content[:4_096])
+    if found is not None and (encoding := encoding_of_label(found[1].decode())) is not None:
+        yield encoding

@@ -10,6 +10,7 @@ from typing import IO, Any, cast
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
+from index.sources.encoding import PIECE, WINDOWS, guessed, recoded, undecoded
 from index.sources.opening import rewindable
 from index.sources.record import our_record, read_record
 
@@ -21,12 +22,29 @@ Row = dict[str, Any]
 
 
 def read_csv(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
-    """One article or rejection a row, with the line on which the row ends. UTF-8; the commonest of , ; tab | divides.
+    """One article or rejection a row, with the line on which the row ends. The commonest of , ; tab | divides.
 
-    Raises `UnreadableSource` where the first line names no columns.
+    Text that is not UTF-8 and states no encoding is read as Windows-1252, and counted, where that is plausible.
+    Raises `UnreadableSource` where it is not, or where the first line names no columns.
     """
     csv.field_size_limit(MOST_CELL_CHARS)
-    text = io.TextIOWrapper(cast(IO[bytes], source.file), "utf-8-sig", errors="replace", newline="")
+    if source.mapping is not None and source.mapping.encoding:
+        yield from _read_text(source, source, tally)
+        return
+    with rewindable(source) as (file, torn):
+        start = file.tell()
+        encoding = guessed(source, iter(lambda: file.read(PIECE), b""))
+        file.seek(start)
+        tally.windows += encoding == WINDOWS
+        again = source._replace(file=file)
+        yield from _read_text(again if encoding == "utf-8" else recoded(again, encoding), source, tally)
+        if torn is not None:
+            raise torn
+
+
+def _read_text(text_source: Input, source: Input, tally: Tally) -> Iterator[Article | Rejection]:
+    """The rows of a table in UTF-8."""
+    text = io.TextIOWrapper(cast(IO[bytes], text_source.file), "utf-8", errors="surrogateescape", newline="")
     header = text.readline(1 << 16)
     columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
     if len(columns) < 2:
@@ -79,13 +97,15 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
 
 
 def _read(row: Row, source: Input, line: int, tally: Tally) -> Article | Rejection | None:
-    return read_record(
-        our_record({name: _value(each) for name, each in row.items()}, source.mapping), source, line, tally
-    )
+    values = {name: _value(value) for name, value in row.items()}
+    for name, value in values.items():
+        if isinstance(value, str) and undecoded(value):
+            return Rejection(source.where, line, f"{name}: holds bytes that are no text in the file's encoding")
+    return read_record(our_record(values, source.mapping), source, line, tally)
 
 
 def _value(value: Any) -> Any:
     """A cell without blanks around it; of bytes their text."""
     if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
+        value = value.decode("utf-8", "surrogateescape")
     return value.strip() if isinstance(value, str) else value

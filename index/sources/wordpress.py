@@ -9,6 +9,7 @@ from html import unescape
 from typing import Any
 
 from index.sources.html_text import plain
+from index.sources.shortcodes import text_without_codes as text_without_codes
 
 ARTICLE_TYPES = frozenset({"post", "article", "news", "story"})
 NO_DATE = "0000-00-00 00:00:00"
@@ -19,10 +20,6 @@ _OTHER_TYPES = frozenset({
     "acf-field-group", "elementor_library", "wp_font_family", "wp_font_face",
 })  # fmt: skip
 _CUT = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)$")  # with which WordPress and themes end what they cut
-_CAPTION = re.compile(r"\[caption\b[^\]]{0,2000}\].{0,5000}?\[/caption\]", re.DOTALL)
-_SHORTCODE = re.compile(
-    r"\[/?(?:[a-z]+_[a-z_]+|gallery|embed|audio|video|playlist|caption|ads?|newsletter)\b[^\]]{0,2000}\]"
-)
 
 
 def is_post(raw: Dict[str, Any]) -> bool:
@@ -64,11 +61,6 @@ def utc(moment: object) -> object:
     if not isinstance(moment, str) or not moment.strip() or moment.startswith("0000"):
         return None
     return moment if moment.endswith("Z") or "+" in moment else f"{moment.strip()}Z"
-
-
-def text_without_codes(text: str) -> str:
-    """The text without captions and other shortcodes."""
-    return _SHORTCODE.sub("", _CAPTION.sub("", text)) if "[" in text else text
 
 
 def _written(excerpt: str, content: str) -> str:

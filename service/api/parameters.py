@@ -19,6 +19,7 @@ Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "c
 MAX_TEXT = 512
 _NAME = re.compile(r"[a-z0-9_-]{1,40}")
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}([-_].*)?", re.DOTALL)
+_UNESCAPED_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")  # of a time zone: in a query a + is a space
 TEASER_FIELDS = (
     "id", "url", "headline", "kicker", "standfirst", "section", "authors", "language", "type", "image",
     "published_at", "age_label",
@@ -216,7 +217,7 @@ def _value(parameter: Parameter, text: str) -> Any:
             if not text:
                 raise _invalid(parameter, "must not be empty")
             try:
-                return epoch_seconds(text.replace(" ", "+"), parameter.name)  # a + that was not escaped
+                return epoch_seconds(_UNESCAPED_PLUS.sub(r"\1+\2", text), parameter.name)
             except InvalidArticle as error:
                 raise _invalid(parameter, error.reason) from None
         case "id":

@@ -70,6 +70,15 @@ RECORDS: list[dict[str, Any]] = [
     {"id": "a", "headline": "Ferry", "body": "It broke.", "published": "2026-03-02", "authors": ["Ada"],
     "links": ["/x"]},
 ]  # fmt: skip
+JSON_FEED = {
+    "version": "https://jsonfeed.org/version/1.1", "title": "C",
+    "items": [{"id": "7", "title": "Ferry", "content_html": "<p>It broke.</p>", "date_published": "2026-03-02"}],
+}  # fmt: skip
+GHOST = {"db": [{"meta": {}, "data": {
+    "posts": [{"id": "a", "title": "Ferry", "status": "published", "slug": "f",
+               "lexical": '{"root": {"children": [{"children": [{"text": "It broke."}]}]}}'}],
+    "tags": [{"id": "t", "name": "ferry"}], "posts_tags": [{"post_id": "a", "tag_id": "t", "sort_order": 0}],
+}}]}  # fmt: skip
 TABLE = 'id,title,published,body\n7,"Ferry, tug",2026-03-02,"It broke.\n\nNobody was hurt."\n8,Bridge,,\n'
 
 
@@ -90,9 +99,13 @@ def _zip() -> bytes:
 SEEDS: dict[str, list[bytes]] = {
     "html": [PAGE.encode()],
     "xml": [FEED.encode(), EXPORT.encode(), SITEMAP.encode()],
-    "json": [msgspec.json.encode(RECORDS), msgspec.json.encode({"posts": RECORDS})],
+    "json": [
+        msgspec.json.encode(RECORDS),
+        msgspec.json.encode({"posts": RECORDS}),
+        *map(msgspec.json.encode, (JSON_FEED, GHOST)),
+    ],
     "jsonl": [b"\n".join(map(msgspec.json.encode, RECORDS))],
-    "csv": [TABLE.encode()],
+    "csv": [TABLE.encode(), TABLE.encode("utf-16"), TABLE.replace("e", "é").encode("cp1252")],
     "parquet": [_parquet()],
     "zip": [_zip()],
     "jsonl.gz": [gzip.compress(b"\n".join(map(msgspec.json.encode, RECORDS)))],

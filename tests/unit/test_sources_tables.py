@@ -106,7 +106,7 @@ def test_a_mapping_names_any_columns_formats_zones_and_constants(tmp_path: Path)
             language="de",
             published_at=epoch_seconds("2026-03-02T06:30:00Z", ""),
         ),
-        Rejection(str(path), 3, "published_at: '2026' is not a date (ISO 8601 or RFC 2822)"),
+        Rejection(str(path), 3, "published_at: '2026' does not fit date_format '%d.%m.%Y %H:%M'"),
     ]
 
 

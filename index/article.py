@@ -147,7 +147,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
         published_at=epoch_seconds(record.get("published_at"), "published_at"),
         updated_at=epoch_seconds(record.get("updated_at"), "updated_at"),
         embargo_until=epoch_seconds(record.get("embargo_until"), "embargo_until"),
-        status=_status(record.get("status")),
+        status=_status(record["status"]) if "status" in record else "published",
         evergreen=_flag(record.get("evergreen"), "evergreen"),
     )
 
@@ -357,10 +357,10 @@ def _links(value: object) -> tuple[Link, ...]:
 
 
 def _status(value: object) -> Status:
-    if value is None or value == "" or value == "published":
-        return "published"
-    if value == "withdrawn":
-        return "withdrawn"
+    if value == "published" or value == "withdrawn":
+        return value
+    if value is None or value == "":
+        raise InvalidArticle("status", "is missing, so that nobody can tell whether readers may see it")
     raise InvalidArticle("status", f"must be published or withdrawn, not {str(value)[:40]!r}")
 
 

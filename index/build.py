@@ -80,7 +80,7 @@ class NothingToBuildOnto(Exception):
 class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
-    `superseded`, `outdated`, `not_found`: as in `index.gather.Gathered`.
+    `superseded`, `outdated`, `not_found`, `no_longer_public`: as in `index.gather.Gathered`.
     """
 
     snapshot_id: str
@@ -89,6 +89,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     superseded: int
     outdated: int
     not_found: int
+    no_longer_public: int
     rejected: int
     embedded: int
     lexical_refitted: bool
@@ -190,6 +191,7 @@ def rebuild(
             superseded=gathered.superseded,
             outdated=gathered.outdated,
             not_found=gathered.not_found,
+            no_longer_public=gathered.no_longer_public,
             rejected=len(gathered.rejections),
             embedded=embedded,
             lexical_refitted=lexical.refitted,

@@ -229,9 +229,11 @@ def _parser() -> argparse.ArgumentParser:
 def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> str:
     rejected = store / "snapshots" / report.snapshot_id / "rejected.jsonl"
     told = [
+        (report.no_longer_public, "articles withdrawn: their records are drafts, private or the like now"),
         (report.outdated, "older than what is known, or undated, ignored"),
         (report.not_found, "withdrawals of unknown articles, ignored"),
         (tally.unpublished, "drafts and other unpublished records, skipped"),
+        (tally.other, f"records that are no articles, skipped ({tally.left_out() or 'types not named'})"),
         (tally.html, "articles held HTML, read as plain text"),
         (report.rejected, f"records rejected; reasons with file and line: {rejected}"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 # For each of our fields the names it is known by; the first with a value wins, ours first.
@@ -43,19 +44,26 @@ _PLACES = {name: (ours, place) for ours, names in FIELD_NAMES.items() for place,
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
-# What content management systems call a record that readers never saw, or do not see yet.
+OTHER = "other"  # the status of a record that is no article: a picture, a menu, a static page
+# What content management systems call a record that readers do not see: not yet, not any more, or not without a key.
 UNPUBLISHED = frozenset(
     {
-        "draft", "auto-draft", "autosave", "inherit", "pending", "in_review", "review", "private", "future",
-        "scheduled", "unpublished", "trash", "trashed",
+        "draft", "auto-draft", "autosave", "inherit", "pending", "in-review", "review", "private", "future",
+        "scheduled", "unpublished", "trash", "trashed", "deleted", "protected", "password",
+        "password-protected", "hidden",
     }
 )  # fmt: skip
+_STATUS_NAMES = ("status", "poststatus", "publicationstatus", "publishstatus")
+_HIDING_FLAGS = frozenset({"draft", "isdraft", "private", "isprivate"})
+_SHOWING_FLAGS = frozenset({"ispublished", "ispublic"})
+_YES, _NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
 def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record under our field names; values of other shapes brought into ours, nothing validated.
 
-    A blank value counts as absent, so that a filled field of another name is found.
+    A blank value counts as absent, so that a filled field of another name is found; but not a blank status, which
+    is one that cannot be read (`stated_status`).
     """
     chosen: dict[str, tuple[int, Any]] = {}
     for name, value in record.items():
@@ -63,7 +71,39 @@ def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
             ours, place = _PLACES[name]
             if ours not in chosen or place < chosen[ours][0]:
                 chosen[ours] = (place, value)
-    return {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
+    found = {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
+    return {**found, **stated_status(record)}
+
+
+def stated_status(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record's `status` in our words, whatever the spelling of its name; {} where it states none.
+
+    A flag such as `draft` or `is_published` that says no overrides it.
+    """
+    named = {_bare(name): value for name, value in record.items() if isinstance(name, str)}
+    flags = {name: str(value).strip().lower() for name, value in named.items() if isinstance(value, bool | int | str)}
+    hidden = any(flags.get(name) in _YES for name in _HIDING_FLAGS)
+    if hidden or any(flags.get(name) in _NO for name in _SHOWING_FLAGS):
+        return {"status": "draft"}
+    if (visibility := reshaped_status(named.get("visibility"))) in UNPUBLISHED:
+        return {"status": visibility}
+    if "status" in record:
+        return {"status": reshaped_status(record["status"])}
+    spelled = next((name for name in _STATUS_NAMES if name in named), None)
+    return {} if spelled is None else {"status": reshaped_status(named[spelled])}
+
+
+@lru_cache(1_000)
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def reshaped_status(value: Any) -> Any:
+    """A text as a status is written here: `published` for its synonyms, None for a blank one."""
+    if not isinstance(value, str):
+        return value
+    word = "-".join(value.lower().replace("_", " ").split())
+    return "published" if word in _PUBLISHED else word or None
 
 
 def _has_value(value: Any) -> bool:
@@ -111,18 +151,10 @@ def _image(value: Any) -> Any:
     return value
 
 
-def _status(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    return "published" if word in _PUBLISHED else word
-
-
 _RESHAPE: dict[str, Callable[[Any], Any]] = {
     "authors": _authors,
     "tags": _tags,
     "section": _first_name,
     "image": _image,
     "brand": _first_name,
-    "status": _status,
 }

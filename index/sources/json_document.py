@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
 from index.sources.jsonl import MOST_LINE_BYTES, read_json_lines
 from index.sources.opening import TORN
-from index.sources.record import our_record, read_record
+from index.sources.record import Decoded, our_record, read_records
 
 MOST_DOCUMENT_BYTES = 64 << 20  # held in memory, some ten times as large once decoded
 LISTS = (
@@ -50,9 +50,8 @@ def read_json(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError) as error:
         yield Rejection(source.where, 0, f"not valid JSON: {error}")
         return
-    for number, raw in enumerate(_records(document), 1):
-        if (found := _read(raw, source, number, tally)) is not None:
-            yield found
+    decoded = (Decoded(number, _ours(raw, source, number)) for number, raw in enumerate(_records(document), 1))
+    yield from read_records(decoded, source, tally)
 
 
 def _first_line(source: Input) -> tuple[bytes, bool]:
@@ -95,7 +94,7 @@ def _listed(document: Any, depth: int = 2) -> list[Any] | None:
     return None
 
 
-def _read(raw: Any, source: Input, number: int, tally: Tally) -> Article | Rejection | None:
+def _ours(raw: Any, source: Input, number: int) -> Mapping[str, Any] | Rejection:
     if not isinstance(raw, dict):
         return Rejection(source.where, number, f"not an object but {type(raw).__name__}")
-    return read_record(our_record(raw, source.mapping), source, number, tally)
+    return our_record(raw, source.mapping)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from index.sources.fields import FIELD_NAMES, our_names
+from index.sources.fields import FIELD_NAMES, our_names, stated_status
 
 DATES = ("published_at", "updated_at", "embargo_until")
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -27,18 +27,23 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands in the file. `columns`: ours = theirs, or a text with `{theirs}` in it; `constants`: ours = value.
 
     `date_format`: as of `strptime`; `time_zone`: of times without one; `separator`: between names in a list.
+    `types`: what a WordPress calls its articles, beside posts; a file with nothing else maps no record.
     """
 
-    columns: dict[str, str]
+    columns: dict[str, str] = {}
     constants: dict[str, Any] = {}
     date_format: str = ""
     time_zone: str = "UTC"
     separator: str = ""
+    types: tuple[str, ...] = ()
 
     def record(self, raw: Dict[str, Any]) -> dict[str, Any]:
-        """The raw record under our names; a column that it lacks is a field that it lacks."""
+        """The raw record under our names; a column that it lacks is a field that it lacks.
+
+        A status counts also where the mapping does not name it.
+        """
         found = {ours: self._value(ours, theirs, raw) for ours, theirs in self.columns.items()}
-        return our_names({**found, **self.constants})
+        return our_names({**stated_status(raw), **found, **self.constants})
 
     def _value(self, ours: str, theirs: str, raw: Dict[str, Any]) -> Any:
         if "{" in theirs:
@@ -71,6 +76,8 @@ def read_mapping(path: Path) -> Mapping:
         raise UnusableMapping(f"{path}: {error}") from error
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise UnusableMapping(f"{path}: time_zone: {error}") from error
+    if not mapping.columns and not mapping.types:
+        raise UnusableMapping(f"{path}: give columns, or types of a WordPress")
     if unknown := sorted({*mapping.columns, *mapping.constants} - set(FIELD_NAMES)):
         raise UnusableMapping(f"{path}: {unknown[0]!r} is none of our fields: {', '.join(FIELD_NAMES)}")
     return mapping

@@ -12,7 +12,7 @@ import pytest
 from import_articles import main
 
 from index.article import Article
-from index.sources import read_source
+from index.sources import Unpublished, read_source
 
 LINES = [
     {"id": "a", "title": "Bridge opens to traffic", "published": "2024-05-01", "lang": "en", "author": "Ada Quill"},
@@ -56,7 +56,9 @@ def test_a_dry_run_tells_what_was_understood_and_writes_nothing(
 def test_what_it_writes_is_read_back_as_the_same_articles(archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     assert main(["--source", str(archive), "--out", str(out), "--quiet"]) == 0
-    found = list(read_source(out))
+    *found, hidden = read_source(out)
+    assert isinstance(hidden, Unpublished)
+    assert (hidden.id, hidden.status) == ("f", "draft")
     first, second = (each for each in read_source(archive) if isinstance(each, Article))
     assert found == [first, msgspec.structs.replace(second, language="de")]
 

@@ -20,6 +20,7 @@ REPORT = BuildReport(
     superseded=2,
     outdated=0,
     not_found=0,
+    no_longer_public=0,
     rejected=0,
     embedded=7,
     lexical_refitted=False,

@@ -109,7 +109,7 @@ def test_a_declared_encoding_counts_and_a_byte_that_is_not_utf_8_is_windows_1252
         ("<wp:post_id>22</wp:post_id>", "id: is missing"),
         ("publish", UNREADABLE),
         ("</wp:status>", "the XML is damaged here: "),
-        ("</title>", "the XML is damaged here: "),
+        ("Weir</title>", "the XML is damaged here: "),
         ("</item></channel></rss>", "the XML is damaged here: the file ends amid it"),
     ],
 )

@@ -244,3 +244,51 @@ def test_ninjs_without_a_status_is_usable_and_with_a_blank_one_refused() -> None
     assert shown(read("a.jsonl", lines(item))) == ["urn:7"]
     assert reasons(read("a.jsonl", lines({**item, "pubstatus": ""}))) == [UNREADABLE]
     assert reasons(read("a.jsonl", lines({**item, "pubstatus": None}))) == [UNREADABLE]
+
+
+BLOG = """<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom"
+xmlns:app="http://purl.org/atom/app#" xmlns:blogger="http://schemas.google.com/blogger/2018">{}</feed>"""
+ENTRY = "<entry><id>a{0}</id><title>Weir{1}</title><content>It was repaired.</content>{2}</entry>"
+KIND = (
+    '<category scheme="http://schemas.google.com/g/2005#kind" term="http://schemas.google.com/blogger/2008/kind#{}"/>'
+)
+DRAFT = "<app:control><app:draft>{}</app:draft></app:control>"
+
+
+def test_drafts_comments_and_pages_of_a_blog_s_export_are_no_articles() -> None:
+    parts = [KIND.format("post") + '<category term="weir"/>', KIND.format("post") + DRAFT.format("yes")]
+    parts += [KIND.format(each) for each in ("comment", "template", "settings", "page")]
+    parts += [KIND.format("post") + DRAFT.format("no"), DRAFT.format("")]
+    tally = Tally()
+    entries = "".join(ENTRY.format(number, "", part) for number, part in enumerate(parts))
+    found = read("blog.xml", BLOG.format(entries), tally)
+    assert (shown(found), hidden(found)) == (["a0", "a6"], ["a1", "a2", "a3", "a4", "a5", "a7"])
+    assert tally.types == {"comment": 1, "template": 1, "settings": 1, "page": 1}
+    assert [each.tags for each in found if isinstance(each, Article)] == [("weir",), ()]
+
+
+def test_the_states_of_a_newer_blog_export_count() -> None:
+    states = ["LIVE", "DRAFT", "SOFT_TRASHED", "SCHEDULED", "ODD", ""]
+    parts = [f"<blogger:type>POST</blogger:type><blogger:status>{each}</blogger:status>" for each in states]
+    parts += ["<blogger:type>COMMENT</blogger:type><blogger:status>LIVE</blogger:status>", ""]
+    entries = "".join(ENTRY.format(number, "", part) for number, part in enumerate(parts))
+    found = read("blog.atom", BLOG.format(entries))
+    assert (shown(found), hidden(found)) == (["a0"], ["a1", "a2", "a3", "a6"])
+    assert reasons(found) == ["status: must be published or withdrawn, not 'odd'", UNREADABLE, UNREADABLE]
+
+
+def test_a_damaged_blog_export_is_refused_as_nobody_can_tell_its_drafts() -> None:
+    draft = BLOG.format(ENTRY.format(1, "\x10", DRAFT.format("yes")))
+    assert hidden(read("blog.xml", draft)) == ["a1"]
+    damaged = read("blog.xml", draft.replace("</title>", ""))
+    assert (shown(damaged), len(reasons(damaged))) == ([], 1)
+    assert reasons(damaged)[0].startswith("is damaged, so that nobody can tell which of its entries are drafts: ")
+
+
+def test_an_export_whose_beginning_is_lost_shows_no_draft() -> None:
+    whole = (REPORTS / "03b_wxr_control_draft.xml").read_text("utf-8")
+    items = whole.partition("<channel>")[2]
+    assert shown(read("a.xml", whole.replace("wordpress.org/export/", "x"))) == []
+    assert shown(read("a.xml", f'<rss version="2.0"><channel>{items}')) == ["21", "23"]
+    (refused,) = reasons(read("a.xml", f'<rss version="2.0"><channel>{" " * 9_000}{items}'))
+    assert refused.startswith("holds items of a WordPress export, but does not begin as one")

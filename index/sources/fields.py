@@ -54,8 +54,11 @@ UNPUBLISHED = frozenset(
     }
 )  # fmt: skip
 _STATUS_NAMES = ("status", "poststatus", "publicationstatus", "publishstatus")
-_HIDING_FLAGS = frozenset({"draft", "isdraft", "private", "isprivate"})
-_SHOWING_FLAGS = frozenset({"ispublished", "ispublic"})
+# Flags, and whether true means that readers may see the record; `visibility` is a word.
+_FLAGS = {
+    "draft": False, "isdraft": False, "private": False, "isprivate": False, "ispublished": True, "ispublic": True,
+    "visibility": True,
+}  # fmt: skip
 _YES, _NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -78,19 +81,28 @@ def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
 def stated_status(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record's `status` in our words, whatever the spelling of its name; {} where it states none.
 
-    A flag such as `draft` or `is_published` that says no overrides it.
+    A flag such as `draft`, `is_published` or `visibility` counts where there is no status, and where it says no.
     """
     named = {_bare(name): value for name, value in record.items() if isinstance(name, str)}
-    flags = {name: str(value).strip().lower() for name, value in named.items() if isinstance(value, bool | int | str)}
-    hidden = any(flags.get(name) in _YES for name in _HIDING_FLAGS)
-    if hidden or any(flags.get(name) in _NO for name in _SHOWING_FLAGS):
-        return {"status": "draft"}
-    if (visibility := reshaped_status(named.get("visibility"))) in UNPUBLISHED:
-        return {"status": visibility}
+    flags = {_flag(name, named[name]) for name in _FLAGS if name in named}
+    if hiding := sorted(flags & UNPUBLISHED):
+        return {"status": hiding[0]}
     if "status" in record:
         return {"status": reshaped_status(record["status"])}
     spelled = next((name for name in _STATUS_NAMES if name in named), None)
-    return {} if spelled is None else {"status": reshaped_status(named[spelled])}
+    if spelled is not None:
+        return {"status": reshaped_status(named[spelled])}
+    return {"status": "published"} if "published" in flags else {}
+
+
+def _flag(name: str, value: Any) -> str:
+    """`published` or what hides a record, as its flag says; "" for a flag that cannot be read."""
+    word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    if name == "visibility":
+        return str(reshaped_status(word) or "")
+    if word not in (*_YES, *_NO):
+        return ""
+    return "published" if (word in _YES) == _FLAGS[name] else "draft"
 
 
 @lru_cache(1_000)

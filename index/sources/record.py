@@ -16,7 +16,7 @@ from index.sources.opening import TORN, PackedTooTightly
 from index.sources.wordpress import ARTICLE_TYPES, is_post, post_record
 
 LOOKAHEAD_BYTES = 1 << 20  # of a file, held until a record in them states a status
-PUBLISHED, WITHDRAWN = "published", "withdrawn"
+WITHDRAWN = "withdrawn"
 
 Record = Dict[str, Any]
 
@@ -46,8 +46,8 @@ def article_types(mapping: Mapping | None) -> frozenset[str]:
 def read_records(decoded: Iterable[Decoded], source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     """The articles of records that need not state a status: one without is published.
 
-    Unless others in the file state that they are published: an exporter that writes this of each record has lost it
-    in one without. Known from the first mebibyte, and from the first that states it onwards.
+    Unless others in the file state one, other than that they are withdrawn: an exporter that writes it of each record
+    has lost it in one without. Known from the first mebibyte, and from the first that states one onwards.
     """
     held: list[Decoded] = []
     size, stated = 0, False
@@ -55,7 +55,7 @@ def read_records(decoded: Iterable[Decoded], source: Input, tally: Tally) -> Ite
         for each in decoded:
             held.append(each)
             size += each.size
-            stated = stated or _is_stated_public(each.record)
+            stated = stated or _states_a_status(each.record)
             if stated or size > LOOKAHEAD_BYTES:
                 yield from _read(held, source, tally, stated)
                 held.clear()
@@ -73,8 +73,8 @@ def _read(decoded: Sequence[Decoded], source: Input, tally: Tally, stated: bool)
             yield found
 
 
-def _is_stated_public(record: Record | Rejection) -> bool:
-    return isinstance(record, Dict) and record.get("status") == PUBLISHED
+def _states_a_status(record: Record | Rejection) -> bool:
+    return isinstance(record, Dict) and record.get("status") not in (None, WITHDRAWN, OTHER)
 
 
 def with_a_status(record: Record) -> Record:

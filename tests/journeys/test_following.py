@@ -88,7 +88,7 @@ def test_what_is_no_longer_public_is_withdrawn_and_a_draft_that_nobody_knows_is_
     main(options(folder, service, folder))
     capsys.readouterr()
     turned = [{"id": each, "headline": "T", "status": status} for each in "ac"]
-    write(folder, "a", *turned, {"id": "b", "headline": "B"})
+    write(folder, "a", *turned)
     assert [main(options(folder, service, folder)) for _ in range(2)] == [0, 0]
     assert service.asked[2:] == [("DELETE", "id=a"), ("DELETE", "id=c")]
     assert [_state(newsroom, each) for each in "ab"] == ["withdrawn", "published"]

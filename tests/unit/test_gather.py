@@ -84,7 +84,7 @@ def test_records_that_lost_to_what_is_known_are_counted_apart_from_those_replace
 @pytest.mark.parametrize("status", ["draft", "Pending", "private", "future", "trash", "auto-draft", "scheduled"])
 def test_what_nobody_has_published_is_skipped_and_counted_and_no_defect(tmp_path: Path, status: str) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"status": status}) + '\n{"id": "a", "title": "H"}')
+    path.write_text(json.dumps({"status": status}) + '\n{"id": "a", "title": "H", "status": "live"}')
     tally = Tally()
     assert list(read_source(path, tally)) == [Article(id="a", headline="H")]  # the other one has no ID
     assert tally == Tally(html=0, unpublished=1)
@@ -129,13 +129,13 @@ def test_a_draft_that_is_older_than_what_is_known_hides_nothing(
 def test_of_a_draft_and_an_article_read_after_it_the_newer_one_counts(
     tmp_path: Path, updated_at: int | None, shown: bool, base: tuple[Article, ...]
 ) -> None:
-    public = {"id": "ferry", "headline": "Ferry sails", "published_at": 5 * DAY}
+    public = {"id": "ferry", "headline": "Ferry sails", "published_at": 5 * DAY, "status": "published"}
     found = gathered(tmp_path, draft(updated_at=updated_at), public, base=base)
     assert [each.headline for each in found.articles if each.status == "published"] == ["Ferry sails"] * shown
 
 
 def test_a_withdrawal_is_not_undone_by_a_draft_and_an_article_of_the_same_age(tmp_path: Path) -> None:
-    again = {"id": "ferry", "headline": "Ferry sails", "published_at": 5 * DAY}
+    again = {"id": "ferry", "headline": "Ferry sails", "published_at": 5 * DAY, "status": "published"}
     for records in (
         [{"id": "ferry", "status": "withdrawn"}, draft(), again],
         [draft(), {"id": "ferry", "status": "withdrawn"}, again],

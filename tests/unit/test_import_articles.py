@@ -21,8 +21,8 @@ LINES = [
     {"id": "c", "title": "Bridge", "published": "soon"},
     {"id": "d"},
     {"id": "e"},
-    {"id": "f", "title": "Not yet", "status": "draft"},
-]  # fmt: skip
+]
+LINES = [*({**each, "status": "live"} for each in LINES), {"id": "f", "title": "Not yet", "status": "draft"}]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_what_it_writes_is_read_back_as_the_same_articles(archive: Path, tmp_pat
 
 
 def test_a_text_in_no_certain_language_stays_without_one(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "title": "Ada Quill 2:1"}')
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "status": "live", "title": "Ada Quill 2:1"}')
     out = tmp_path / "out.jsonl"
     assert main(["--source", str(tmp_path / "a.jsonl"), "--out", str(out), "--quiet"]) == 0
     assert [each.language for each in read_source(out) if isinstance(each, Article)] == [""]
@@ -76,7 +76,7 @@ def test_what_withdraws_or_hides_an_article_is_written_and_is_no_article_nor_rej
 ) -> None:
     source, out = tmp_path / "a.jsonl", tmp_path / "out.jsonl"
     source.write_bytes(
-        b'{"id": "a", "headline": "H"}\n{"id": "b", "status": "withdrawn"}\n'
+        b'{"id": "a", "headline": "H", "status": "live"}\n{"id": "b", "status": "withdrawn"}\n'
         b'{"id": "c", "status": "Trash", "updated_at": "1970-01-02"}'
     )
     assert main(["--source", str(source), "--out", str(out), "--quiet"]) == 0

@@ -185,14 +185,15 @@ def test_a_status_that_is_there_and_blank_is_rejected(blank: str | None) -> None
         article_from_record({**record, "status": blank and None})
 
 
-def test_a_record_without_a_status_is_published_unless_others_of_the_file_say_that_they_are() -> None:
+def test_a_record_without_a_status_is_published_unless_others_of_the_file_state_one() -> None:
     plain, draft, public = ({"id": each, "headline": "H"} for each in "abc")
     draft["status"], public["status"] = "draft", "Live"
-    assert shown(read("a.jsonl", lines(plain, draft))) == ["a"]
-    for records in ((plain, draft, public), (public, plain)):
+    withdrawn = {"id": "w", "status": "withdrawn"}
+    assert shown(read("a.jsonl", lines(plain, withdrawn))) == ["a"]
+    for records in ((plain, draft), (plain, draft, public), (public, plain)):
         for name, content in (("a.jsonl", lines(*records)), ("a.json", msgspec.json.encode(records))):
             found = read(name, content)
-            assert (shown(found), reasons(found)) == (["c"], [UNREADABLE])
+            assert (shown(found), reasons(found)) == (["c"] * (public in records), [UNREADABLE])
 
 
 def test_what_others_say_is_known_from_the_first_mebibyte_and_from_the_first_that_says_so() -> None:
@@ -237,6 +238,12 @@ def test_a_flag_that_says_no_hides_the_record(flag: dict[str, Any]) -> None:
 @pytest.mark.parametrize("flag", [{"draft": False}, {"is_published": True}, {"visibility": "public"}, {"draft": ""}])
 def test_a_flag_that_says_yes_hides_nothing(flag: dict[str, Any]) -> None:
     assert shown(read("a.jsonl", lines({"id": "a", "headline": "H", **flag}))) == ["a"]
+
+
+def test_a_flag_that_others_of_the_file_have_is_missed() -> None:
+    flags: list[dict[str, Any]] = [{"draft": False}, {"draft": True}, {}, {"draft": None}]
+    found = read("a.jsonl", lines(*({"id": str(at), "headline": "H", **each} for at, each in enumerate(flags))))
+    assert (shown(found), hidden(found), reasons(found)) == (["0"], ["1"], [UNREADABLE] * 2)
 
 
 def test_ninjs_without_a_status_is_usable_and_with_a_blank_one_refused() -> None:

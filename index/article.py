@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from index.language_codes import TWO_LETTERS, UNDETERMINED
+from index.language_codes import BY_NAME, NO_LANGUAGE, TWO_LETTERS
 
 Status = Literal["published", "withdrawn"]
 
@@ -32,6 +32,8 @@ LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LANGUAGE = re.compile("[a-z]{2,3}")
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
 
@@ -225,12 +227,18 @@ def epoch_seconds(value: object, field: str) -> int | None:
 
 
 def language_code(value: object) -> str:
-    """The language without its region, of two letters if it has such a code: `en` of `EN_gb` and of `eng`.
+    """The language without its region, of two letters if it has such a code: `en` of `EN_gb`, `eng`, `English (UK)`.
 
-    "" where it is undetermined. Raises `InvalidArticle`.
+    "" where it is undetermined. Raises `InvalidArticle` for what is neither a code nor a language's name.
     """
-    code = _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
-    return "" if code == UNDETERMINED else TWO_LETTERS.get(code, code)
+    text = _line(value, "language", 100)
+    name = _IN_BRACKETS.sub("", text).casefold()
+    code = BY_NAME.get(name, name.replace("_", "-").split("-")[0])
+    if not text or name in NO_LANGUAGE or code in NO_LANGUAGE:
+        return ""
+    if not _LANGUAGE.fullmatch(code):
+        raise InvalidArticle("language", f"{text[:60]!r} is neither a code such as en or en-GB nor a language's name")
+    return TWO_LETTERS.get(code, code)
 
 
 def iso_time(seconds: float | None) -> str | None:

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
@@ -32,6 +32,7 @@ from publish_articles import KEY, Order, Service, Sleep, TurnedAway, Unreachable
 from index.article import Article, article_version
 from index.fetching.target import NotFetched
 from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
+from index.sources.languages import with_languages
 from index.sources.mapping import Mapping as OurNames
 from index.sources.mapping import UnusableMapping, read_mapping
 
@@ -80,7 +81,7 @@ def main(
             service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
             opened.callback(service.close)
             mapping = read_mapping(options.mapping) if options.mapping else None
-            records = partial(_records, options.source, fetch, mapping)
+            records = partial(_records, options.source, fetch, mapping, cache(_tell))
             while True:
                 code = _round(records, state, service, patient=not options.once)
                 if options.once:
@@ -154,8 +155,9 @@ def _is_withdrawn(record: Article | Withdrawal) -> bool:
     return isinstance(record, Article) and record.status == WITHDRAWN
 
 
-def _records(source: str, fetch: Fetch, mapping: OurNames | None) -> Iterator[Record]:
-    return fetch(source, Tally()) if is_address(source) else read_source(Path(source), mapping=mapping)
+def _records(source: str, fetch: Fetch, mapping: OurNames | None, tell: Callable[[str], None]) -> Iterator[Record]:
+    read = fetch(source, Tally()) if is_address(source) else read_source(Path(source), mapping=mapping)
+    return with_languages(read, tell)
 
 
 def _tell(line: str) -> None:

@@ -48,7 +48,7 @@ from index.sources import (
     read_source,
     source_files,
 )
-from index.sources.languages import with_language
+from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, UnusableMapping, read_mapping
 from index.sources.opening import stream
 
@@ -166,8 +166,7 @@ class Understood:
 
 
 def _take_in(records: Iterable[Record], seen: Understood, out: IO[bytes] | None) -> None:
-    for record in records:
-        article = with_language(record) if isinstance(record, Article) else record
+    for article in with_languages(records, lambda line: tqdm.write(line, file=sys.stderr)):
         seen.add(article)
         if out is not None and isinstance(article, Article | Withdrawal):
             out.write(msgspec.json.encode(_line(article)) + b"\n")

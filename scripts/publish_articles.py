@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from index.article import Article
 from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
+from index.sources.languages import with_languages
 from index.spool import NO_AGE, age
 from service.api.bodies import ARTICLE_BYTES
 
@@ -289,7 +290,7 @@ def _tell(line: str) -> None:
 
 def _rest(source: Path, done: int, order: Order, tally: Tally) -> Iterator[Article | Rejection]:
     """The records after the first `done`, which `order` gets. Raises `Unusable` where there are not that many."""
-    records, found = read_source(source, tally), 0
+    records, found = with_languages(read_source(source, tally), _tell), 0
     for record in islice(records, done):
         found += 1
         if isinstance(record, Article | Withdrawal):

@@ -32,6 +32,7 @@ from index.linkfile import UnusableLinks
 from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
+from index.sources.languages import with_languages
 from index.sources.mapping import read_mapping
 from index.store import Store, StoreLocked, UnknownSnapshot
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
@@ -57,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
                 raise UnreadableSource(path, "does not exist")
         mapping = read_mapping(options.mapping) if options.mapping else None
         tally = Tally()
-        records = (record for path in options.source for record in read_source(path, tally, mapping))
+        read = (record for path in options.source for record in read_source(path, tally, mapping))
+        records = with_languages(read, lambda line: tqdm.write(line, file=sys.stderr))
         live = LiveStore(options.live) if options.live else None
         report = rebuild(
             records,

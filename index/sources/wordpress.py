@@ -44,6 +44,7 @@ def post_record(raw: Dict[str, Any], types: Collection[str] = ARTICLE_TYPES) -> 
         "section": next(iter(_term_names(terms, "category")), None),
         "tags": _term_names(terms, "post_tag"),
         "authors": [each["name"] for each in _objects(embedded.get("author")) if isinstance(each.get("name"), str)],
+        "language": raw.get("lang") or raw.get("wpml_current_locale"),
         "image": _picture(embedded.get("wp:featuredmedia")),
         "published_at": utc(raw.get("date_gmt")) or raw.get("date"),
         "updated_at": utc(raw.get("modified_gmt")) or raw.get("modified"),

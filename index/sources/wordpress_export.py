@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection
 from collections.abc import Mapping as Dict
@@ -69,11 +70,21 @@ def export_record(
         "section": next(iter(_terms(element, "category")), None),
         "tags": _terms(element, "post_tag"),
         "authors": [authors.get(creator) or creator] if creator else [],
+        "language": _language(element),
         "image": _picture(element, pictures or {}),
         "published_at": utc(text.get("wp:post_date_gmt")) or text.get("pubDate"),
         "updated_at": utc(text.get("wp:post_modified_gmt")),
         **publication(text.get("wp:post_type"), text.get("wp:status"), types, bool(text.get("wp:post_password"))),
     }
+
+
+def _language(item: Element) -> str | None:
+    """As Polylang's terms say it, of which the short name is a code, or WPML's export."""
+    for each in item.iterchildren("category"):
+        if each.get("domain") == "language":
+            code = each.get("nicename", "")
+            return code if re.fullmatch(r"[a-zA-Z]{2,3}(?:[-_]\w+)*", code) else each.text
+    return _meta(item).get("_wpml_import_language_code")
 
 
 def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, str] | None:

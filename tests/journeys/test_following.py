@@ -109,6 +109,15 @@ def test_an_article_that_only_the_snapshot_holds_is_withdrawn_when_its_record_tu
     assert _state(newsroom, "x/3") == "withdrawn"
 
 
+def test_an_article_without_a_language_gets_that_of_its_text(
+    folder: Path, service: Counted, newsroom: Newsroom
+) -> None:
+    write(folder, "a", {"id": "a", "headline": "Die Brücke ist seit Montag wieder für alle offen"})
+    assert main(options(folder, service, folder)) == 0
+    ((_, article),) = newsroom.live.records(0)[1]
+    assert article.language == "de"
+
+
 def test_a_mapping_names_the_columns_of_an_export(folder: Path, service: Counted, newsroom: Newsroom) -> None:
     (folder / "a.csv").write_text("Nummer;Titel\n7;Fähre\n")
     mapping = folder.parent / "ours.toml"

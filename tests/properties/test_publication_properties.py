@@ -80,19 +80,23 @@ def public_of_export(text: str) -> Iterator[str]:
 
 
 def public_of_json(text: str) -> Iterator[str]:
-    """The IDs of the records, one a line or all in a list, that nothing in them says are not public."""
+    """The IDs of the records, one a line or all in a list, that nothing in them says are not public.
+
+    Where no record of the file states a status, one without is public: the documented default.
+    """
+    records: list[dict[str, Any]] = []
     for part in (text, *text.splitlines()):
         try:
             found = json.loads(part.removeprefix("\ufeff"), strict=False)
         except (ValueError, RecursionError):
             continue
-        for record in found if isinstance(found, list) else [found]:
-            if isinstance(record, dict) and is_public(record):
-                yield str(record.get("id", record.get("slug")))
+        records += [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict)]
+    default = None if any("status" in each for each in records) else "published"
+    yield from (str(each.get("id", each.get("slug"))) for each in records if is_public(each, default))
 
 
-def is_public(record: dict[str, Any]) -> bool:
-    state, kind = str(record.get("status")).strip().lower(), record.get("type", "post")
+def is_public(record: dict[str, Any], default: str | None) -> bool:
+    state, kind = str(record.get("status", default)).strip().lower(), record.get("type", "post")
     return state in PUBLIC and kind in ARTICLES and '"protected": true' not in json.dumps(record)
 
 

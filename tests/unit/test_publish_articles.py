@@ -130,6 +130,13 @@ def test_what_is_no_longer_public_is_withdrawn_where_the_service_has_it(
     assert told == "published 1 articles, 0 refused, 2 not public (1 of them withdrawn from the service)\n"
 
 
+def test_an_article_without_a_language_gets_that_of_its_text(newsroom: Newsroom, tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_bytes('{"id": "a", "headline": "Die Brücke ist seit Montag wieder für alle offen"}'.encode())
+    assert publish(newsroom.address, source) == (0, [])
+    assert newsroom.taken["a"].language == "de"
+
+
 @pytest.mark.parametrize(("day", "withdrawn"), [("2026-11-01", []), ("2026-11-03", ["a"])])
 def test_of_an_article_and_a_draft_of_it_the_one_updated_later_counts(
     newsroom: Newsroom, tmp_path: Path, day: str, withdrawn: list[str]

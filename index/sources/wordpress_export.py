@@ -82,8 +82,8 @@ def _language(item: Element) -> str | None:
     """As Polylang's terms say it, of which the short name is a code, or WPML's export."""
     for each in item.iterchildren("category"):
         if each.get("domain") == "language":
-            code = each.get("nicename", "")
-            return code if re.fullmatch(r"[a-zA-Z]{2,3}(?:[-_]\w+)*", code) else each.text
+            code = str(each.get("nicename", ""))
+            return code if re.fullmatch(r"[a-zA-Z]{2,3}(?:[-_]\w+)*", code) else str(each.text or "")
     return _meta(item).get("_wpml_import_language_code")
 
 

@@ -13,6 +13,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import pytest
@@ -65,12 +66,12 @@ def decodings(content: bytes) -> Iterator[str]:
 
 def field(item: str, name: str) -> list[str]:
     """What an item says under a name, each time that it does."""
-    texts = re.findall(rf"<wp:{name}\s*>(.*?)</wp:{name}\s*>", item, re.DOTALL)
-    return [re.sub(r"<!\[CDATA\[|\]\]>", "", each).strip() for each in texts]
+    return [each.strip() for each in re.findall(rf"<wp:{name}\s*>(.*?)</wp:{name}\s*>", item, re.DOTALL)]
 
 
 def public_of_export(text: str) -> Iterator[str]:
     """The IDs of the items that have one status, type and at most one password, and are public by these."""
+    text = re.sub(r"<!\[CDATA\[(.*?)\]\]>", lambda section: escape(section[1]), text, flags=re.DOTALL)
     for part in re.split(r"<item[\s>]", text)[1:]:
         item = part.partition("</item>")[0]
         ids, states, kinds = (field(item, each) for each in ("post_id", "status", "post_type"))

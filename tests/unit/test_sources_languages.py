@@ -13,6 +13,7 @@ from index.article import Article
 from index.sources import languages, read_source
 from index.sources.languages import CERTAIN, guess, with_language, with_languages
 
+WPML = "_wpml_import_language_code"
 SERVICES = {"mundo": "es", "turkce": "tr", "hindi": "hi", "swahili": "sw", "persian": "fa", "vietnamese": "vi"}
 
 
@@ -59,11 +60,8 @@ def test_of_a_thousand_real_teasers_those_it_names_are_named_rightly(data_dir: P
 
 
 def test_an_export_of_a_site_with_several_languages_names_them() -> None:
-    found = {
-        each.id: each.language
-        for each in read_source(ROOT / "tests" / "reports" / "09_polylang.xml")
-        if isinstance(each, Article)
-    }
+    records = read_source(ROOT / "tests" / "reports" / "09_polylang.xml")
+    found = {each.id: each.language for each in records if isinstance(each, Article)}
     assert (found["1"], found["27"]) == ("en", "de")
     assert set(found.values()) == {"en", "de", "fr"}
 
@@ -73,10 +71,7 @@ def test_an_export_of_a_site_with_several_languages_names_them() -> None:
     [
         ('<category domain="language" nicename="pt-br"><![CDATA[Português]]></category>', "pt"),
         ('<category domain="language" nicename="deutsch"><![CDATA[Deutsch]]></category>', "de"),
-        (
-            "<wp:postmeta><wp:meta_key>_wpml_import_language_code</wp:meta_key><wp:meta_value>fr</wp:meta_value></wp:postmeta>",
-            "fr",
-        ),
+        (f"<wp:postmeta><wp:meta_key>{WPML}</wp:meta_key><wp:meta_value>fr</wp:meta_value></wp:postmeta>", "fr"),
         ("", ""),
     ],
 )

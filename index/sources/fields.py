@@ -53,7 +53,7 @@ UNPUBLISHED = frozenset(
         "password-protected", "hidden",
     }
 )  # fmt: skip
-_STATUS_NAMES = ("status", "poststatus", "publicationstatus", "publishstatus")
+_STATUS_NAMES = ("status", "poststatus", "publicationstatus", "publishstatus", "creativeworkstatus")
 # Flags, and whether true means that readers may see the record; `visibility` is a word.
 _FLAGS = {
     "draft": False, "isdraft": False, "private": False, "isprivate": False, "ispublished": True, "ispublic": True,

@@ -16,7 +16,7 @@ from index.sources.opening import TORN, PackedTooTightly
 from index.sources.wordpress import ARTICLE_TYPES, is_post, post_record
 
 LOOKAHEAD_BYTES = 1 << 20  # of a file, held until a record in them states a status
-WITHDRAWN = "withdrawn"
+PUBLISHED, WITHDRAWN = "published", "withdrawn"
 
 Record = Dict[str, Any]
 
@@ -46,8 +46,8 @@ def article_types(mapping: Mapping | None) -> frozenset[str]:
 def read_records(decoded: Iterable[Decoded], source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     """The articles of records that need not state a status: one without is published.
 
-    Unless others in the file state one, other than that they are withdrawn: an exporter that writes it of each record
-    has lost it in one without. Known from the first mebibyte, and from the first that states one onwards.
+    Unless others in the file state that they are published, drafts or the like: an exporter that writes this of each
+    record has lost it in one without. Known from the first mebibyte, and from the first that states it onwards.
     """
     held: list[Decoded] = []
     size, stated = 0, False
@@ -74,7 +74,8 @@ def _read(decoded: Sequence[Decoded], source: Input, tally: Tally, stated: bool)
 
 
 def _states_a_status(record: Record | Rejection) -> bool:
-    return isinstance(record, Dict) and record.get("status") not in (None, WITHDRAWN, OTHER)
+    status = record.get("status") if isinstance(record, Dict) else None
+    return isinstance(status, str) and (status == PUBLISHED or status in UNPUBLISHED)
 
 
 def with_a_status(record: Record) -> Record:

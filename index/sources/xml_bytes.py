@@ -11,8 +11,10 @@ from io import BufferedReader
 PIECE_BYTES = 1 << 16
 LONGEST_REFERENCE = 40  # characters of a reference or the beginning of a tag that two pieces may divide
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_BREAKS = re.compile("[\x0b\x0c]")  # vertical tab and form feed divide words
+_FORBIDDEN = frozenset({*range(9), *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF})
+_BREAKS = (0x0B, 0x0C)  # vertical tab and form feed divide words
+_SPACED = bytes.maketrans(bytes(_BREAKS), b"  ")
+_DELETED = bytes(each for each in _FORBIDDEN if each < 32)
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,8})|#[xX]([0-9a-fA-F]{1,6})|([a-zA-Z][a-zA-Z0-9]{1,31}));")
 _DECLARED = re.compile(rb"""^<\?xml[^>]{1,200}?\bencoding\s*=\s*["']([A-Za-z][\w.:-]{1,40})["']""")
 _SINGLE_BYTE_OR_ASIAN = re.compile(r"iso8859|cp\d|koi8|mac|shift_jis|euc_|gb|big5|tis")
@@ -37,7 +39,7 @@ def cleaned(file: BufferedReader) -> Iterator[bytes]:
         cut = _divided(text) if more else len(text)
         text, held = text[:cut], text[cut:]
         if text:
-            yield _clean(text).encode()
+            yield _clean(text)
 
 
 def _decoder(start: bytes) -> codecs.IncrementalDecoder:
@@ -66,9 +68,9 @@ def _divided(text: str) -> int:
     return start if start >= max(0, len(text) - LONGEST_REFERENCE) else len(text)
 
 
-def _clean(text: str) -> str:
-    text = _BREAKS.sub(" ", _FORBIDDEN.sub("", text))
-    return _REFERENCE.sub(_allowed, text) if "&" in text else text
+def _clean(text: str) -> bytes:
+    content = _REFERENCE.sub(_allowed, text).encode("utf-8", "ignore").translate(_SPACED, _DELETED)
+    return content.replace("\ufffe".encode(), b"").replace("\uffff".encode(), b"")
 
 
 def _allowed(reference: re.Match[str]) -> str:
@@ -78,9 +80,9 @@ def _allowed(reference: re.Match[str]) -> str:
         character = html5.get(f"{name};", "")
         return reference[0] if not character or set(character) & set("<>&\"'") else character
     code = int(decimal) if decimal else int(hexadecimal, 16)
-    if code in (0x0B, 0x0C):
+    if code in _BREAKS:
         return " "
-    return "" if code > 0x10FFFF or _FORBIDDEN.match(chr(code)) else reference[0]
+    return "" if code > 0x10FFFF or code in _FORBIDDEN else reference[0]
 
 
 def _from_windows_1252(error: UnicodeError) -> tuple[str, int]:

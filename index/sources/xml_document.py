@@ -112,7 +112,7 @@ def _elements(source: Input, tags: tuple[str, ...]) -> Iterator[Parsed | Rejecti
     opened: list[int] = []  # how many errors there were as each open element began
     try:
         for piece in cleaned(source.file):
-            for part in borders.split(piece):
+            for part in _parts(piece, borders):
                 before = len(parser.feed_error_log)
                 parser.feed(part)
                 yield from _ended(parser, before, opened)
@@ -137,10 +137,19 @@ def _ended(parser: Any, before: int, opened: list[int]) -> Iterator[Parsed]:
 
 
 def _borders(tags: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Where elements of these tags begin and end, so that an error is told to be in one."""
-    names = [tag.rpartition("}")[2] for tag in tags]
-    ends = "|".join(f"(?<={name}>)" for name in names)
-    return re.compile(rf"(?=<(?:[\w.-]+:)?(?:{'|'.join(names)})[\s>])|{ends}".encode())
+    """The tags that begin and end elements of these names; of an end tag the first group is not empty."""
+    names = "|".join(tag.rpartition("}")[2] for tag in tags)
+    return re.compile(rf"<(/?)(?:[\w.-]+:)?(?:{names})[\s>]".encode())
+
+
+def _parts(piece: bytes, borders: re.Pattern[bytes]) -> Iterator[bytes]:
+    """The piece cut before each element and behind it, so that an error is told to be in one."""
+    start = 0
+    for border in borders.finditer(piece):
+        cut = border.end() if border[1] else border.start()
+        yield piece[start:cut]
+        start = cut
+    yield piece[start:]
 
 
 def _fatal(log: Any, since: int) -> str:

@@ -33,7 +33,9 @@ REPORT = BuildReport(
 
 def test_the_summary_says_what_was_ignored_skipped_and_turned_into_text() -> None:
     report = msgspec.structs.replace(REPORT, outdated=3, not_found=4, no_longer_public=8, rejected=5)
-    lines = _summary(report, Tally(html=6, unpublished=7, other=9, types={"page": 9}), Path("store"), 1.25).splitlines()
+    lines = _summary(
+        report, Tally(html=6, unpublished=7, other=9, types={"page": 9}), Path("store"), 1.25
+    ).splitlines()
     assert lines[1:] == [
         "  40 articles (1 withdrawn), 2 replaced by a newer version",
         "  7 texts embedded, the rest from the cache; lexical model kept; recall@10 1.0",

@@ -188,10 +188,7 @@ def rebuild(
             snapshot_id=name,
             articles=len(contents.articles),
             withdrawn=contents.counts["withdrawn"],
-            superseded=gathered.superseded,
-            outdated=gathered.outdated,
-            not_found=gathered.not_found,
-            no_longer_public=gathered.no_longer_public,
+            **_what_became_of_records(gathered),
             rejected=len(gathered.rejections),
             embedded=embedded,
             lexical_refitted=lexical.refitted,
@@ -200,6 +197,11 @@ def rebuild(
             quality=worth,
             pruned=tuple(store.prune(keep)),
         )
+
+
+def _what_became_of_records(gathered: Gathered) -> dict[str, Any]:
+    """The counts that a report takes over as they are."""
+    return {name: getattr(gathered, name) for name in ("superseded", "outdated", "not_found", "no_longer_public")}
 
 
 def _relevance(path: Path | None, links: Path | None) -> Relevance:

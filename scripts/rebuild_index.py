@@ -17,13 +17,13 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from tqdm import tqdm
 
-from index.article import InvalidArticle, epoch_seconds
+from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embed import Embedder
 from index.embed.choose import embedder_named
@@ -56,10 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         for path in options.source:
             if not path.exists():
                 raise UnreadableSource(path, "does not exist")
-        mapping = read_mapping(options.mapping) if options.mapping else None
         tally = Tally()
-        read = (record for path in options.source for record in read_source(path, tally, mapping))
-        records = with_languages(read, lambda line: tqdm.write(line, file=sys.stderr))
+        records = _records(options.source, options.mapping, tally)
         live = LiveStore(options.live) if options.live else None
         report = rebuild(
             records,
@@ -114,6 +112,13 @@ def main(arguments: list[str] | None = None) -> int:
     if truncated:
         print(f"  {truncated} articles left the live store: every snapshot in the store holds them")
     return 0
+
+
+def _records(sources: Sequence[Path], mapping_file: Path | None, tally: Tally) -> Iterator[Article | Rejection]:
+    """The records of all sources with their languages. Raises `UnusableMapping` at once."""
+    mapping = read_mapping(mapping_file) if mapping_file else None
+    read = (record for path in sources for record in read_source(path, tally, mapping))
+    return with_languages(read, lambda line: tqdm.write(line, file=sys.stderr))
 
 
 def truncate(store: Store, live: LiveStore) -> int:

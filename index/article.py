@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from index.dates import UnreadableDate, date_seconds
-from index.language_codes import TWO_LETTERS, UNDETERMINED
+from index.language_codes import BY_NAME, NO_LANGUAGE, TWO_LETTERS
 
 Status = Literal["published", "withdrawn"]
 
@@ -39,6 +39,8 @@ _WINDOWS_SIGNS = {
     if code not in (0x81, 0x85, 0x8D, 0x8F, 0x90, 0x9D)
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LANGUAGE = re.compile("[a-z]{2,3}")
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
 
@@ -154,7 +156,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
         published_at=epoch_seconds(record.get("published_at"), "published_at"),
         updated_at=epoch_seconds(record.get("updated_at"), "updated_at"),
         embargo_until=epoch_seconds(record.get("embargo_until"), "embargo_until"),
-        status=_status(record.get("status")),
+        status=_status(record["status"]) if "status" in record else "published",
         evergreen=_flag(record.get("evergreen"), "evergreen"),
     )
 
@@ -236,12 +238,18 @@ def epoch_seconds(value: object, field: str) -> int | None:
 
 
 def language_code(value: object) -> str:
-    """The language without its region, of two letters if it has such a code: `en` of `EN_gb` and of `eng`.
+    """The language without its region, of two letters if it has such a code: `en` of `EN_gb`, `eng`, `English (UK)`.
 
-    "" where it is undetermined. Raises `InvalidArticle`.
+    "" where it is undetermined. Raises `InvalidArticle` for what is neither a code nor a language's name.
     """
-    code = _line(value, "language", 35).lower().replace("_", "-").split("-")[0]
-    return "" if code == UNDETERMINED else TWO_LETTERS.get(code, code)
+    text = _line(value, "language", 100)
+    name = _IN_BRACKETS.sub("", text).casefold()
+    code = BY_NAME.get(name, name.replace("_", "-").split("-")[0])
+    if not text or name in NO_LANGUAGE or code in NO_LANGUAGE:
+        return ""
+    if not _LANGUAGE.fullmatch(code):
+        raise InvalidArticle("language", f"{text[:60]!r} is neither a code such as en or en-GB nor a language's name")
+    return TWO_LETTERS.get(code, code)
 
 
 def iso_time(seconds: float | None) -> str | None:
@@ -361,10 +369,10 @@ def _links(value: object) -> tuple[Link, ...]:
 
 
 def _status(value: object) -> Status:
-    if value is None or value == "" or value == "published":
-        return "published"
-    if value == "withdrawn":
-        return "withdrawn"
+    if value == "published" or value == "withdrawn":
+        return value
+    if value is None or value == "":
+        raise InvalidArticle("status", "is missing, so that nobody can tell whether readers may see it")
     raise InvalidArticle("status", f"must be published or withdrawn, not {str(value)[:40]!r}")
 
 

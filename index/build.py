@@ -81,7 +81,7 @@ class NothingToBuildOnto(Exception):
 class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
-    `superseded`, `outdated`, `not_found`, `rejections`: as in `index.gather.Gathered`.
+    `superseded`, `outdated`, `not_found`, `no_longer_public`, `rejections`: as in `index.gather.Gathered`.
     """
 
     snapshot_id: str
@@ -90,6 +90,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     superseded: int
     outdated: int
     not_found: int
+    no_longer_public: int
     rejected: int
     embedded: int
     lexical_refitted: bool
@@ -184,9 +185,7 @@ def rebuild(
             snapshot_id=name,
             articles=len(contents.articles),
             withdrawn=contents.counts["withdrawn"],
-            superseded=gathered.superseded,
-            outdated=gathered.outdated,
-            not_found=gathered.not_found,
+            **_what_became_of_records(gathered),
             rejected=len(gathered.rejections),
             embedded=embedded,
             lexical_refitted=lexical.refitted,
@@ -219,6 +218,11 @@ def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None
     """Raises `Refused` for the reasons that `force` does not overrule."""
     if blocking := [refusal for refusal in reasons if refusal.final or not force]:
         raise Refused(blocking, gathered.rejections)
+
+
+def _what_became_of_records(gathered: Gathered) -> dict[str, Any]:
+    """The counts that a report takes over as they are."""
+    return {name: getattr(gathered, name) for name in ("superseded", "outdated", "not_found", "no_longer_public")}
 
 
 def _relevance(path: Path | None, links: Path | None) -> Relevance:

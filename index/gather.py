@@ -14,8 +14,8 @@ from index.clashes import clash
 from index.live_rows import LiveRows, bring_live
 from index.records import Records, write_records
 from index.snapshot import LiveMark
-from index.sources import Rejection, Withdrawal
-from index.spool import Spool, age
+from index.sources import Rejection, Unpublished, Withdrawal
+from index.spool import NO_AGE, Spool, age
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,7 +29,8 @@ class Gathered(msgspec.Struct, frozen=True):
     seconds or `UNDATED`), and whether it is withdrawn.
 
     `superseded`: records that a later one replaced; `outdated`: records that lost to what was known; `not_found`:
-    withdrawals of an ID that nobody knows. `whole`: records read, and the articles that the archive began with.
+    withdrawals of an ID that nobody knows; `no_longer_public`: articles withdrawn because a record says that readers
+    are not to see them. `whole`: records read, and the articles that the archive began with.
     """
 
     articles: Records
@@ -40,6 +41,7 @@ class Gathered(msgspec.Struct, frozen=True):
     superseded: int
     outdated: int
     not_found: int
+    no_longer_public: int
     whole: int
 
 
@@ -48,6 +50,7 @@ class _Tally(msgspec.Struct):
     superseded: int = 0
     outdated: int = 0
     not_found: int = 0
+    no_longer_public: int = 0
 
 
 def gather(
@@ -63,32 +66,43 @@ def gather(
     `folder`: where to leave the articles, as a snapshot has them (`index.records`).
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
     that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
-    before, and keeps its text; only a newer version publishes the article again. An article whose ID another one
-    declares as an alias has moved there. The addresses that an article had in other versions stay among its aliases,
-    unless another article has them by now. A record whose ID is that of another site's article is rejected
-    (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
+    before, and keeps its text; only a newer version publishes the article again. A draft, or another record that is
+    not public, withdraws the article of its ID unless that is newer; an article read later and no older is published.
+    An article whose ID another one declares as an alias has moved there. The addresses that an article had in other
+    versions stay among its aliases, unless another article has them by now. A record whose ID is that of another
+    site's article is rejected (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
     """
     spool, tally = Spool(folder / "spool"), _Tally()
     try:
         for article in base:
             spool.add(article)
-        read = _read(records, spool, tally, live is not None, progress)
+        hidden: dict[str, int] = {}
+        read = _read(records, spool, tally, live is not None, hidden, progress)
         if live is not None:
             tally.rejections += bring_live(spool, live, mark)
+            tally.no_longer_public += sum(_hides(spool, each, hidden[each]) for each in hidden)
         tally.superseded += _drop_moved(spool)
         spool.release_addresses()
         ids = spool.in_order()
         columns = (write_records(folder, spool.lines(ids)), ids, spool.published_at(ids), spool.withdrawn(ids))
     finally:
         spool.close()
-    counted = (tally.superseded, tally.outdated, tally.not_found)
+    counted = (tally.superseded, tally.outdated, tally.not_found, tally.no_longer_public)
     return Gathered(*columns, tally.rejections, *counted, whole=len(base) + read)
 
 
 def _read(
-    records: Iterable[Article | Rejection], spool: Spool, tally: _Tally, base_wins_ties: bool, progress: Progress
+    records: Iterable[Article | Rejection],
+    spool: Spool,
+    tally: _Tally,
+    base_wins_ties: bool,
+    hidden: dict[str, int],
+    progress: Progress,
 ) -> int:
-    """Bring the spool up to date with the records, and count; returns how many there were."""
+    """Bring the spool up to date with the records, and count; returns how many there were.
+
+    `hidden`: filled with the IDs of records that are not public, and when those were updated, else `NO_AGE`.
+    """
     first, withdrawn, read = spool.count, set[str](), 0
 
     def from_records(article_id: str) -> bool:
@@ -99,13 +113,15 @@ def _read(
             progress("read", read, 0)
         if rejection := _clash(record, spool, from_records):
             tally.rejections.append(rejection)
+        elif isinstance(record, Unpublished):
+            tally.no_longer_public += _hide(record, spool, hidden)
         elif isinstance(record, Withdrawal) and record.id not in spool.places:
             tally.not_found += 1
         elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
             tally.rejections.append(record)
         else:
             again = from_records(record.id)
-            taken = _taken(record, spool, base_wins_ties and not again)
+            taken = _taken(record, spool, base_wins_ties and not again, hidden)
             tally.superseded += taken and again
             tally.outdated += not taken
             if taken and spool.is_withdrawn(record.id):
@@ -114,18 +130,46 @@ def _read(
     return read
 
 
-def _taken(record: Article | Withdrawal, spool: Spool, known_wins_ties: bool) -> bool:
+def _hide(record: Unpublished, spool: Spool, hidden: dict[str, int]) -> bool:
+    """Note that a record is not public, unless its article is newer; whether that withdrew the article."""
+    updated_at = NO_AGE if record.updated_at is None else record.updated_at
+    if record.id not in spool.places:
+        hidden[record.id] = max(hidden.get(record.id, NO_AGE), updated_at)
+        return False
+    if not _hides(spool, record.id, updated_at):
+        return False
+    hidden[record.id] = updated_at
+    return True
+
+
+def _hides(spool: Spool, article_id: str, updated_at: int) -> bool:
+    """Withdraw an article that is there, published, and not newer than that; whether it was."""
+    if article_id not in spool.places or spool.is_withdrawn(article_id):
+        return False
+    if updated_at != NO_AGE and spool.age_of(article_id) > updated_at:
+        return False
+    spool.withdraw(article_id)
+    return True
+
+
+def _taken(record: Article | Withdrawal, spool: Spool, known_wins_ties: bool, hidden: dict[str, int]) -> bool:
     """Whether the record changes what is known, and if so make it known. A bare withdrawal needs a known article."""
-    if record.id in spool.places:
-        if isinstance(record, Withdrawal) or record.status == "withdrawn":
+    if isinstance(record, Withdrawal) or record.status == "withdrawn":
+        hidden.pop(record.id, None)  # from now on only a newer version publishes it
+        if record.id in spool.places:
             spool.withdraw(record.id)
             return True
+    elif NO_AGE < age(record) < hidden.get(record.id, NO_AGE):
+        return False
+    elif record.id in spool.places:
         known = spool.age_of(record.id)
-        tied = age(record) == known and not spool.is_withdrawn(record.id)
+        open_to_ties = record.id in hidden or not spool.is_withdrawn(record.id)
+        tied = age(record) == known and open_to_ties
         if not (age(record) > known or (tied and not known_wins_ties)):
             spool.keep_addresses(record.id, record)
             return False
     assert isinstance(record, Article)  # noqa: S101 - for mypy; who calls has counted other withdrawals
+    hidden.pop(record.id, None)
     spool.add(record)
     return True
 

@@ -1,4 +1,7 @@
-"""Owns which languages of three letters have a code of two. *Source*: ISO 639-2 (both of its sets) and 639-3."""
+"""Codes of languages: two letters for those of three, and for names in English and in the language itself.
+
+*Source*: ISO 639-2 (both of its sets) and 639-3; names as in the Unicode CLDR.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +23,45 @@ _CODES = """
     vol:vo wel:cy wln:wa wol:wo xho:xh yid:yi yor:yo zha:za zho:zh zul:zu
 """
 TWO_LETTERS: dict[str, str] = dict(pair.split(":") for pair in _CODES.split())
+# What systems write where they know no language, or more than one.
+NO_LANGUAGE = frozenset(
+    {UNDETERMINED, "mul", "zxx", "none", "unknown", "undefined", "default", "x-default", "all", "multilingual"}
+)
+_NAMES = """
+    af: Afrikaans | am: Amharic, አማርኛ | ar: Arabic, العربية | az: Azerbaijani, Azərbaycan, Azərbaycanca
+    be: Belarusian, Беларуская | bg: Bulgarian, Български | bn: Bengali, Bangla, বাংলা
+    bs: Bosnian, Bosanski | ca: Catalan, Català | cs: Czech, Čeština, Česky | cy: Welsh, Cymraeg
+    da: Danish, Dansk | de: German, Deutsch | el: Greek, Ελληνικά | en: English | eo: Esperanto
+    es: Spanish, Castilian, Español, Castellano | et: Estonian, Eesti | eu: Basque, Euskara
+    fa: Persian, Farsi, فارسی | fi: Finnish, Suomi | fil: Filipino | fo: Faroese, Føroyskt
+    fr: French, Français | fy: Western Frisian, Frisian, Frysk | ga: Irish, Gaeilge
+    gd: Scottish Gaelic, Gàidhlig | gl: Galician, Galego | gu: Gujarati, ગુજરાતી | ha: Hausa
+    he: Hebrew, עברית | hi: Hindi, हिन्दी, हिंदी | hr: Croatian, Hrvatski
+    ht: Haitian Creole, Haitian, Kreyòl ayisyen | hu: Hungarian, Magyar | hy: Armenian, Հայերեն
+    id: Indonesian, Bahasa Indonesia | ig: Igbo | is: Icelandic, Íslenska | it: Italian, Italiano
+    ja: Japanese, 日本語 | ka: Georgian, ქართული | kk: Kazakh, Қазақ тілі | kl: Greenlandic, Kalaallisut
+    km: Khmer, ខ្មែរ | kn: Kannada, ಕನ್ನಡ | ko: Korean, 한국어 | ku: Kurdish, Kurdî
+    ky: Kyrgyz, Kirghiz, Кыргызча | la: Latin | lb: Luxembourgish, Lëtzebuergesch | lo: Lao, ລາວ
+    lt: Lithuanian, Lietuvių | lv: Latvian, Latviešu | mg: Malagasy | mi: Maori, Māori
+    mk: Macedonian, Македонски | ml: Malayalam, മലയാളം | mn: Mongolian, Монгол | mr: Marathi, मराठी
+    ms: Malay, Bahasa Melayu, Melayu | mt: Maltese, Malti | my: Burmese, မြန်မာ
+    nb: Norwegian Bokmål, Norsk bokmål, Bokmål | ne: Nepali, नेपाली | nl: Dutch, Flemish, Nederlands, Vlaams
+    nn: Norwegian Nynorsk, Norsk nynorsk, Nynorsk | no: Norwegian, Norsk | oc: Occitan
+    om: Oromo, Oromoo, Afaan Oromoo | or: Odia, Oriya, ଓଡ଼ିଆ | pa: Punjabi, Panjabi, ਪੰਜਾਬੀ
+    pcm: Nigerian Pidgin, Pidgin | pl: Polish, Polski | ps: Pashto, پښتو | pt: Portuguese, Português
+    rm: Romansh, Rumantsch | ro: Romanian, Moldovan, Română | ru: Russian, Русский
+    rw: Kinyarwanda, Ikinyarwanda | se: Northern Sami, Davvisámegiella | si: Sinhala, Sinhalese, සිංහල
+    sk: Slovak, Slovenčina | sl: Slovenian, Slovene, Slovenščina | so: Somali, Soomaali
+    sq: Albanian, Shqip | sr: Serbian, Српски, Srpski | sv: Swedish, Svenska | sw: Swahili, Kiswahili
+    ta: Tamil, தமிழ் | te: Telugu, తెలుగు | tg: Tajik, Тоҷикӣ | th: Thai, ไทย | ti: Tigrinya, ትግርኛ
+    tk: Turkmen, Türkmen dili | tl: Tagalog | tr: Turkish, Türkçe | tt: Tatar, Татарча
+    ug: Uyghur, ئۇيغۇرچە | uk: Ukrainian, Українська | ur: Urdu, اردو | uz: Uzbek, Oʻzbekcha, O'zbek
+    vi: Vietnamese, Tiếng Việt | xh: Xhosa, isiXhosa | yi: Yiddish, ייִדיש | yo: Yoruba, Yorùbá
+    zh: Chinese, Simplified Chinese, Traditional Chinese, Mandarin, 中文, 简体中文, 繁體中文, 汉语, 漢語
+    zu: Zulu, isiZulu
+"""
+_NAMED = (entry.split(":") for line in _NAMES.split("\n") if line.strip() for entry in line.split("|"))
+# By names in lower case, composed (NFC).
+BY_NAME: dict[str, str] = {
+    name.strip().casefold(): code.strip() for code, names in _NAMED for name in names.split(",")
+}

@@ -31,6 +31,7 @@ from index.embed.choose import embedder_named
 from index.linkfile import UnusableLinks, read_links
 from index.snapshot import DamagedSnapshot, Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
+from index.sources.languages import with_languages
 from index.store import Store, StoreLocked
 from service.evaluation.corpus import open_corpus
 from service.evaluation.evaluate import evaluate
@@ -65,7 +66,8 @@ def main(arguments: list[str] | None = None, embedder: Embedder | None = None) -
 
 def _measured(options: argparse.Namespace, store: Store, embedder: Embedder, bars: Bars) -> Result:
     against = Snapshot.open(options.against) if options.against else None
-    records = list(chain.from_iterable(read_source(path) for path in options.source))
+    read = chain.from_iterable(read_source(path) for path in options.source)
+    records = list(with_languages(read, lambda line: print(line, file=sys.stderr)))
     read_links(options.links, _numbered(records).get)  # a useless file is refused before the long work, not after
     clock = _clock(options.now, records)
     report = rebuild(records, store, embedder, clock, channel=CHANNEL, force=True, progress=bars)

@@ -3,10 +3,11 @@
     python scripts/follow.py --source exports/ --service http://127.0.0.1:8000 --key-file KEYFILE --state follow.db
     python scripts/follow.py --source https://courier.example/feed.xml --fetch --service ... --state follow.db --once
 
-Sources are those of import_articles.py. What a record marks as withdrawn is withdrawn; what merely vanished from the
-source stays. The state file holds the version of each article that the service has acknowledged, written after that:
-killed at any moment, nothing is lost, and at most one article is sent twice, which changes nothing. Of two records of
-one article in the source the later one counts. Waits while the service is busy or away.
+Sources are those of import_articles.py. What a record marks as withdrawn is withdrawn, and so is an article whose
+record has become a draft, private or the like; what merely vanished from the source stays. The state file holds the
+version of each article that the service has acknowledged, written after that: killed at any moment, nothing is lost,
+and at most one article is sent twice, which changes nothing. Of two records of one article in the source the later
+one counts. Waits while the service is busy or away.
 
 Exit codes with --once: 0 all is there, 1 some were refused (named on stderr), 2 usage, unreadable source, or a
 service that takes nothing from this key, 69 the service cannot be reached, 74 I/O failure. Without it, it looks again
@@ -22,17 +23,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from fetch_options import Fetch, UnusableFetching, add_fetch_options, fetching, is_address
-from publish_articles import KEY, Service, Sleep, TurnedAway, Unreachable, Unusable, key_from
+from publish_articles import KEY, Order, Service, Sleep, TurnedAway, Unreachable, Unusable, key_from, sent
 from source_options import add_prefix_option
 
 from index.article import Article, article_version
 from index.clashes import clash
 from index.fetching.target import NotFetched
-from index.sources import Rejection, Tally, UnreadableSource, Withdrawal, read_source
+from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
+from index.sources.languages import with_languages
 from index.sources.mapping import Mapping as OurNames
 from index.sources.mapping import UnusableMapping, read_mapping
 from index.sources.prefix import with_prefix
@@ -82,7 +84,7 @@ def main(
             service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
             opened.callback(service.close)
             mapping = read_mapping(options.mapping) if options.mapping else None
-            records = partial(_records, options.source, fetch, mapping, options.id_prefix)
+            records = partial(_records, options.source, fetch, mapping, options.id_prefix, cache(_tell))
             while True:
                 code = _round(records, state, service, patient=not options.once)
                 if options.once:
@@ -98,6 +100,7 @@ def main(
 
 def _round(records: Callable[[], Iterator[Record]], state: Acknowledged, service: Service, *, patient: bool) -> int:
     """Publish what changed once; the exit code. `patient`: a service or feed that is away will be back."""
+    before = service.no_longer_public
     try:
         done, refused = publish_changes(records(), state, service)
     except (Unreachable, NotFetched) as error:
@@ -105,6 +108,8 @@ def _round(records: Callable[[], Iterator[Record]], state: Acknowledged, service
         return os.EX_UNAVAILABLE if isinstance(error, Unreachable) else 2
     if done or refused:
         print(f"published {done:,} changes, {refused:,} refused", flush=True)
+    if withdrawn := service.no_longer_public - before:
+        print(f"  {withdrawn:,} articles withdrawn: their records are not public now", flush=True)
     return 1 if refused else 0
 
 
@@ -119,19 +124,24 @@ def publish_changes(records: Iterator[Record], state: Acknowledged, service: Ser
         version = _version(record)
         if state.version(record.id) == version:
             continue
-        reason = service.withdraw(record.id) if version == WITHDRAWN else service.publish(_article(record))
+        hidden = service.no_longer_public
+        reason = service.withdraw(record.id) if _is_withdrawn(record) else sent(record, service)
         if reason:
             _tell(f"refused: {record.id}: {reason}")
             refused += 1
         else:
             state.note(record.id, version)
-            done += 1
+            done += not isinstance(record, Unpublished) or service.no_longer_public > hidden
     return done, refused
 
 
 def _latest(records: Iterator[Record]) -> Iterator[Record]:
-    """Each article as its last record says; before them rejections as they come, also of what has another's ID."""
+    """Each article as its last record says; before them rejections as they come, also of what has another's ID.
+
+    Of a draft, or another record that is not public, and an article the one updated later counts where both say when.
+    """
     latest: dict[str, Article | Withdrawal] = {}
+    order = Order()
     for record in records:
         if not isinstance(record, Article | Withdrawal):
             yield record
@@ -140,24 +150,24 @@ def _latest(records: Iterator[Record]) -> Iterator[Record]:
         rejection = clash(known, record, may_have_moved=False) if isinstance(known, Article) else None
         if rejection:
             yield rejection
-        else:
+        elif not order.is_outdated(record):
             latest[record.id] = record
     yield from latest.values()
 
 
 def _version(record: Article | Withdrawal) -> str:
-    withdrawn = isinstance(record, Withdrawal) or record.status == "withdrawn"
-    return WITHDRAWN if withdrawn else article_version(record)
+    return article_version(record) if isinstance(record, Article) and not _is_withdrawn(record) else WITHDRAWN
 
 
-def _article(record: Article | Withdrawal) -> Article:
-    assert isinstance(record, Article)  # noqa: S101 - a withdrawal has no version but WITHDRAWN
-    return record
+def _is_withdrawn(record: Article | Withdrawal) -> bool:
+    return isinstance(record, Article) and record.status == WITHDRAWN
 
 
-def _records(source: str, fetch: Fetch, mapping: OurNames | None, prefix: str) -> Iterator[Record]:
+def _records(
+    source: str, fetch: Fetch, mapping: OurNames | None, prefix: str, tell: Callable[[str], None]
+) -> Iterator[Record]:
     records = fetch(source, Tally()) if is_address(source) else read_source(Path(source), mapping=mapping)
-    return with_prefix(records, prefix)
+    return with_languages(with_prefix(records, prefix), tell)
 
 
 def _tell(line: str) -> None:

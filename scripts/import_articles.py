@@ -39,8 +39,17 @@ from tqdm import tqdm
 
 from index.article import Article, iso_time
 from index.fetching.target import NotFetched
-from index.sources import Rejection, Tally, UnreadableSource, read_input, read_source, source_files
-from index.sources.languages import with_language
+from index.sources import (
+    Rejection,
+    Tally,
+    Unpublished,
+    UnreadableSource,
+    Withdrawal,
+    read_input,
+    read_source,
+    source_files,
+)
+from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, UnusableMapping, read_mapping
 from index.sources.opening import stream
 from index.sources.prefix import with_prefix
@@ -98,6 +107,7 @@ class Understood:
 
     def __init__(self) -> None:
         self.articles = 0
+        self.withdrawals = 0
         self.tally = Tally()
         self.missing: Counter[str] = Counter()
         self.years: Counter[str] = Counter()
@@ -107,7 +117,10 @@ class Understood:
         self.examples: list[Article] = []
 
     def add(self, record: Record) -> None:
-        """Count an article or a rejection."""
+        """Count an article or a rejection; what only withdraws or hides an article is counted elsewhere."""
+        if isinstance(record, Withdrawal):
+            self.withdrawals += not isinstance(record, Unpublished)
+            return
         if isinstance(record, Rejection):
             kind = _kind(record.reason)
             if kind in self.reasons or len(self.reasons) < 1_000:
@@ -128,6 +141,10 @@ class Understood:
         lines = [f"{self.articles:,} articles, {rejected:,} records rejected, {left_out} left out"]
         if self.tally.windows:
             lines += [f"{self.tally.windows:,} files are not UTF-8 and name no encoding: read as Windows-1252"]
+        if self.withdrawals:
+            lines += [f"{self.withdrawals:,} withdrawals without a text"]
+        if types := self.tally.left_out():
+            lines += [f"left out by type: {types}; a type that is articles: types = [...] in a --mapping file"]
         lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]
         lines += ["years       " + _counts(sorted(self.years.items()))]
         lines += ["languages   " + _counts(self.languages.most_common(20))]
@@ -153,11 +170,19 @@ class Understood:
 
 
 def _take_in(records: Iterable[Record], seen: Understood, out: IO[bytes] | None) -> None:
-    for record in records:
-        article = with_language(record) if isinstance(record, Article) else record
+    for article in with_languages(records, lambda line: tqdm.write(line, file=sys.stderr)):
         seen.add(article)
-        if out is not None and isinstance(article, Article):
-            out.write(msgspec.json.encode(article) + b"\n")
+        if out is not None and isinstance(article, Article | Withdrawal):
+            out.write(msgspec.json.encode(_line(article)) + b"\n")
+
+
+def _line(record: Article | Withdrawal) -> Article | dict[str, object]:
+    """What a later reading takes for the same: of what withdraws or hides an article its ID, state and time."""
+    if isinstance(record, Article):
+        return record
+    if isinstance(record, Unpublished):
+        return {"id": record.id, "status": record.status, "updated_at": record.updated_at}
+    return {"id": record.id, "status": "withdrawn"}
 
 
 def _all(
@@ -185,8 +210,7 @@ def _in_processes(files: Sequence[Path], mapping: Mapping | None, jobs: int, tal
         while waiting:
             records, counted = waiting.pop(0).result()
             waiting += [pool.submit(_read_lot, lot, mapping) for lot in islice(lots, 1)]
-            for name in Tally.__struct_fields__:
-                setattr(tally, name, getattr(tally, name) + getattr(counted, name))
+            tally.add(counted)
             yield from records
 
 
@@ -230,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of stdin: jsonl, json, xml, html, csv, ... (default: %(default)s)",
     )
     add("--mapping", type=Path, metavar="TOML", help="which of their columns or fields is which of ours")
-    add("--out", metavar="FILE", help="JSON Lines of articles; - for stdout")
+    add("--out", metavar="FILE", help="JSON Lines of articles, and of what withdraws one; - for stdout")
     add("--dry-run", action="store_true", help="write nothing, only tell")
     add(
         "--jobs",

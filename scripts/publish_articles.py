@@ -28,8 +28,10 @@ from source_options import add_prefix_option
 from tqdm import tqdm
 
 from index.article import Article
-from index.sources import Rejection, UnreadableSource, Withdrawal, read_source
+from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
+from index.sources.languages import with_languages
 from index.sources.prefix import with_prefix
+from index.spool import NO_AGE, age
 from service.api.bodies import ARTICLE_BYTES
 
 WAITS = (0, 1, 2, 4, 8, 16, *[30] * 9)  # seconds; 0 for a connection that had merely been idle; 5 minutes in all
@@ -54,16 +56,21 @@ class Unreachable(Exception):
 
 
 class Answer(NamedTuple):
-    """A response: `code` and `detail` of its problem document, "" and the status for another body."""
+    """A response: `code` and `detail` of its problem document, "" and the status for another body; `changed`: whether
+    the article was not so before."""
 
     status: int
     retry_after: str
     code: str
     detail: str
+    changed: bool = False
 
 
 class Service:
-    """A live service behind one connection that is kept open. `tell` hears when it is away."""
+    """A live service behind one connection that is kept open. `tell` hears when it is away.
+
+    `no_longer_public`: articles withdrawn because their records are not public now.
+    """
 
     def __init__(self, address: str, key: str, sleep: Sleep, tell: Tell) -> None:
         """Raises `Unusable` for what is no address."""
@@ -79,36 +86,46 @@ class Service:
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._sleep = sleep
         self._tell = tell
+        self.no_longer_public = 0
 
     def publish(self, article: Article) -> str | None:
         """Why the service refused the article, None when it took it. Raises `TurnedAway`, `Unreachable`."""
         raw = msgspec.json.encode(article)
         if len(raw) > ARTICLE_BYTES:
             return f"is larger than {ARTICLE_BYTES >> 20} MiB"
-        return self._insist("PUT", article.id, raw)
+        return _verdict(self._insist("PUT", article.id, raw))
 
     def withdraw(self, article_id: str) -> str | None:
         """The same of a withdrawal."""
-        return self._insist("DELETE", article_id, b"")
+        return _verdict(self._insist("DELETE", article_id, b""))
 
-    def _insist(self, method: str, article_id: str, raw: bytes) -> str | None:
+    def hide(self, article_id: str) -> str | None:
+        """The same for an article that is not public now; nothing where the service has no such article."""
+        answer = self._insist("DELETE", article_id, b"", {"If-Match": "*"})
+        if answer.status == 412:
+            return None
+        self.no_longer_public += answer.changed
+        return _verdict(answer)
+
+    def _insist(self, method: str, article_id: str, raw: bytes, condition: Mapping[str, str] | None = None) -> Answer:
         waits = iter(WAITS)
         while True:
             try:
-                answer = self._ask(method, article_id, raw)
+                answer = self._ask(method, article_id, raw, condition or {})
             except (OSError, HTTPException) as error:
                 self._connection.close()
                 answer = Answer(0, "", "", str(error) or type(error).__name__)
             if answer.status not in (0, 429, 502, 503, 504) or answer.code == "no_live_store":
-                return _verdict(answer)
+                return answer
             self._wait(answer, waits)
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
 
-    def _ask(self, method: str, article_id: str, raw: bytes) -> Answer:
-        self._connection.request(method, self._path + quote(article_id, safe=""), raw, self._headers)
+    def _ask(self, method: str, article_id: str, raw: bytes, condition: Mapping[str, str]) -> Answer:
+        headers = {**self._headers, **condition}
+        self._connection.request(method, self._path + quote(article_id, safe=""), raw, headers)
         with self._connection.getresponse() as response:
             return _read(response)
 
@@ -138,6 +155,7 @@ def _read(response: HTTPResponse) -> Answer:
         response.headers.get("Retry-After", "").strip(),
         str(problem.get("code", "")),
         str(problem.get("detail") or detail),
+        problem.get("changed") is True,
     )
 
 
@@ -148,6 +166,30 @@ def _verdict(answer: Answer) -> str | None:
     if for_all or answer.code in ("scope_missing", "no_live_store"):
         raise TurnedAway(answer.detail)
     return answer.detail
+
+
+class Order:
+    """Which of the records of one article count: a draft or the like, or an article that was updated after it."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, int] = {}
+        self._hidden: dict[str, int] = {}
+
+    def is_outdated(self, record: Article | Withdrawal) -> bool:
+        """Whether an earlier record of the source is newer; where one does not say when, the later record counts."""
+        if isinstance(record, Unpublished):
+            if record.updated_at is not None and self._shown.get(record.id, NO_AGE) > record.updated_at:
+                return True
+            self._shown.pop(record.id, None)
+            self._hidden[record.id] = NO_AGE if record.updated_at is None else record.updated_at
+        elif isinstance(record, Article):
+            if NO_AGE < age(record) < self._hidden.get(record.id, NO_AGE):
+                return True
+            self._hidden.pop(record.id, None)
+            self._shown[record.id] = age(record)
+        else:
+            self._hidden.pop(record.id, None)
+        return False
 
 
 class Position:
@@ -190,7 +232,9 @@ def main(
         begun = position.done
         with tqdm(desc="publishing", unit=" articles", initial=begun, disable=options.quiet) as bar:
             service = Service(options.service, key_from(options.key_file, environment), sleep, _tell)
-            refused = _publish_all(_rest(options.source, options.id_prefix, begun), service, position, bar)
+            order, tally = Order(), Tally()
+            records = _rest(options.source, options.id_prefix, begun, order, tally)
+            refused, unpublished = _publish_all(records, order, service, position, bar)
     except (Unusable, UnreadableSource, TurnedAway) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -200,18 +244,22 @@ def main(
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return os.EX_IOERR
-    print(f"published {position.done - begun - refused:,} articles, {refused:,} refused")
+    told = f"published {position.done - begun - refused - unpublished:,} articles, {refused:,} refused"
+    if unpublished:
+        told += f", {unpublished:,} not public ({service.no_longer_public:,} of them withdrawn from the service)"
+    print(told + (f"\n  left out by type: {types}" if (types := tally.left_out()) else ""))
     return 1 if refused else 0
 
 
 def _publish_all(
-    records: Iterator[Article | Rejection], service: Service, position: Position, bar: tqdm[None]
-) -> int:
-    """How many records became no article or were refused; each is named on stderr."""
-    refused = 0
+    records: Iterator[Article | Rejection], order: Order, service: Service, position: Position, bar: tqdm[None]
+) -> tuple[int, int]:
+    """How many records became no article or were refused, each named on stderr; how many were not public."""
+    refused = unpublished = 0
     try:
         for record in records:
-            if reason := _refusal(record, service):
+            unpublished += isinstance(record, Unpublished)
+            if reason := _refusal(record, order, service):
                 refused += 1
                 _tell(reason)
             position.advance(time.monotonic())
@@ -219,27 +267,36 @@ def _publish_all(
     finally:
         position.write()
         service.close()
-    return refused
+    return refused, unpublished
 
 
-def _refusal(record: Article | Rejection, service: Service) -> str | None:
-    if isinstance(record, Withdrawal):
-        reason = service.withdraw(record.id)
-        return f"refused: {record.id}: {reason}" if reason else None
-    if isinstance(record, Rejection):
+def _refusal(record: Article | Rejection, order: Order, service: Service) -> str | None:
+    if isinstance(record, Rejection) and not isinstance(record, Withdrawal):
         return f"refused: {record.place}: {record.reason}"
-    reason = service.publish(record)
+    if order.is_outdated(record):
+        return None
+    reason = sent(record, service)
     return f"refused: {record.id}: {reason}" if reason else None
+
+
+def sent(record: Article | Withdrawal, service: Service) -> str | None:
+    """Tell the service what the record says of its article; why the service refused that, None when it took it."""
+    if isinstance(record, Unpublished):
+        return service.hide(record.id)
+    return service.withdraw(record.id) if isinstance(record, Withdrawal) else service.publish(record)
 
 
 def _tell(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-def _rest(source: Path, prefix: str, done: int) -> Iterator[Article | Rejection]:
-    """The records after the first `done`. Raises `Unusable` where there are not that many."""
-    records = with_prefix(read_source(source), prefix)
-    found = sum(1 for _ in islice(records, done))
+def _rest(source: Path, prefix: str, done: int, order: Order, tally: Tally) -> Iterator[Article | Rejection]:
+    """The records after the first `done`, which `order` gets. Raises `Unusable` where there are not that many."""
+    records, found = with_languages(with_prefix(read_source(source, tally), prefix), _tell), 0
+    for record in islice(records, done):
+        found += 1
+        if isinstance(record, Article | Withdrawal):
+            order.is_outdated(record)
     if found < done:
         raise Unusable(f"--position says that {done} records are done, but {source} holds {found}: another source?")
     return records

@@ -34,6 +34,7 @@ from index.linkfile import UnusableLinks
 from index.previous import held_by_all
 from index.relatedness import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
+from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, read_mapping
 from index.sources.prefix import with_prefix
 from index.store import Store, StoreLocked, UnknownSnapshot
@@ -117,11 +118,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _records(
     sources: Sequence[tuple[Path, str]], tally: Tally, mapping: Mapping | None
 ) -> Iterator[Article | Rejection]:
-    """The records of each source, with its prefix. Raises `UnreadableSource` at once for one that is not there."""
+    """The records of each source with its prefix, and with their languages.
+
+    Raises `UnreadableSource` at once for a source that is not there.
+    """
     for path, _ in sources:
         if not path.exists():
             raise UnreadableSource(path, "does not exist")
-    return chain.from_iterable(with_prefix(read_source(path, tally, mapping), prefix) for path, prefix in sources)
+    read = chain.from_iterable(with_prefix(read_source(path, tally, mapping), prefix) for path, prefix in sources)
+    return with_languages(read, lambda line: tqdm.write(line, file=sys.stderr))
 
 
 def truncate(store: Store, live: LiveStore) -> int:
@@ -235,9 +240,11 @@ def _parser() -> argparse.ArgumentParser:
 def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> str:
     rejected = store / "snapshots" / report.snapshot_id / "rejected.jsonl"
     told = [
+        (report.no_longer_public, "articles withdrawn: their records are drafts, private or the like now"),
         (report.outdated, "older than what is known, or undated, ignored"),
         (report.not_found, "withdrawals of unknown articles, ignored"),
         (tally.unpublished, "drafts and other unpublished records, skipped"),
+        (tally.other, f"records that are no articles, skipped ({tally.left_out() or 'types not named'})"),
         (tally.html, "articles held HTML, read as plain text"),
         (tally.windows, "files are not UTF-8 and name no encoding: read as Windows-1252"),
         (report.rejected, f"records rejected; reasons with file and line: {rejected}"),

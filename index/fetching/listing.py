@@ -10,7 +10,7 @@ from lxml import etree
 
 from index.article import Article
 from index.fetching.kept import Page
-from index.sources import Input, Rejection, Tally, read_input
+from index.sources import Input, Rejection, Tally, Withdrawal, read_input
 from index.sources.opening import TORN, PackedTooTightly, stream
 
 MOST_BYTES = 64 << 20  # unpacked; the protocol of sitemaps allows 50 MiB
@@ -69,7 +69,12 @@ def _feed(content: bytes, base: str, tally: Tally) -> Listing:
     read = list(read_input(Input(base, "feed.xml", io.BufferedReader(io.BytesIO(content))), tally))
     articles = [each for each in read if isinstance(each, Article)]
     told = {_absolute(base, each.url): each for each in articles if each.url}
-    return Listing(tuple(told), (), told, tuple(each for each in read if isinstance(each, Rejection)))
+    return Listing(
+        tuple(told),
+        (),
+        told,
+        tuple(each for each in read if isinstance(each, Rejection) and not isinstance(each, Withdrawal)),
+    )
 
 
 def _absolute(base: str, url: str) -> str:

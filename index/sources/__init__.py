@@ -14,7 +14,17 @@ from index.sources.encoding import as_utf8
 from index.sources.mapping import Mapping
 from index.sources.opening import TORN, Input, PackedTooTightly, UnreadableSource, members, opened
 
-__all__ = ["Input", "Reader", "Rejection", "Tally", "UnreadableSource", "Withdrawal", "read_input", "read_source"]
+__all__ = [
+    "Input",
+    "Reader",
+    "Rejection",
+    "Tally",
+    "Unpublished",
+    "UnreadableSource",
+    "Withdrawal",
+    "read_input",
+    "read_source",
+]
 
 # The reader of each ending, as module and function; modules are imported when such a file comes.
 _READERS = {
@@ -33,6 +43,9 @@ _READERS = {
 }
 
 _TEXTS = (".jsonl", ".ndjson", ".json", ".txt", ".csv")  # in XML and HTML the text itself may state its encoding
+
+
+MOST_TYPES = 100  # that are counted by name
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -61,15 +74,49 @@ class Withdrawal(_OfSite, frozen=True):
     id: str
 
 
+class Unpublished(Withdrawal, frozen=True):
+    """A record that readers are not to see, or that is no article: it withdraws the article of its ID, if any.
+
+    `updated_at`: epoch seconds; what is known and newer stays. None counts as newer than anything known.
+    """
+
+    status: str
+    updated_at: int | None = None
+
+
 class Tally(msgspec.Struct):
     """What a reading met that is no defect: articles whose fields held HTML, records that nobody has published,
-    records that are no articles (pictures, menus, static pages), files of no stated encoding that are no UTF-8, read
-    as Windows-1252."""
+    records that are no articles (pictures, menus, static pages) and how many of each type, files of no stated
+    encoding that are no UTF-8, read as Windows-1252."""
 
     html: int = 0
     unpublished: int = 0
     other: int = 0
     windows: int = 0
+    types: dict[str, int] = {}
+
+    def leave_out(self, kind: str | None) -> None:
+        """Count a record of a type that is no article ("" for one not named), or with None an unpublished one."""
+        if kind is None:
+            self.unpublished += 1
+            return
+        self.other += 1
+        if kind and (kind in self.types or len(self.types) < MOST_TYPES):
+            self.types[kind] = self.types.get(kind, 0) + 1
+
+    def add(self, counted: Tally) -> None:
+        """Count what another reading counted."""
+        self.html += counted.html
+        self.unpublished += counted.unpublished
+        self.other += counted.other
+        self.windows += counted.windows
+        for kind, count in counted.types.items():
+            self.types[kind] = self.types.get(kind, 0) + count
+
+    def left_out(self) -> str:
+        """`3 attachment, 1 feedback`: records left out by their type, the commonest first; "" for none."""
+        pairs = sorted(self.types.items(), key=lambda each: (-each[1], each[0]))
+        return ", ".join(f"{count:,} {kind[:60]}" for kind, count in pairs)
 
 
 Reader = Callable[[Input, Tally], Iterator[Article | Rejection]]

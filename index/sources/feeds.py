@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Dict
-from typing import Any
+from typing import Any, cast
 
 import feedparser
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally
 from index.sources.encoding import damaged_field, mostly_utf_8
-from index.sources.fields import our_names
+from index.sources.fields import OTHER, our_names, reshaped_status
 from index.sources.html_text import plain
-from index.sources.record import read_record
+from index.sources.record import read_record, with_a_status
+from index.sources.xml_bytes import cleaned
 
 MOST_FEED_BYTES = 8 << 20  # parsed in memory
 MOST_ENTRIES, MOST_MARKS = (
@@ -22,6 +24,11 @@ MOST_ENTRIES, MOST_MARKS = (
     400_000,
 )  # which take feedparser some three seconds; real feeds have a hundred entries
 _DECLARED = re.compile(rb"<\?xml[^>]{0,100}encoding\s*=\s*[\"']([\w-]{1,40})", re.IGNORECASE)
+_OF_AN_EXPORT = re.compile(rb"</wp:(?:status|post_type|post_password)>")
+_HAS_DRAFTS = re.compile(rb"purl\.org/atom/app|w3\.org/2007/app|schemas\.google\.com/(?:blogger|g/2005#kind)")
+_KIND = "http://schemas.google.com/g/2005#kind"
+_STATUS = "blogger_status"
+_UNSURE = "is damaged, so that nobody can tell which of its entries are drafts"
 LONGEST_SUMMARY = 1_000  # characters; a longer description without a text beside it is the text
 
 
@@ -31,15 +38,35 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     if (reason := _refused(content)) is not None:
         yield Rejection(source.where, 0, reason)
         return
+    has_drafts = _HAS_DRAFTS.search(content) is not None
+    if has_drafts:
+        content = b"".join(cleaned(cast(io.BufferedReader, io.BufferedReader(io.BytesIO(content)))))
     entries, language, reason = _parsed(_whole(content))
-    if reason and not entries:
-        yield Rejection(source.where, 0, f"is no feed: {reason}")
+    if reason and (has_drafts or not entries):
+        yield Rejection(source.where, 0, f"{_UNSURE if has_drafts else 'is no feed'}: {reason}")
+        return
+    stated = any(_STATUS in entry for entry in entries)
     for number, entry in enumerate(entries, 1):
-        record = entry_record(entry, language)
+        record = {**entry_record(entry, language), **_publication(entry)}
         if damaged := damaged_field(content, record):
             yield Rejection(source.where, number, f"{damaged}: holds bytes that are no text in the feed's encoding")
-        elif (found := read_record(record, source, number, tally)) is not None:
+        elif (found := read_record(with_a_status(record) if stated else record, source, number, tally)) is not None:
             yield found
+
+
+def _publication(entry: Dict[str, Any]) -> dict[str, Any]:
+    """What a blog's export says of an entry (Atom's drafts, Blogger's kinds and states); {} for a feed's entry."""
+    schemes = {str(each.get("scheme")): str(each.get("term")) for each in entry.get("tags") or ()}
+    kind = str(entry.get("blogger_type") or schemes.get(_KIND, "post")).rpartition("#")[2].lower()
+    if kind != "post":
+        return {"status": OTHER, "left_out": kind}
+    drafts = [value for name, value in entry.items() if name == "draft" or name.endswith("_draft")]
+    if any(str(each).strip().lower() != "no" for each in drafts):
+        return {"status": "draft"}
+    if _STATUS not in entry:
+        return {}
+    state = reshaped_status(entry[_STATUS])
+    return {"status": "trash" if state == "soft-trashed" else state}
 
 
 def _whole(content: bytes) -> bytes:
@@ -59,7 +86,9 @@ def _parsed(content: bytes) -> tuple[list[dict[str, Any]], str | None, str]:
         feed = feedparser.parse(content, sanitize_html=False, resolve_relative_uris=True)
     except (ValueError, LookupError, AssertionError, RecursionError) as error:  # of half-broken markup
         return [], None, f"{type(error).__name__}: {error}"
-    return [dict(each) for each in feed.entries], feed.feed.get("language"), str(feed.get("bozo_exception", ""))
+    fault = feed.get("bozo_exception", "")
+    harmless = isinstance(fault, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType)
+    return [dict(each) for each in feed.entries], feed.feed.get("language"), "" if harmless else str(fault)
 
 
 def _refused(content: bytes) -> str | None:
@@ -67,6 +96,8 @@ def _refused(content: bytes) -> str | None:
     plain_bytes = content.replace(b"\0", b"").lower()  # UTF-16 has zero bytes
     if len(content) > MOST_FEED_BYTES:
         return f"the feed is longer than {MOST_FEED_BYTES >> 20} MiB"
+    if _OF_AN_EXPORT.search(plain_bytes):
+        return "holds items of a WordPress export, but does not begin as one: it is damaged, and may hold drafts"
     if b"<!entity" in plain_bytes:
         return "declares XML entities: refused, as feeds need none"
     if plain_bytes.count(b"<item") + plain_bytes.count(b"<entry") > MOST_ENTRIES:
@@ -86,7 +117,9 @@ def entry_record(entry: Dict[str, Any], language: str | None) -> dict[str, Any]:
             "headline": _plain(entry.get("title")),
             "standfirst": summary,
             "body": body,
-            "tags": [each["term"] for each in entry.get("tags") or () if each.get("term")],
+            "tags": [
+                each["term"] for each in entry.get("tags") or () if each.get("term") and each.get("scheme") != _KIND
+            ],
             "authors": [each["name"] for each in entry.get("authors") or () if each.get("name")]
             or entry.get("author"),
             "language": entry.get("language") or language,

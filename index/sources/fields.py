@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from index.dates import UnreadableDate
@@ -47,19 +48,29 @@ _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
 _DAY_NUMBER = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
-# What content management systems call a record that readers never saw, or do not see yet.
+OTHER = "other"  # the status of a record that is no article: a picture, a menu, a static page
+# What content management systems call a record that readers do not see: not yet, not any more, or not without a key.
 UNPUBLISHED = frozenset(
     {
-        "draft", "auto-draft", "autosave", "inherit", "pending", "in_review", "review", "private", "future",
-        "scheduled", "unpublished", "trash", "trashed",
+        "draft", "auto-draft", "autosave", "inherit", "pending", "in-review", "review", "private", "future",
+        "scheduled", "unpublished", "trash", "trashed", "deleted", "protected", "password",
+        "password-protected", "hidden",
     }
 )  # fmt: skip
+_STATUS_NAMES = ("status", "poststatus", "publicationstatus", "publishstatus", "creativeworkstatus")
+# Flags, and whether true means that readers may see the record; `visibility` is a word.
+_FLAGS = {
+    "draft": False, "isdraft": False, "private": False, "isprivate": False, "ispublished": True, "ispublic": True,
+    "visibility": True,
+}  # fmt: skip
+_YES, _NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
 def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record under our field names; values of other shapes brought into ours, nothing validated.
 
-    A blank value counts as absent, so that a filled field of another name is found.
+    A blank value counts as absent, so that a filled field of another name is found; but not a blank status, which
+    is one that cannot be read (`stated_status`).
     """
     chosen: dict[str, tuple[int, Any]] = {}
     for name, value in record.items():
@@ -67,7 +78,48 @@ def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
             ours, place = _PLACES[name]
             if ours not in chosen or place < chosen[ours][0]:
                 chosen[ours] = (place, value)
-    return {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
+    found = {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
+    return {**found, **stated_status(record)}
+
+
+def stated_status(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record's `status` in our words, whatever the spelling of its name; {} where it states none.
+
+    A flag such as `draft`, `is_published` or `visibility` counts where there is no status, and where it says no.
+    """
+    named = {_bare(name): value for name, value in record.items() if isinstance(name, str)}
+    flags = {_flag(name, named[name]) for name in _FLAGS if name in named}
+    if hiding := sorted(flags & UNPUBLISHED):
+        return {"status": hiding[0]}
+    if "status" in record:
+        return {"status": reshaped_status(record["status"])}
+    spelled = next((name for name in _STATUS_NAMES if name in named), None)
+    if spelled is not None:
+        return {"status": reshaped_status(named[spelled])}
+    return {"status": "published"} if "published" in flags else {}
+
+
+def _flag(name: str, value: Any) -> str:
+    """`published` or what hides a record, as its flag says; "" for a flag that cannot be read."""
+    word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    if name == "visibility":
+        return str(reshaped_status(word) or "")
+    if word not in (*_YES, *_NO):
+        return ""
+    return "published" if (word in _YES) == _FLAGS[name] else "draft"
+
+
+@lru_cache(1_000)
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def reshaped_status(value: Any) -> Any:
+    """A text as a status is written here: `published` for its synonyms, None for a blank one."""
+    if not isinstance(value, str):
+        return value
+    word = "-".join(value.lower().replace("_", " ").split())
+    return "published" if word in _PUBLISHED else word or None
 
 
 def _has_value(value: Any) -> bool:
@@ -115,13 +167,6 @@ def _image(value: Any) -> Any:
     return value
 
 
-def _status(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    return "published" if word in _PUBLISHED else word
-
-
 def _moment(value: Any) -> Any:
     """The date itself, but for a number such as 20261024, which is also a second of August 1970: to be refused."""
     if isinstance(value, int) and _DAY_NUMBER.fullmatch(str(value)):
@@ -135,7 +180,6 @@ _RESHAPE: dict[str, Callable[[Any], Any]] = {
     "section": _first_name,
     "image": _image,
     "brand": _first_name,
-    "status": _status,
     "published_at": _moment,
     "updated_at": _moment,
     "embargo_until": _moment,

@@ -3,7 +3,7 @@ Feed, Ghost's and other exports)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from index.sources.ghost import ghost_data, ghost_posts
 from index.sources.json_feed import feed_items, is_json_feed
 from index.sources.jsonl import MOST_LINE_BYTES, read_json_lines
 from index.sources.opening import TORN
-from index.sources.record import our_record, read_record
+from index.sources.record import Decoded, our_record, read_records
 
 MOST_DOCUMENT_BYTES = 64 << 20  # held in memory, some ten times as large once decoded
 LISTS = (
@@ -54,9 +54,9 @@ def read_json(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
         yield Rejection(source.where, 0, f"not valid JSON: {error}")
         return
     named = _named(document) if source.mapping is None else None
-    for number, raw in enumerate(_records(document) if named is None else named, 1):
-        if (found := _read(raw, source, number, tally, named is not None)) is not None:
-            yield found
+    raws = _records(document) if named is None else named
+    decoded = (Decoded(number, _ours(raw, source, number, named is not None)) for number, raw in enumerate(raws, 1))
+    yield from read_records(decoded, source, tally)
 
 
 def _first_line(source: Input) -> tuple[bytes, bool]:
@@ -112,7 +112,8 @@ def _listed(document: Any, depth: int = 2) -> list[Any] | None:
     return None
 
 
-def _read(raw: Any, source: Input, number: int, tally: Tally, named: bool) -> Article | Rejection | None:
+def _ours(raw: Any, source: Input, number: int, named: bool) -> Mapping[str, Any] | Rejection:
+    """The record under our names; `named`: it has them already."""
     if not isinstance(raw, dict):
         return Rejection(source.where, number, f"not an object but {type(raw).__name__}")
-    return read_record(raw if named else our_record(raw, source.mapping), source, number, tally)
+    return raw if named else our_record(raw, source.mapping)

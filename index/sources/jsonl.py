@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from index.article import Article
 from index.sources import Input, Rejection, Tally
 from index.sources.opening import TORN
-from index.sources.record import our_record, read_record
+from index.sources.record import Decoded, our_record, read_records
 
 MOST_LINE_BYTES = 8 << 20
 
@@ -26,21 +26,26 @@ def read_json_lines(source: Input, tally: Tally, first: bytes = b"") -> Iterator
 
     A torn gzip file gives what stands before the tear and one rejection for it.
     """
+    yield from read_records(_decoded(source, first), source, tally)
+
+
+def _decoded(source: Input, first: bytes) -> Iterator[Decoded]:
     number = 0
     while True:
         try:
             line, first = first or source.file.readline(MOST_LINE_BYTES + 1), b""
             whole = len(line) <= MOST_LINE_BYTES or line.endswith(b"\n") or _skip_to_next(source.file)
         except TORN as error:
-            yield Rejection(source.where, number + 1, f"the file is torn here: {error}")
+            yield Decoded(number + 1, Rejection(source.where, number + 1, f"the file is torn here: {error}"))
             return
         if not line:
             return
         number += 1
         if not whole:
-            yield Rejection(source.where, number, f"the line is longer than {MOST_LINE_BYTES >> 20} MiB")
-        elif line.strip() and (record := _record(line.removeprefix(b"\xef\xbb\xbf"), source, number, tally)):
-            yield record
+            reason = f"the line is longer than {MOST_LINE_BYTES >> 20} MiB"
+            yield Decoded(number, Rejection(source.where, number, reason), len(line))
+        elif line.strip():
+            yield Decoded(number, _record(line.removeprefix(b"\xef\xbb\xbf"), source, number), len(line))
 
 
 def _skip_to_next(file: IO[bytes]) -> bool:
@@ -51,10 +56,9 @@ def _skip_to_next(file: IO[bytes]) -> bool:
     return False
 
 
-def _record(line: bytes, source: Input, number: int, tally: Tally) -> Article | Rejection | None:
-    """None for a record that nobody has published."""
+def _record(line: bytes, source: Input, number: int) -> Mapping[str, object] | Rejection:
     try:
-        return read_record(our_record(_decoder.decode(line), source.mapping), source, number, tally)
+        return our_record(_decoder.decode(line), source.mapping)
     except RecursionError:
         reason = "nested too deeply"
     except OverflowError:

@@ -1,16 +1,20 @@
-"""Owns the language of articles whose record names none. The only importer of py3langid.
+"""The language of articles whose record names none, by their text. The only importer of py3langid.
 
 py3langid (BSD) because its model of 97 languages is inside the package, takes 0.1 s to load and no network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from index.article import Article
+from index.sources import Rejection
+
+Record = Article | Rejection
 
 CERTAIN = 0.8  # below it unknown; of 4,141 BBC teasers in 40 languages it then names 95%, 97% of them rightly
 SHORTEST = 25  # characters; a word or two can be of any language
@@ -38,6 +42,22 @@ def with_language(article: Article) -> Article:
         return article
     found = guess("\n".join((article.headline, article.standfirst, article.body[:LONGEST])).strip())
     return msgspec.structs.replace(article, language=found.language) if found.certainty >= CERTAIN else article
+
+
+def with_languages(records: Iterable[Record], tell: Callable[[str], None]) -> Iterator[Record]:
+    """The records, articles with their language where their text makes it certain.
+
+    Without the package for it they stay as they are, and `tell` hears once how to get it.
+    """
+    missing = False
+    for record in records:
+        if isinstance(record, Article) and not record.language and not missing:
+            try:
+                record = with_language(record)
+            except ModuleNotFoundError as error:
+                missing = True
+                tell(f"articles without a language stay so: telling it needs {error.name}: pip install '.[sources]'")
+        yield record
 
 
 @cache

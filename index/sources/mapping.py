@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from index.dates import UnreadableDate, date_seconds
-from index.sources.fields import FIELD_NAMES, our_names
+from index.sources.fields import FIELD_NAMES, our_names, stated_status
 
 DATES = ("published_at", "updated_at", "embargo_until")
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -29,20 +29,25 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `date_format`: as of `strptime`, else dates are read as everywhere (`index.dates`); `time_zone`: of times without
     one, of two that a change of clocks makes alike the first; `separator`: between names in a list;
-    `encoding`: of the text of a file without a byte order mark.
+    `encoding`: of the text of a file without a byte order mark; `types`: what a WordPress calls its articles, beside
+    posts. A file with nothing but `types` maps no record.
     """
 
-    columns: dict[str, str]
+    columns: dict[str, str] = {}
     constants: dict[str, Any] = {}
     date_format: str = ""
     time_zone: str = "UTC"
     separator: str = ""
     encoding: str = ""
+    types: tuple[str, ...] = ()
 
     def record(self, raw: Dict[str, Any]) -> dict[str, Any]:
-        """The raw record under our names; a column that it lacks is a field that it lacks."""
+        """The raw record under our names; a column that it lacks is a field that it lacks.
+
+        A status counts also where the mapping does not name it.
+        """
         found = {ours: self._value(ours, theirs, raw) for ours, theirs in self.columns.items()}
-        return our_names({**found, **self.constants})
+        return our_names({**stated_status(raw), **found, **self.constants})
 
     def _value(self, ours: str, theirs: str, raw: Dict[str, Any]) -> Any:
         if "{" in theirs:
@@ -88,6 +93,8 @@ def read_mapping(path: Path) -> Mapping:
         raise UnusableMapping(f"{path}: encoding: {mapping.encoding!r} is unknown (such as windows-1252, utf-16)")
     if "%Z" in mapping.date_format:
         raise UnusableMapping(f"{path}: date_format: %Z would lose the zone; leave date_format out, or use %z")
+    if not mapping.columns and not mapping.types:
+        raise UnusableMapping(f"{path}: give columns, or types of a WordPress")
     if unknown := sorted({*mapping.columns, *mapping.constants} - set(FIELD_NAMES)):
         raise UnusableMapping(f"{path}: {unknown[0]!r} is none of our fields: {', '.join(FIELD_NAMES)}")
     return mapping

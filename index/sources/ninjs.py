@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 from typing import Any
 
-from index.sources.fields import our_names
+from index.sources.fields import OTHER, our_names, reshaped_status
 
 _STATES = {"usable": "published", "withheld": "private", "canceled": "withdrawn", "cancelled": "withdrawn"}
 _ABOUT = ("subject", "subjects", "person", "people", "organisation", "organisations", "place", "places", "event")
@@ -24,7 +24,7 @@ def ninjs_record(raw: Dict[str, Any]) -> dict[str, Any]:
     """The item under our names. An item that was canceled withdraws its article."""
     item = {name.lower().replace("_", ""): value for name, value in raw.items()}
     uri = item.get("uri")
-    return our_names(
+    record = our_names(
         {
             "id": uri,
             "url": _url(item),
@@ -44,17 +44,19 @@ def ninjs_record(raw: Dict[str, Any]) -> dict[str, Any]:
             "published_at": item.get("contentcreated") or item.get("firstcreated") or item.get("versioncreated"),
             "updated_at": item.get("versioncreated"),
             "embargo_until": item.get("embargoed"),
-            "status": _status(item),
         }
     )
+    return {**record, **_status(item)}
 
 
-def _status(item: Dict[str, Any]) -> str:
+def _status(item: Dict[str, Any]) -> dict[str, Any]:
+    """By the format usable where the item states nothing; what it states otherwise stays, to be refused."""
     kind = item.get("type")
     if isinstance(kind, str) and kind in _NO_ARTICLES:
-        return "other"
-    state = item.get("pubstatus")
-    return _STATES.get(state, "published") if isinstance(state, str) else "published"
+        return {"status": OTHER, "left_out": kind}
+    state = item.get("pubstatus", "usable")
+    word = reshaped_status(state)
+    return {"status": _STATES.get(word, word) if isinstance(word, str) else word}
 
 
 def _url(item: Dict[str, Any]) -> Any:

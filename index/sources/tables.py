@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -12,7 +12,7 @@ from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
 from index.sources.encoding import PIECE, WINDOWS, guessed, recoded, undecoded
 from index.sources.opening import rewindable
-from index.sources.record import our_record, read_record
+from index.sources.record import our_record, read_record, with_a_status
 
 MOST_CELL_CHARS = 8 << 20
 BATCH_ROWS = 500
@@ -55,6 +55,7 @@ def _read_text(text_source: Input, source: Input, tally: Tally) -> Iterator[Arti
 
 
 def _read_rows(rows: Any, columns: list[str], source: Input, tally: Tally) -> Iterator[Article | Rejection]:
+    stated = _have_statuses(columns, source)
     while True:
         try:
             cells = next(rows)
@@ -63,16 +64,11 @@ def _read_rows(rows: Any, columns: list[str], source: Input, tally: Tally) -> It
         except csv.Error as error:
             yield Rejection(source.where, rows.line_num + 1, f"not valid CSV: {error}")
             continue
-        if cells and (found := _read_cells(cells, columns, source, rows.line_num + 1, tally)) is not None:
+        line = rows.line_num + 1
+        if len(cells) > len(columns):
+            yield Rejection(source.where, line, f"has {len(cells)} cells for {len(columns)} columns")
+        elif cells and (found := _read(dict(zip(columns, cells, strict=False)), stated, source, line, tally)):
             yield found
-
-
-def _read_cells(
-    cells: list[str], columns: list[str], source: Input, line: int, tally: Tally
-) -> Article | Rejection | None:
-    if len(cells) > len(columns):
-        return Rejection(source.where, line, f"has {len(cells)} cells for {len(columns)} columns")
-    return _read(dict(zip(columns, cells, strict=False)), source, line, tally)
 
 
 def _delimiter(header: str) -> str:
@@ -87,21 +83,29 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
         if torn is not None:
             raise torn
         try:
-            batches = parquet.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS)
+            table = parquet.ParquetFile(file)
+            stated = _have_statuses(table.schema_arrow.names, source)
+            batches = table.iter_batches(batch_size=BATCH_ROWS)
             rows = (row for batch in batches for row in batch.to_pylist())
             for number, row in enumerate(rows, 1):
-                if (found := _read(row, source, number, tally)) is not None:
+                if (found := _read(row, stated, source, number, tally)) is not None:
                     yield found
         except (ArrowException, UnicodeDecodeError, OverflowError) as error:
             raise UnreadableSource(Path(source.where), f"is no readable Parquet file: {error}") from error
 
 
-def _read(row: Row, source: Input, line: int, tally: Tally) -> Article | Rejection | None:
+def _have_statuses(columns: Sequence[str], source: Input) -> bool:
+    """Whether each row has a status: where there is a column of them, a row without one has lost it."""
+    return "status" in our_record(dict.fromkeys(columns, "?"), source.mapping)
+
+
+def _read(row: Row, stated: bool, source: Input, line: int, tally: Tally) -> Article | Rejection | None:
     values = {name: _value(value) for name, value in row.items()}
     for name, value in values.items():
         if isinstance(value, str) and undecoded(value):
             return Rejection(source.where, line, f"{name}: holds bytes that are no text in the file's encoding")
-    return read_record(our_record(values, source.mapping), source, line, tally)
+    record = our_record(values, source.mapping)
+    return read_record(with_a_status(record) if stated else record, source, line, tally)
 
 
 def _value(value: Any) -> Any:

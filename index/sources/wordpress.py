@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Mapping as Dict
 from html import unescape
 from typing import Any
 
+from index.sources.fields import OTHER, reshaped_status
 from index.sources.html_text import plain
 from index.sources.shortcodes import text_without_codes as text_without_codes
 
-ARTICLE_TYPES = frozenset({"post", "article", "news", "story"})
+ARTICLE_TYPES = frozenset({"post", "article", "news", "story"})  # a mapping's `types` names more
 NO_DATE = "0000-00-00 00:00:00"
 
-_OTHER_TYPES = frozenset({
-    "attachment", "nav_menu_item", "page", "revision", "custom_css", "wp_block", "wp_template", "wp_template_part",
-    "wp_navigation", "wp_global_styles", "oembed_cache", "customize_changeset", "user_request", "acf-field",
-    "acf-field-group", "elementor_library", "wp_font_family", "wp_font_face",
-})  # fmt: skip
 _CUT = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)$")  # with which WordPress and themes end what they cut
 
 
@@ -28,8 +24,11 @@ def is_post(raw: Dict[str, Any]) -> bool:
     return isinstance(title, Dict) and "rendered" in title
 
 
-def post_record(raw: Dict[str, Any]) -> dict[str, Any]:
-    """A post of the REST API under our names; authors, terms and picture where they were embedded (`_embed`)."""
+def post_record(raw: Dict[str, Any], types: Collection[str] = ARTICLE_TYPES) -> dict[str, Any]:
+    """A post of the REST API under our names; authors, terms and picture where they were embedded (`_embed`).
+
+    `types`: which types of posts are articles.
+    """
     embedded = raw.get("_embedded")
     embedded = embedded if isinstance(embedded, Dict) else {}
     terms = list(_objects(embedded.get("wp:term")))
@@ -42,18 +41,31 @@ def post_record(raw: Dict[str, Any]) -> dict[str, Any]:
         "section": next(iter(_term_names(terms, "category")), None),
         "tags": _term_names(terms, "post_tag"),
         "authors": [each["name"] for each in _objects(embedded.get("author")) if isinstance(each.get("name"), str)],
+        "language": raw.get("lang") or raw.get("wpml_current_locale"),
         "image": _picture(embedded.get("wp:featuredmedia")),
         "published_at": utc(raw.get("date_gmt")) or raw.get("date"),
         "updated_at": utc(raw.get("modified_gmt")) or raw.get("modified"),
-        "status": status(raw.get("type"), raw.get("status")),
+        **publication(raw.get("type"), raw.get("status"), types, _is_protected(raw)),
     }
 
 
-def status(kind: object, state: object) -> object:
-    """Ours for a type and a state of WordPress: `other` for what is no article."""
-    if isinstance(kind, str) and kind in _OTHER_TYPES:
-        return "other"
-    return "published" if state == "publish" else state
+def publication(kind: object, state: object, types: Collection[str], protected: bool) -> dict[str, object]:
+    """Our status for a type and a state of WordPress, and the type where it is none of articles.
+
+    Both are always there: where one is missing, nobody can tell whether readers may see the post.
+    """
+    if not isinstance(kind, str) or not kind.strip():
+        return {"status": None}
+    if kind.strip() not in types:
+        return {"status": OTHER, "left_out": kind.strip()}
+    ours = reshaped_status(state)
+    return {"status": "protected" if protected and ours == "published" else ours}
+
+
+def _is_protected(raw: Dict[str, Any]) -> bool:
+    """Whether only those who know a password may read a post."""
+    texts = (raw.get(name) for name in ("content", "excerpt"))
+    return bool(raw.get("password")) or any(isinstance(each, Dict) and each.get("protected") for each in texts)
 
 
 def utc(moment: object) -> object:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Collection
 from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
-from index.sources.wordpress import status, text_without_codes, utc
+from index.sources.wordpress import ARTICLE_TYPES, publication, text_without_codes, utc
 
 ITEM = "item"
 AUTHOR = "{*}author"
 
 MEDIA = "{http://search.yahoo.com/mrss/}"
+
+_ONCE = ("wp:post_id", "wp:post_type", "wp:status", "wp:post_password")
 
 Element = Any  # lxml's elements have no types
 
@@ -38,14 +43,26 @@ def attached(element: Element) -> Attached | None:
     return Attached(text.get("wp:post_id", ""), url, _meta(element).get("_wp_attachment_image_alt", ""))
 
 
+def contradiction(element: Element) -> str:
+    """Which field an item has twice that it has once: two items have become one. "" for none."""
+    names = Counter(_short(each.tag) for each in element if isinstance(each.tag, str))
+    return next((f"{name}: stands {names[name]} times in one item" for name in _ONCE if names[name] > 1), "")
+
+
 def export_record(
-    element: Element, authors: Dict[str, str], pictures: Dict[str, tuple[str, str]] | None = None
+    element: Element,
+    authors: Dict[str, str],
+    pictures: Dict[str, tuple[str, str]] | None = None,
+    types: Collection[str] = ARTICLE_TYPES,
 ) -> dict[str, Any]:
-    """An item under our names. `pictures`: address and description by the number of an attachment."""
+    """An item under our names. `pictures`: address and description by the number of an attachment.
+
+    `types`: which types of items are articles.
+    """
     text = _texts(element)
     creator = text.get("dc:creator", "").strip()
     return {
-        "id": text.get("wp:post_id") or text.get("guid"),
+        "id": text.get("wp:post_id"),
         "url": text.get("link", "").strip(),
         "headline": text.get("title"),
         "standfirst": text_without_codes(text.get("excerpt:encoded", "")),
@@ -53,11 +70,21 @@ def export_record(
         "section": next(iter(_terms(element, "category")), None),
         "tags": _terms(element, "post_tag"),
         "authors": [authors.get(creator) or creator] if creator else [],
+        "language": _language(element),
         "image": _picture(element, pictures or {}),
         "published_at": utc(text.get("wp:post_date_gmt")) or text.get("pubDate"),
         "updated_at": utc(text.get("wp:post_modified_gmt")),
-        "status": status(text.get("wp:post_type", "post"), text.get("wp:status", "publish")),
+        **publication(text.get("wp:post_type"), text.get("wp:status"), types, bool(text.get("wp:post_password"))),
     }
+
+
+def _language(item: Element) -> str | None:
+    """As Polylang's terms say it, of which the short name is a code, or WPML's export."""
+    for each in item.iterchildren("category"):
+        if each.get("domain") == "language":
+            code = str(each.get("nicename", ""))
+            return code if re.fullmatch(r"[a-zA-Z]{2,3}(?:[-_]\w+)*", code) else str(each.text or "")
+    return _meta(item).get("_wpml_import_language_code")
 
 
 def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from follow import main
 from loopback_site import Reply, Site, served
-from newsroom import WRITER, Newsroom
+from newsroom import WRITER, Newsroom, story
 from served_app import Counted, served_app
 
 FEED = """<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>Courier</title>
@@ -90,6 +90,44 @@ def test_what_is_marked_is_withdrawn_and_what_vanished_stays(
     write(folder, "a", {"id": "a", "headline": "A"})
     main(options(folder, service, folder))
     assert _state(newsroom, "a") == "published"
+
+
+@pytest.mark.parametrize("status", ["trash", "protected"])
+def test_what_is_no_longer_public_is_withdrawn_and_a_draft_that_nobody_knows_is_not(
+    folder: Path, service: Counted, newsroom: Newsroom, capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    write(folder, "a", {"id": "a", "headline": "A"}, {"id": "b", "headline": "B"})
+    main(options(folder, service, folder))
+    capsys.readouterr()
+    turned = [{"id": each, "headline": "T", "status": status} for each in "ac"]
+    write(folder, "a", *turned)
+    assert [main(options(folder, service, folder)) for _ in range(2)] == [0, 0]
+    assert service.asked[2:] == [("DELETE", "id=a"), ("DELETE", "id=c")]
+    assert [_state(newsroom, each) for each in "ab"] == ["withdrawn", "published"]
+    assert newsroom.live.state_of("c") is None
+    told = capsys.readouterr().out
+    assert told == "published 1 changes, 0 refused\n  1 articles withdrawn: their records are not public now\n"
+    write(folder, "a", {"id": "a", "headline": "A"}, {"id": "c", "headline": "C"})
+    assert main(options(folder, service, folder)) == 0
+    assert [_state(newsroom, each) for each in "ac"] == ["published", "published"]
+
+
+def test_an_article_that_only_the_snapshot_holds_is_withdrawn_when_its_record_turns_private(
+    folder: Path, service: Counted, newsroom: Newsroom
+) -> None:
+    newsroom.rebuild([story(f"x/{n}", f"a{n} b{n}", 9) for n in range(8)])
+    write(folder, "a", {"id": "x/3", "headline": "T", "status": "private"})
+    assert main(options(folder, service, folder)) == 0
+    assert _state(newsroom, "x/3") == "withdrawn"
+
+
+def test_an_article_without_a_language_gets_that_of_its_text(
+    folder: Path, service: Counted, newsroom: Newsroom
+) -> None:
+    write(folder, "a", {"id": "a", "headline": "Die Brücke ist seit Montag wieder für alle offen"})
+    assert main(options(folder, service, folder)) == 0
+    ((_, article),) = newsroom.live.records(0)[1]
+    assert article.language == "de"
 
 
 def test_a_mapping_names_the_columns_of_an_export(folder: Path, service: Counted, newsroom: Newsroom) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from index.article import (
     iso_time,
     language_code,
 )
-from index.language_codes import TWO_LETTERS
+from index.language_codes import BY_NAME, TWO_LETTERS
 
 
 def article_of(**fields: Any) -> Article:
@@ -271,3 +272,28 @@ def test_a_language_of_three_letters_gets_its_code_of_two_where_there_is_one(giv
 def test_codes_of_three_letters_lead_to_codes_of_two() -> None:
     assert len(TWO_LETTERS) == 205
     assert {(len(three), len(two)) for three, two in TWO_LETTERS.items()} == {(3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ("English", "en"), ("Deutsch", "de"), ("FRANÇAIS", "fr"), ("Franc\u0327ais", "fr"), ("English (UK)", "en"),
+        ("日本語", "ja"), ("Norsk bokmål", "nb"), ("العربية", "ar"), ("en_GB", "en"), ("en-GB", "en"),
+        ("de_DE_formal", "de"), ("zh-Hans", "zh"), ("mul", ""), ("Unknown", ""), ("  ", ""), ("x-default", ""),
+        ("lao", "lo"),
+    ],
+)  # fmt: skip
+def test_a_language_is_known_by_its_code_or_its_name(given: str, code: str) -> None:
+    assert language_code(given) == code
+
+
+@pytest.mark.parametrize("given", ["Klingon", "12", "e", "english-ish", "engl", "en gb"])
+def test_what_is_neither_a_code_nor_the_name_of_a_language_is_refused_by_name(given: str) -> None:
+    with pytest.raises(InvalidArticle, match=f"language: '{given}' is neither a code such as en"):
+        language_code(given)
+
+
+def test_names_of_languages_are_of_codes_that_articles_have() -> None:
+    assert len(BY_NAME) > 200
+    assert all(unicodedata.is_normalized("NFC", name) for name in BY_NAME)
+    assert all(language_code(code) == code for code in BY_NAME.values())

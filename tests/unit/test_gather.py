@@ -10,6 +10,7 @@ import pytest
 
 from index.article import Article
 from index.gather import Gathered, gather
+from index.live_rows import LiveRows
 from index.sources import Rejection, Tally, Withdrawal, read_source
 
 DAY = 86_400
@@ -83,12 +84,81 @@ def test_records_that_lost_to_what_is_known_are_counted_apart_from_those_replace
 @pytest.mark.parametrize("status", ["draft", "Pending", "private", "future", "trash", "auto-draft", "scheduled"])
 def test_what_nobody_has_published_is_skipped_and_counted_and_no_defect(tmp_path: Path, status: str) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"status": status}) + '\n{"id": "a", "title": "H"}')
+    path.write_text(json.dumps({"status": status}) + '\n{"id": "a", "title": "H", "status": "live"}')
     tally = Tally()
-    assert list(read_source(path, tally)) == [Article(id="a", headline="H")]
+    assert list(read_source(path, tally)) == [Article(id="a", headline="H")]  # the other one has no ID
     assert tally == Tally(html=0, unpublished=1)
 
 
 def test_a_withdrawal_that_comes_twice_replaces_what_the_first_one_said(tmp_path: Path) -> None:
     withdrawn = {"id": "ferry", "status": "withdrawn"}
     assert [gathered(tmp_path, *[withdrawn] * times).superseded for times in (1, 2)] == [0, 1]
+
+
+def draft(article_id: str = "ferry", status: str = "draft", **more: Any) -> dict[str, Any]:
+    return {"id": article_id, "headline": "Ferry breaks down", "status": status, **more}
+
+
+@pytest.mark.parametrize("status", ["trash", "private", "draft", "future", "protected", "other"])
+def test_an_article_that_is_known_and_no_longer_public_is_withdrawn_and_counted(tmp_path: Path, status: str) -> None:
+    found = gathered(tmp_path, draft(status=status), draft("bridge", status))
+    assert list(found.articles) == [GONE]
+    assert (found.no_longer_public, found.not_found, found.rejections, found.superseded) == (1, 0, [], 0)
+    assert gathered(tmp_path, draft(status=status), base=(GONE,)).no_longer_public == 0
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "status"),
+    [
+        (None, "withdrawn"),
+        ("soon", "withdrawn"),
+        (4 * DAY, "published"),
+        (5 * DAY, "withdrawn"),
+        (6 * DAY, "withdrawn"),
+    ],
+)
+def test_a_draft_that_is_older_than_what_is_known_hides_nothing(
+    tmp_path: Path, updated_at: object, status: str
+) -> None:
+    found = gathered(tmp_path, draft(updated_at=updated_at))
+    assert [each.status for each in found.articles] == [status]
+
+
+@pytest.mark.parametrize(("updated_at", "shown"), [(None, True), (4 * DAY, True), (5 * DAY, True), (6 * DAY, False)])
+@pytest.mark.parametrize("base", [(), (FERRY,)])
+def test_of_a_draft_and_an_article_read_after_it_the_newer_one_counts(
+    tmp_path: Path, updated_at: int | None, shown: bool, base: tuple[Article, ...]
+) -> None:
+    public = {"id": "ferry", "headline": "Ferry sails", "published_at": 5 * DAY, "status": "published"}
+    found = gathered(tmp_path, draft(updated_at=updated_at), public, base=base)
+    assert [each.headline for each in found.articles if each.status == "published"] == ["Ferry sails"] * shown
+
+
+def test_a_withdrawal_is_not_undone_by_a_draft_and_an_article_of_the_same_age(tmp_path: Path) -> None:
+    again = {"id": "ferry", "headline": "Ferry sails", "published_at": 5 * DAY, "status": "published"}
+    for records in (
+        [{"id": "ferry", "status": "withdrawn"}, draft(), again],
+        [draft(), {"id": "ferry", "status": "withdrawn"}, again],
+    ):
+        assert [each.status for each in gathered(tmp_path, *records).articles] == ["withdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "status"), [(None, "withdrawn"), (8 * DAY, "withdrawn"), (6 * DAY, "published")]
+)
+def test_what_was_published_live_is_hidden_by_a_draft_that_is_not_older(
+    tmp_path: Path, updated_at: int | None, status: str
+) -> None:
+    path = tmp_path / "delta.jsonl"
+    path.write_text(json.dumps(draft(updated_at=updated_at)), "utf-8")
+    corrected = Article(id="ferry", headline="Corrected", published_at=5 * DAY, updated_at=7 * DAY)
+    live = LiveRows("a", 3, [(3, corrected)], [], frozenset())
+    found = gather(tmp_path, [], read_source(path), live=live)
+    assert [each.status for each in found.articles] == [status]
+    assert found.no_longer_public == (status == "withdrawn")
+
+
+def test_a_record_whose_status_cannot_be_read_keeps_the_known_version(tmp_path: Path) -> None:
+    found = gathered(tmp_path, draft(status="pitch"), draft(status=""))
+    assert list(found.articles) == [FERRY]
+    assert len(found.rejections) == 2

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from conftest import ROOT
 from import_articles import main
 
 from index.article import Article
-from index.sources import read_source
+from index.sources import Unpublished, read_source
 
 LINES = [
     {"id": "a", "title": "Bridge opens to traffic", "published": "2024-05-01", "lang": "en", "author": "Ada Quill"},
@@ -20,8 +21,8 @@ LINES = [
     {"id": "c", "title": "Bridge", "published": "soon"},
     {"id": "d"},
     {"id": "e"},
-    {"id": "f", "title": "Not yet", "status": "draft"},
-]  # fmt: skip
+]
+LINES = [*({**each, "status": "live"} for each in LINES), {"id": "f", "title": "Not yet", "status": "draft"}]
 
 
 @pytest.fixture
@@ -56,16 +57,44 @@ def test_a_dry_run_tells_what_was_understood_and_writes_nothing(
 def test_what_it_writes_is_read_back_as_the_same_articles(archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     assert main(["--source", str(archive), "--out", str(out), "--quiet"]) == 0
-    found = list(read_source(out))
+    *found, hidden = read_source(out)
+    assert isinstance(hidden, Unpublished)
+    assert (hidden.id, hidden.status) == ("f", "draft")
     first, second = (each for each in read_source(archive) if isinstance(each, Article))
     assert found == [first, msgspec.structs.replace(second, language="de")]
 
 
 def test_a_text_in_no_certain_language_stays_without_one(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "title": "Ada Quill 2:1"}')
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "status": "live", "title": "Ada Quill 2:1"}')
     out = tmp_path / "out.jsonl"
     assert main(["--source", str(tmp_path / "a.jsonl"), "--out", str(out), "--quiet"]) == 0
     assert [each.language for each in read_source(out) if isinstance(each, Article)] == [""]
+
+
+def test_what_withdraws_or_hides_an_article_is_written_and_is_no_article_nor_rejection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "a.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(
+        b'{"id": "a", "headline": "H", "status": "live"}\n{"id": "b", "status": "withdrawn"}\n'
+        b'{"id": "c", "status": "Trash", "updated_at": "1970-01-02"}'
+    )
+    assert main(["--source", str(source), "--out", str(out), "--quiet"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "1 articles, 0 records rejected, 1 unpublished and 0 others (pictures, pages, menus) left out"
+    assert told[1] == "1 withdrawals without a text"
+    records = [msgspec.json.decode(line) for line in out.read_bytes().splitlines()]
+    assert records[1:] == [
+        {"id": "b", "status": "withdrawn"},
+        {"id": "c", "status": "trash", "updated_at": 86_400},
+    ]
+
+
+def test_the_types_that_are_left_out_of_an_export_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--source", str(ROOT / "tests" / "reports" / "16_wxr_types.xml"), "--dry-run", "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert "left out by type: 1 adrotate, 1 amp_validated_url, 1 et_pb_layout, 1 feedback, " in told
+    assert "Resa Quill" not in told
 
 
 def test_several_processes_give_the_same_in_the_same_order(tmp_path: Path) -> None:

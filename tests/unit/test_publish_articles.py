@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+from conftest import ROOT
 from publish_articles import WAITS, Position, Unusable, main
 
 from index.article import Article, article_from_record
@@ -54,8 +55,11 @@ class Desk(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         (article_id,) = parse_qs(urlsplit(self.path).query)["id"]
+        if self.headers["If-Match"] == "*" and article_id not in self.server.taken:
+            self.answer(412, {}, {"code": "version_conflict", "detail": "It is not there."})
+            return
         self.server.withdrawn.append(article_id)
-        self.answer(200, {}, {})
+        self.answer(200, {}, {"changed": True})
 
     def do_PUT(self) -> None:
         raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -114,6 +118,37 @@ def test_a_record_that_withdraws_an_article_withdraws_it(newsroom: Newsroom, tmp
     source.write_text('{"id": "news/a", "status": "withdrawn"}\n', "utf-8")
     assert publish(newsroom.address, source) == (0, [])
     assert (newsroom.withdrawn, newsroom.taken) == (["news/a"], {})
+
+
+def test_what_is_no_longer_public_is_withdrawn_where_the_service_has_it(
+    newsroom: Newsroom, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newsroom.taken["culvert-1"] = Article(id="culvert-1", headline="Culvert fails")
+    assert publish(newsroom.address, ROOT / "tests" / "reports" / "08_trash.jsonl") == (0, [])
+    assert (newsroom.withdrawn, newsroom.asked) == (["culvert-1"], ["new-1"])
+    told = capsys.readouterr().out
+    assert told == "published 1 articles, 0 refused, 2 not public (1 of them withdrawn from the service)\n"
+
+
+def test_an_article_without_a_language_gets_that_of_its_text(newsroom: Newsroom, tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_bytes('{"id": "a", "headline": "Die Brücke ist seit Montag wieder für alle offen"}'.encode())
+    assert publish(newsroom.address, source) == (0, [])
+    assert newsroom.taken["a"].language == "de"
+
+
+@pytest.mark.parametrize(("day", "withdrawn"), [("2026-11-01", []), ("2026-11-03", ["a"])])
+def test_of_an_article_and_a_draft_of_it_the_one_updated_later_counts(
+    newsroom: Newsroom, tmp_path: Path, day: str, withdrawn: list[str]
+) -> None:
+    source, position = tmp_path / "a.jsonl", tmp_path / "position"
+    public = b'{"id": "a", "headline": "A", "status": "published", "updated_at": "2026-11-02"}\n'
+    source.write_bytes(public + msgspec.json.encode({"id": "a", "status": "draft", "updated_at": day}))
+    assert publish(newsroom.address, source) == (0, [])
+    assert newsroom.withdrawn == withdrawn
+    position.write_text("1\n")
+    assert publish(newsroom.address, source, "--position", str(position)) == (0, [])
+    assert newsroom.withdrawn == withdrawn * 2
 
 
 def test_every_article_of_the_source_arrives_whole_under_its_id_over_one_connection(

@@ -20,6 +20,7 @@ REPORT = BuildReport(
     superseded=2,
     outdated=0,
     not_found=0,
+    no_longer_public=0,
     rejected=0,
     embedded=7,
     lexical_refitted=False,
@@ -32,14 +33,19 @@ REPORT = BuildReport(
 
 def test_the_summary_says_what_was_ignored_skipped_and_turned_into_text() -> None:
     rejections = tuple(Rejection("a.jsonl", line, "id: is missing") for line in range(9))
-    report = msgspec.structs.replace(REPORT, outdated=3, not_found=4, rejected=9, rejections=rejections)
-    lines = _summary(report, Tally(html=6, unpublished=7), Path("store"), 1.25).splitlines()
+    report = msgspec.structs.replace(
+        REPORT, outdated=3, not_found=4, no_longer_public=8, rejected=9, rejections=rejections
+    )
+    tally = Tally(html=6, unpublished=7, other=9, types={"page": 9})
+    lines = _summary(report, tally, Path("store"), 1.25).splitlines()
     assert lines[1:] == [
         "  40 articles (1 withdrawn), 2 replaced by a newer version",
         "  7 texts embedded, the rest from the cache; lexical model kept; recall@10 1.0",
+        "  8 articles withdrawn: their records are drafts, private or the like now",
         "  3 older than what is known, or undated, ignored",
         "  4 withdrawals of unknown articles, ignored",
         "  7 drafts and other unpublished records, skipped",
+        "  9 records that are no articles, skipped (9 page)",
         "  6 articles held HTML, read as plain text",
         f"  9 records rejected; reasons with file and line: {Path('store/snapshots/s1/rejected.jsonl')}",
         "    a.jsonl: id: is missing",

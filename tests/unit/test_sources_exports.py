@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from index.article import Article, Image, epoch_seconds
-from index.sources import Rejection, Tally, Withdrawal, read_source
+from index.sources import Rejection, Tally, Unpublished, Withdrawal, read_source
 
 WXR = """<?xml version="1.0" encoding="UTF-8"?><!-- generator="WordPress" -->
 <rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/" xmlns:dc="http://purl.org/dc/elements/1.1/"
@@ -81,11 +81,16 @@ def test_an_export_gives_posts_and_leaves_out_drafts_pages_and_pictures(tmp_path
         ITEM.format(id=number, status=status, kind=kind) for number, (status, kind) in enumerate(kinds, 7)
     )
     tally = Tally()
-    first, last = read(tmp_path / "a.xml", WXR.format(items=items), tally)
+    first, *hidden, last = read(tmp_path / "a.xml", WXR.format(items=items), tally)
     assert first == STORY
     assert isinstance(last, Article)
     assert last.id == "11"
-    assert (tally.unpublished, tally.other) == (1, 2)
+    assert [(each.id, each.status) for each in hidden if isinstance(each, Unpublished)] == [
+        ("8", "draft"),
+        ("9", "other"),
+        ("10", "other"),
+    ]
+    assert (tally.unpublished, tally.other, tally.types) == (1, 2, {"attachment": 1, "page": 1})
 
 
 PICTURE = """<item><title>f</title><wp:post_id>{id}</wp:post_id><wp:post_type>attachment</wp:post_type>
@@ -172,7 +177,9 @@ def test_an_excerpt_that_nobody_wrote_is_no_standfirst(tmp_path: Path, excerpt: 
 @pytest.mark.parametrize(("state", "counted"), [("draft", (1, 0)), ("future", (1, 0)), ("private", (1, 0))])
 def test_posts_that_nobody_published_are_counted(tmp_path: Path, state: str, counted: tuple[int, int]) -> None:
     tally = Tally()
-    assert read(tmp_path / "posts.json", msgspec.json.encode([{**POST, "status": state}]), tally) == []
+    (found,) = read(tmp_path / "posts.json", msgspec.json.encode([{**POST, "status": state}]), tally)
+    assert isinstance(found, Unpublished)
+    assert (found.id, found.status, found.updated_at) == ("7", state, STORY.updated_at)
     assert (tally.unpublished, tally.other) == counted
 
 
@@ -219,6 +226,8 @@ def test_a_canceled_item_withdraws_and_a_picture_is_no_article(tmp_path: Path) -
     picture = {**NINJS, "type": "picture"}
     withheld = {**NINJS, "pubstatus": "withheld"}
     lines = b"\n".join(map(msgspec.json.encode, (canceled, picture, withheld)))
-    (found,) = read(tmp_path / "a.jsonl", lines, tally)
+    found, *hidden = read(tmp_path / "a.jsonl", lines, tally)
     assert isinstance(found, Withdrawal)
-    assert (found.id, tally.other, tally.unpublished) == ("urn:7", 1, 1)
+    assert not isinstance(found, Unpublished)
+    assert [each.status for each in hidden if isinstance(each, Unpublished)] == ["other", "private"]
+    assert (found.id, tally.types, tally.unpublished) == ("urn:7", {"picture": 1}, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from index.article import Article, Image, Link, article_from_record, iso_time
-from index.sources import Rejection, Tally, read_source
+from index.sources import Rejection, Tally, Unpublished, read_source
 from index.sources.mapping import read_mapping
 from service.embed.stories import feed
 
@@ -139,7 +139,8 @@ GHOST: dict[str, Any] = {"db": [{"meta": {"version": "5.0"}, "data": {
 @pytest.mark.parametrize("indent", [None, 2])
 def test_the_published_posts_of_a_ghost_export_are_articles(tmp_path: Path, indent: int | None) -> None:
     tally = Tally()
-    first, *others, unsure, rejected = read(tmp_path, GHOST, tally, indent)
+    records = read(tmp_path, GHOST, tally, indent)
+    first, *others, unsure, rejected = [each for each in records if not isinstance(each, Unpublished)]
     assert isinstance(first, Article)
     assert first == Article(
         id="a",

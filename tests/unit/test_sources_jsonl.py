@@ -193,11 +193,12 @@ def test_a_json_document_of_more_than_64_mebibytes_is_refused(
 
 def test_reading_is_lazy(tmp_path: Path) -> None:
     path = tmp_path / "growing.jsonl"
-    path.write_bytes(GOOD + b"\n")
+    stated = msgspec.json.encode({**msgspec.json.decode(GOOD), "status": "published"})  # before that, 1 MiB is held
+    path.write_bytes(stated + b"\n")
     records = read_source(path)
     assert next(records) == BRIDGE
     with path.open("ab") as file:  # seen only by a reader that has not read ahead to the end
-        file.write(LAST)
+        file.write(msgspec.json.encode({**msgspec.json.decode(LAST), "status": "published"}))
     assert list(records) == [FERRY]
 
 

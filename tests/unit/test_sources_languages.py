@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+from conftest import ROOT
 
 from index.article import Article
-from index.sources import read_source
-from index.sources.languages import CERTAIN, guess, with_language
+from index.sources import languages, read_source
+from index.sources.languages import CERTAIN, guess, with_language, with_languages
 
+WPML = "_wpml_import_language_code"
 SERVICES = {"mundo": "es", "turkce": "tr", "hindi": "hi", "swahili": "sw", "persian": "fa", "vietnamese": "vi"}
 
 
@@ -53,3 +57,46 @@ def test_of_a_thousand_real_teasers_those_it_names_are_named_rightly(data_dir: P
     assert len(pairs) > 300
     assert len(named) / len(pairs) > 0.95
     assert sum(found == language for found, language in named) / len(named) > 0.98
+
+
+def test_an_export_of_a_site_with_several_languages_names_them() -> None:
+    records = read_source(ROOT / "tests" / "reports" / "09_polylang.xml")
+    found = {each.id: each.language for each in records if isinstance(each, Article)}
+    assert (found["1"], found["27"]) == ("en", "de")
+    assert set(found.values()) == {"en", "de", "fr"}
+
+
+@pytest.mark.parametrize(
+    ("term", "language"),
+    [
+        ('<category domain="language" nicename="pt-br"><![CDATA[Português]]></category>', "pt"),
+        ('<category domain="language" nicename="deutsch"><![CDATA[Deutsch]]></category>', "de"),
+        (f"<wp:postmeta><wp:meta_key>{WPML}</wp:meta_key><wp:meta_value>fr</wp:meta_value></wp:postmeta>", "fr"),
+        ("", ""),
+    ],
+)
+def test_an_item_of_an_export_names_its_language(tmp_path: Path, term: str, language: str) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(
+        '<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel><item><title>T</title><wp:post_id>1</wp:post_id>'
+        f"<wp:status>publish</wp:status><wp:post_type>post</wp:post_type>{term}</item></channel></rss>",
+        "utf-8",
+    )
+    assert [each.language for each in read_source(path) if isinstance(each, Article)] == [language]
+
+
+def test_a_post_of_the_rest_api_names_its_language(tmp_path: Path) -> None:
+    post = {"id": 1, "type": "post", "status": "publish", "title": {"rendered": "T"}, "content": {"rendered": "x"}}
+    path = tmp_path / "a.json"
+    path.write_bytes(msgspec.json.encode([{**post, "lang": "de"}, {**post, "wpml_current_locale": "en_US"}, post]))
+    assert [each.language for each in read_source(path) if isinstance(each, Article)] == ["de", "en", ""]
+
+
+def test_without_the_package_articles_stay_as_they_are_and_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    monkeypatch.setattr(languages, "_identifier", languages._identifier.__wrapped__)
+    records = [Article(id=each, headline="The ferry broke down in the middle of the river") for each in "ab"]
+    told: list[str] = []
+    assert list(with_languages(records, told.append)) == records
+    assert len(told) == 1
+    assert "pip install '.[sources]'" in told[0]

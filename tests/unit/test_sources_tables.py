@@ -126,7 +126,7 @@ def test_a_mapping_also_reads_json_lines_with_names_of_their_own(tmp_path: Path)
         ("[columns]\nid = 'a'\n[constants]\nx = 1", "'x' is none of our fields"),
         ("time_zone = 'Mars/Base'\n[columns]\nid = 'a'", "time_zone: "),
         ("[columns", "m.toml: "),
-        ("", "missing required field `columns`"),
+        ("", "give columns, or types of a WordPress"),
     ],
 )
 def test_a_wrong_mapping_says_what_is_wrong(tmp_path: Path, text: str, reason: str) -> None:

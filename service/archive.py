@@ -12,6 +12,7 @@ from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
 from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
 from service.brands import ONE_NEWSROOM, Brands
+from service.live.changes import Changes
 from service.overlay import Overlay
 from service.ranking import Candidates
 from service.signals import Signals
@@ -34,6 +35,10 @@ class Archive:
         self.teaser: Callable[[int], bytes] = overlay.teaser if overlay.teasers else snapshot.teaser
         self.sketch: Callable[[int], int] = overlay.sketch if overlay.sketches else snapshot.sketch
         self.signals = Signals(overlay.signals, self.row_of_id)
+
+    def after(self, changes: Changes) -> Archive:
+        """The archive with further live changes."""
+        return Archive(self.snapshot, self.overlay.changed(changes), self._brands)
 
     def row_of_id(self, identifier: str) -> int | None:
         """The row of an article ID or a declared alias; None when unknown or erased."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +20,15 @@ from service.api.wiring import Wiring
 from service.archive import Archive
 from service.catalogue import NoSnapshot
 from service.keys import Key
-from service.live.changes import InvalidSignals, SignalSet, Written, read_signals
+from service.live.changes import (
+    ABSENT,
+    NO_SIGNALS_VERSION,
+    InvalidSignals,
+    Signal,
+    SignalSet,
+    Written,
+    read_signals,
+)
 from service.live.store import ArticleErased, LiveStore
 from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 
@@ -42,7 +51,8 @@ _OF_ARTICLE = (
         path="/v1/articles/{id}",
         method="put",
         summary="Publish or update an article",
-        description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one.",
+        description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one; with "
+        "If-None-Match: * only if there is no such article yet.",
         body="Article",
         scope="write",
         responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
@@ -68,7 +78,8 @@ _OF_SIGNALS = (
         path="/v1/articles/{id}/signals",
         method="put",
         summary="Replace an article's signals",
-        description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists.",
+        description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists. "
+        "With If-Match: only if the set's ETag is still that one; with If-None-Match: * only if the set is empty.",
         body="SignalsGiven",
         scope="editor",
         responses={201: "Written", **_WRITE},
@@ -124,14 +135,11 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
         key = wiring.access.require("editor")
         if request.method == "GET":
             return _signals_response(newsroom.store, article_id)
-        newsroom.check_signals(article_id, key)
         try:
             given = read_signals(body())
         except InvalidSignals as error:
             raise ProblemFound(422, "invalid_signals", f"{error}.") from None
-        written = newsroom.store.set_signals(article_id, given, by=key.name, at=wiring.clock(), expected=_expected())
-        wiring.catalogue.catch_up()
-        return _written(written)
+        return _written(newsroom.change_signals(article_id, lambda _: given, key, _expected()))
 
     def webhook(key: str) -> Response:
         return json_response({"results": newsroom.receive(key, body(ARTICLE_BYTES))})
@@ -165,30 +173,39 @@ class Newsroom:
         archive = self._archive()
         if article.status == "published":
             self._check_queue(archive, 1)
-        return self._put(archive, article, key, expected)
+        with self.store.transaction() as store:
+            written = self._put(store, archive, article, key, expected)
+        self._wiring.catalogue.catch_up()
+        return written
 
-    def _put(self, archive: Archive | None, article: Article, key: Key, expected: str | None) -> Written:
+    def _put(
+        self, store: LiveStore, archive: Archive | None, article: Article, key: Key, expected: str | None
+    ) -> Written:
         row = archive.row_of_id(article.id) if archive else None
         if archive and row is not None and (own := archive.own_id(row)) not in (None, article.id):
             raise ProblemFound(409, "moved", f"{article.id[:200]!r} is a former ID of {own!r}: write there.")
         if key.brand:
-            article = self._branded(article, key, archive)
+            article = self._branded(store, article, key, archive)
         version = archive.version(row) if archive and row is not None else None
-        written = self.store.put(
-            article, by=key.name, at=self._wiring.clock(), expected=expected, snapshot_version=version
-        )
-        self._wiring.catalogue.catch_up()
-        return written
+        at = self._wiring.clock()
+        return store.put(article, by=key.name, at=at, expected=expected, snapshot_version=version)
 
     def withdraw(self, article_id: str, key: Key, note: str, expected: str | None) -> Written:
         """Withdraw an article, also one that nobody has heard of yet. Raises `ProblemFound`."""
-        archive = self._archive()
+        with self.store.transaction() as store:
+            written = self._withdraw(store, self._archive(), article_id, key, note, expected)
+        self._wiring.catalogue.catch_up()
+        return written
+
+    def _withdraw(
+        self, store: LiveStore, archive: Archive | None, article_id: str, key: Key, note: str, expected: str | None
+    ) -> Written:
         row = archive.row_of_id(article_id) if archive else None
         if archive and row is not None:
             article_id = archive.own_id(row) or article_id  # by a former ID, the article itself is meant
         if key.brand:
-            self._check_brand(article_id, key, archive)
-        written = self.store.withdraw(
+            self._check_brand(store, article_id, key, archive)
+        return store.withdraw(
             article_id,
             by=key.name,
             at=self._wiring.clock(),
@@ -197,11 +214,34 @@ class Newsroom:
             snapshot_version=archive.version(row) if archive and row is not None else None,
             known=row is not None,
         )
+
+    def change_signals(
+        self,
+        article_id: str,
+        change: Callable[[tuple[Signal, ...]], Sequence[Signal]],
+        key: Key,
+        expected: str | None,
+    ) -> Written:
+        """Give an article the signals that `change` makes of those it has. Raises `ProblemFound`, `VersionConflict`.
+
+        Nobody else writes between the two, so of several changes at once none is lost.
+        """
+        with self.store.transaction() as store:
+            if key.brand:
+                self._check_brand(store, article_id, key, self._archive())
+            held = store.signals_of(article_id)
+            signals = change(held.signals if held else ())
+            at = self._wiring.clock()
+            written = store.set_signals(article_id, signals, by=key.name, at=at, expected=expected)
         self._wiring.catalogue.catch_up()
         return written
 
     def receive(self, name: str, raw: bytes) -> list[dict[str, Any]]:
-        """Do what a signed webhook says. Raises `ProblemFound`; all of it is checked before any is done."""
+        """Do what a signed webhook says, once. Raises `ProblemFound`, and then none of it is done.
+
+        The signature is remembered in the transaction of the changes: the same webhook, sent again meanwhile, waits
+        for it and is a replay; after a failure nothing is remembered, and the webhook may be sent again.
+        """
         key = self._wiring.access.named(name)
         if key is None or key.webhook_secret is None or "write" not in key.scopes:
             raise ProblemFound(
@@ -214,22 +254,27 @@ class Newsroom:
             events = read_events(raw)
         except BadWebhook as error:
             raise ProblemFound(422 if error.code == "invalid_events" else 401, error.code, f"{error}.") from None
-        if self.store.seen_before(signature, now):
-            raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
         publications = sum(event.article is not None for event in events)
-        if publications:
-            self._check_queue(self._archive(), publications)  # few senders read what became of each event
-        results = [self._done(event, key) for event in events]
-        self.store.remember(signature, now, REPLAY_SECONDS)  # at the end: what failed half-way may be sent again
+        results, archive = [], self._archive()
+        with self.store.transaction() as store:
+            if not store.remember(signature, now, REPLAY_SECONDS):
+                raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
+            if publications:
+                self._check_queue(archive, publications)  # few senders read what became of each event
+            for event in events:
+                results.append(self._done(store, archive, event, key))
+                if archive and event.article is not None and event.article.aliases:  # later events may name them
+                    archive = archive.after(store.changes(archive.overlay.sequence, archive.id))
+        self._wiring.catalogue.catch_up()
         return results
 
-    def _done(self, event: Event, key: Key) -> dict[str, Any]:
+    def _done(self, store: LiveStore, archive: Archive | None, event: Event, key: Key) -> dict[str, Any]:
         """What one event of a webhook did, or why it could not."""
         try:
             if event.article is not None:
-                written = self._put(self._archive(), event.article, key, None)
+                written = self._put(store, archive, event.article, key, None)
             else:
-                written = self.withdraw(event.id, key, event.note, None)
+                written = self._withdraw(store, archive, event.id, key, event.note, None)
         except (ProblemFound, ArticleErased) as error:
             code, detail = (error.code, error.detail) if isinstance(error, ProblemFound) else ("erased", str(error))
             return {"id": event.id, "done": False, "code": code, "detail": detail}
@@ -248,29 +293,24 @@ class Newsroom:
                 429, "queue_full", f"{waiting:,} articles wait to be compared: try again later.", RETRY_SECONDS
             )
 
-    def _branded(self, article: Article, key: Key, archive: Archive | None) -> Article:
+    def _branded(self, store: LiveStore, article: Article, key: Key, archive: Archive | None) -> Article:
         """The article under the brand of the key, which must be that of all the articles whose IDs it takes."""
         if article.brand not in ("", key.brand):
             raise _other_brand(key, article.brand)
         for article_id in (article.id, *article.aliases):
-            self._check_brand(article_id, key, archive)
+            self._check_brand(store, article_id, key, archive)
         return msgspec.structs.replace(article, brand=key.brand)
 
-    def _check_brand(self, article_id: str, key: Key, archive: Archive | None) -> None:
+    def _check_brand(self, store: LiveStore, article_id: str, key: Key, archive: Archive | None) -> None:
         """Raises `ProblemFound` 403 for an article of another brand, or of none, here or in the live store."""
         row = archive.row_of_id(article_id) if archive else None
         if archive and row is not None and (archive.own_id(row) is not None or archive.fact(row).brand):
             brand = archive.names["brand"][archive.fact(row).brand]
             if brand != key.brand:
                 raise _other_brand(key, brand)
-        state = self.store.state_of(article_id)  # another worker may have taken it a moment ago
+        state = store.state_of(article_id)  # another worker may have taken it a moment ago
         if state is not None and state.summary is not None and state.summary.brand != key.brand:
             raise _other_brand(key, state.summary.brand)
-
-    def check_signals(self, article_id: str, key: Key) -> None:
-        """Raises `ProblemFound` 403 where the key is of another brand than the article."""
-        if key.brand:
-            self._check_brand(article_id, key, self._archive())
 
 
 def _other_brand(key: Key, brand: str) -> ProblemFound:
@@ -293,7 +333,14 @@ def _note() -> str:
 
 
 def _expected() -> str | None:
-    """The version in If-Match, "*" for any, None without the header."""
+    """The version in If-Match, "*" for any, `ABSENT` for If-None-Match: *, None without either header."""
+    unmatched = request.headers.get("If-None-Match")
+    if unmatched and (unmatched.strip() != "*" or request.headers.get("If-Match")):
+        raise ProblemFound(
+            400, "invalid_if_none_match", "If-None-Match of a write must be *, and without If-Match beside it."
+        )
+    if unmatched:
+        return ABSENT
     tags = request.if_match
     if not request.headers.get("If-Match"):
         return None
@@ -320,7 +367,7 @@ def history_of(store: LiveStore, article_id: str, most: int = 50) -> list[dict[s
 
 
 def _signals_response(store: LiveStore, article_id: str) -> Response:
-    held = store.signals_of(article_id) or SignalSet(article_id, 0, (), "")
+    held = store.signals_of(article_id) or SignalSet(article_id, 0, (), NO_SIGNALS_VERSION)
     signals = [
         {
             **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
@@ -329,6 +376,5 @@ def _signals_response(store: LiveStore, article_id: str) -> Response:
         for signal in held.signals
     ]
     response = json_response({"article_id": article_id, "signals": signals, "history": history_of(store, article_id)})
-    if held.version:
-        response.set_etag(held.version)
+    response.set_etag(held.version)
     return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,6 +16,7 @@ SignalKind = Literal["pin", "boost", "bury", "exclude"]
 MAX_SIGNALS = 100
 MAX_NOTE_CHARS = 500
 POSITIONS = (1, 50)
+ABSENT = ""  # for `expected`, in place of a version: that there is none yet
 MULTIPLIERS = {"boost": (1.0, 10.0), "bury": (0.0, 0.9)}
 
 
@@ -126,6 +128,14 @@ class AuditEntry(msgspec.Struct, frozen=True):
     article_id: str
     note: str
     detail: str
+
+
+def signals_version(content: bytes) -> str:
+    """The ETag of a set of signals, from its JSON."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+NO_SIGNALS_VERSION = signals_version(b"[]")
 
 
 def summary_of(article: Article) -> Summary:

@@ -11,7 +11,7 @@ from index.article import Article
 from index.live_rows import LiveRows
 from index.snapshot import id_digest
 from service.live.changes import AuditEntry, Changes, Compared, LiveArticle, Signal, SignalSet, Summary
-from service.live.schema import articles, audit, comparisons, erased, installation, replays, signals
+from service.live.schema import articles, audit, comparisons, erased, installation, signals
 
 _summary = msgspec.json.Decoder(Summary)
 _record = msgspec.json.Decoder(Article)
@@ -32,12 +32,6 @@ def mark(connection: Connection) -> tuple[str, int]:
     """The installation, and the sequence of the last change."""
     row = connection.execute(_MARK).one()
     return row.id, row.sequence
-
-
-def remembered(connection: Connection, signature: str, now: int) -> bool:
-    """Whether a signature is kept beyond `now`."""
-    asked = select(replays).where((replays.c.signature == signature) & (replays.c.expires_at > now))
-    return connection.execute(asked).first() is not None
 
 
 def changes(connection: Connection, after: int, snapshot_id: str | None, most: int) -> Changes:

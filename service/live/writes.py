@@ -5,7 +5,6 @@ What is already as it should be is left alone and takes no sequence number: writ
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, upd
 
 from index.article import Article, article_version
 from index.snapshot import id_digest
-from service.live.changes import Signal, Written, summary_of
+from service.live.changes import ABSENT, NO_SIGNALS_VERSION, Signal, Written, signals_version, summary_of
 from service.live.errors import ArticleErased, VersionConflict
 from service.live.reads import erasure_of
 from service.live.schema import articles, audit, comparisons, erased, installation, replays, signals
@@ -75,10 +74,11 @@ def set_signals(
         _refuse_erased(connection, each)
     row = connection.execute(select(signals).where(signals.c.article_id == article_id)).one_or_none()
     content = msgspec.json.encode(tuple(given))
-    version = _version(content)
+    version = signals_version(content)
     if row is not None and row.version == version:
         return Written(row.sequence, version, created=False, changed=False, known=True)
-    _check_version(article_id, expected, None if row is None else row.version)
+    if expected not in (ABSENT, NO_SIGNALS_VERSION) or (row is not None and row.version != NO_SIGNALS_VERSION):
+        _check_version(article_id, expected, None if row is None else row.version)
     sequence = _next_sequence(connection)
     _save_signals(connection, article_id, sequence, content)
     _audit(connection, at, by, "signals", article_id, detail=content.decode())
@@ -135,10 +135,13 @@ def truncate(connection: Connection, up_to: int) -> int:
     return connection.execute(delete(articles).where(old)).rowcount
 
 
-def remember(connection: Connection, signature: str, now: int, keep_seconds: int) -> None:
-    """Keep a signature for `keep_seconds`, and those that were kept long enough no more."""
-    connection.execute(delete(replays).where((replays.c.expires_at <= now) | (replays.c.signature == signature)))
+def remember(connection: Connection, signature: str, now: int, keep_seconds: int) -> bool:
+    """Keep a signature for `keep_seconds`, and those that were kept long enough no more; False when it is kept."""
+    connection.execute(delete(replays).where(replays.c.expires_at <= now))
+    if connection.execute(select(replays.c.signature).where(replays.c.signature == signature)).first() is not None:
+        return False
     connection.execute(insert(replays).values(signature=signature, expires_at=now + keep_seconds))
+    return True
 
 
 def _next_sequence(connection: Connection) -> int:
@@ -187,7 +190,7 @@ def _withdrawn_content(connection: Connection, article_id: str) -> dict[str, Any
 
 
 def _save_signals(connection: Connection, article_id: str, sequence: int, content: bytes) -> None:
-    values = {"sequence": sequence, "version": _version(content), "signals": content}
+    values = {"sequence": sequence, "version": signals_version(content), "signals": content}
     _save(connection, signals, {"article_id": article_id}, values)
 
 
@@ -214,13 +217,11 @@ def _without_target(content: bytes, article_id: str) -> bytes:
     return msgspec.json.encode(tuple(signal for signal in given if signal.target != article_id))
 
 
-def _version(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 def _check_version(article_id: str, expected: str | None, current: str | None) -> None:
-    """`expected`: a version, "*" for any, None for no condition. Raises `VersionConflict`."""
-    if expected is not None and (current is None or expected not in ("*", current)):
+    """`expected`: a version, "*" for any, `ABSENT`, None for no condition. Raises `VersionConflict`."""
+    if expected is None or (expected == ABSENT and current is None):
+        return
+    if current is None or expected not in ("*", current):
         raise VersionConflict(article_id, current)
 
 

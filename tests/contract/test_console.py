@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from newsroom import EDITOR, WRITER, Newsroom, story
+
+from service.console import routes
+from service.console.desk import with_wish
 
 TOPIC = "ferry river crossing timetable harbour"
 
@@ -193,6 +198,29 @@ def test_a_signal_is_removed_by_its_place_in_the_set_that_was_seen(newsroom: New
     left = newsroom.live.signals_of("ferry/3")
     assert left is not None
     assert [each.target for each in left.signals] == ["ferry/6"]
+
+
+def test_of_several_editors_first_wishes_at_once_none_is_lost(
+    newsroom: Newsroom, editor: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.05)  # between reading the set and writing it
+        return with_wish(*given)
+
+    monkeypatch.setattr(routes, "with_wish", slowly)
+    cookie, token = editor.get_cookie("related_console", path="/console").value, form_token(editor)
+
+    def ask(number: int) -> int:
+        client = newsroom.client.application.test_client()
+        client.set_cookie("related_console", cookie, path="/console")
+        form = {"article": "ferry/3", "story": f"ferry/{4 + number}", "do": "boost:2", "where": "here"}
+        return client.post("/console/signals", data={"form_token": token, **form}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [303] * 4
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert sorted(each.target or "" for each in held.signals) == [f"ferry/{n}" for n in range(4, 8)]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from newsroom import COURIER, EDITOR, NOW, READER, SECRET, WRITER, Newsroom, catalogue_of, record, story, with_key
+from sqlalchemy.exc import OperationalError
 
+from service.api import writing
+from service.live import writes
 from service.live.store import LiveStoreUnavailable
 from service.webhooks import sign
 
@@ -416,6 +422,119 @@ def test_a_webhook_that_is_not_believed_does_nothing(
     answer = newsroom.client.post(f"/v1/webhooks/{name}", **request_of())
     assert (answer.status_code, answer.get_json()["code"]) == (status, code)
     assert newsroom.live.all_rows().sequence == 0
+
+
+def at_once(times: int, ask: Callable[[int], Any]) -> list[Any]:
+    """The answers to requests that begin at the same moment."""
+    ready = threading.Barrier(times)
+
+    def one(number: int) -> Any:
+        ready.wait(10)
+        return ask(number)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))
+
+
+def test_a_webhook_sent_six_times_at_once_is_done_once(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = writing.read_events
+
+    def slowly(raw: bytes) -> Any:
+        time.sleep(0.1)  # all six are verified before the first is done
+        return read(raw)
+
+    monkeypatch.setattr(writing, "read_events", slowly)
+    workers = [newsroom.worker() for _ in range(3)]
+    events = {"events": [{"action": "publish", "article": record(f"ferry/hook{n}", FERRY)} for n in range(5)]}
+    answers = at_once(
+        6, lambda n: workers[n % 3].application.test_client().post("/v1/webhooks/courier", **signed(events))
+    )
+    assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409, 409]
+    assert {each.get_json()["code"] for each in answers if each.status_code == 409} == {"replayed"}
+    (done,) = (each.get_json()["results"] for each in answers if each.status_code == 200)
+    assert [each["changed"] for each in done] == [True] * 5
+    assert newsroom.live.all_rows().sequence == 5
+
+
+def test_a_webhook_that_fails_half_way_is_not_done_and_may_be_sent_again(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = {"events": [{"action": "publish", "article": record(f"ferry/hook{n}", FERRY)} for n in range(3)]}
+    put, calls = writes.put, []
+
+    def fails_at_the_third(*given: Any, **more: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 3:
+            raise OperationalError("INSERT", {}, Exception("the disk is full"))
+        return put(*given, **more)
+
+    monkeypatch.setattr(writes, "put", fails_at_the_third)
+    assert newsroom.client.post("/v1/webhooks/courier", **signed(events)).status_code == 503
+    assert newsroom.live.all_rows().sequence == 0
+    answer = newsroom.client.post("/v1/webhooks/courier", **signed(events))
+    assert [each["changed"] for each in answer.get_json()["results"]] == [True] * 3
+
+
+def test_a_webhook_may_name_an_article_by_an_alias_that_it_has_just_declared(newsroom: Newsroom) -> None:
+    newsroom.put(record("courier/1", FERRY), key=COURIER)
+    events = {
+        "events": [
+            {"action": "publish", "article": record("courier/moved", FERRY, aliases=["courier/1"])},
+            {"action": "publish", "article": record("courier/1", FERRY, headline="Again")},
+            {"action": "withdraw", "id": "courier/1"},
+        ]
+    }
+    moved, again, withdrawn = newsroom.client.post("/v1/webhooks/courier", **signed(events)).get_json()["results"]
+    assert (moved["done"], again["code"], withdrawn["done"]) == (True, "moved", True)
+    assert newsroom.client.get("/v1/article?id=courier/moved").get_json()["state"] == "withdrawn"
+
+
+def test_nobody_writes_between_the_look_at_an_articles_brand_and_the_write(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, waited = writing.Newsroom._check_brand, []
+    evening = story("new/1", FERRY, brand="evening")
+    other = threading.Thread(
+        target=lambda: newsroom.live.put(evening, by="x", at=NOW, expected=None, snapshot_version=None)
+    )
+
+    def check_and_let_another_try(self: Any, *given: Any) -> None:
+        check(self, *given)
+        other.start()
+        other.join(0.5)
+        waited.append(other.is_alive())
+
+    monkeypatch.setattr(writing.Newsroom, "_check_brand", check_and_let_another_try)
+    assert newsroom.put(record("new/1", FERRY), key=COURIER).status_code == 201
+    other.join(10)
+    assert waited == [True]
+
+
+def test_of_two_editors_first_signals_at_once_the_second_is_refused(newsroom: Newsroom) -> None:
+    etag = newsroom.client.get("/v1/article/signals?id=ferry/0", headers=with_key(EDITOR)).headers["ETag"]
+
+    def set_first(article: str, **condition: str) -> list[int]:
+        def ask(number: int) -> Any:
+            client, body = newsroom.client.application.test_client(), {"signals": [pin(f"ferry/{number + 1}")]}
+            headers = with_key(EDITOR, **condition)
+            return client.put("/v1/article/signals", query_string={"id": article}, json=body, headers=headers)
+
+        return sorted(each.status_code for each in at_once(4, ask))
+
+    assert set_first("ferry/0", **{"If-None-Match": "*"}) == [201, 412, 412, 412]
+    assert set_first("ferry/5", **{"If-Match": etag}) == [201, 412, 412, 412]
+
+
+def pin(target: str, position: int = 1, **more: Any) -> dict[str, Any]:
+    return {"kind": "pin", "target": target, "position": position, **more}
+
+
+def test_an_article_is_put_only_where_there_is_none_if_that_is_asked(newsroom: Newsroom) -> None:
+    for identifier, status in (("ferry/1", 412), ("new/1", 201), ("new/1", 412)):
+        given = record(identifier, FERRY, headline=f"Put after {status}")
+        assert newsroom.put(given, **{"If-None-Match": "*"}).status_code == status
+    odd = newsroom.put(record("new/2", FERRY), **{"If-None-Match": '"abc"'})
+    assert (odd.status_code, odd.get_json()["code"]) == (400, "invalid_if_none_match")
 
 
 def test_several_articles_lead_to_what_any_of_them_links_and_none_of_the_others(newsroom: Newsroom) -> None:

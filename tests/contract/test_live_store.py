@@ -25,7 +25,7 @@ from index.article import Article, article_version
 from index.live_rows import LiveRows
 from index.snapshot import id_digest
 from service.live import database, postgres, schema, writes
-from service.live.changes import AuditEntry, LiveArticle, Signal, summary_of
+from service.live.changes import ABSENT, NO_SIGNALS_VERSION, AuditEntry, LiveArticle, Signal, summary_of
 from service.live.database import Database
 from service.live.migrate import migrate
 from service.live.store import ArticleErased, LiveStore, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
@@ -294,6 +294,36 @@ def test_signals_are_taken_only_in_the_expected_version(desk: Desk, store: LiveS
     assert store.changes(0, None).sequence == 1
 
 
+def test_of_many_first_writers_that_expect_none_yet_one_succeeds(desk: Desk) -> None:
+    def write(number: int) -> bool:
+        try:
+            desk.signal("cannery", msgspec.structs.replace(PIN, position=number + 1), expected=ABSENT)
+        except VersionConflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(write, range(8))) == 1
+
+
+def test_an_article_without_signals_has_the_version_of_an_empty_set(desk: Desk) -> None:
+    first = desk.signal("cannery", PIN, expected=NO_SIGNALS_VERSION)
+    for expected in (NO_SIGNALS_VERSION, ABSENT):
+        with pytest.raises(VersionConflict):
+            desk.signal("cannery", BURY, expected=expected)
+    emptied = desk.signal("cannery", expected=first.version)
+    assert emptied.version == NO_SIGNALS_VERSION
+    assert desk.signal("cannery", BURY, expected=ABSENT).changed
+
+
+def test_an_article_can_be_put_only_where_there_is_none(desk: Desk) -> None:
+    with pytest.raises(VersionConflict):
+        desk.put(CANNERY, expected=ABSENT, snapshot_version="older")
+    desk.put(CANNERY, expected=ABSENT)
+    with pytest.raises(VersionConflict):
+        desk.put(msgspec.structs.replace(CANNERY, headline="Another"), expected=ABSENT)
+
+
 def test_the_audit_says_who_did_what_when_and_why_newest_first(desk: Desk, store: LiveStore) -> None:
     version = desk.put(CANNERY).version
     desk.signal("cannery", PIN)
@@ -534,13 +564,25 @@ def test_truncation_removes_what_was_published_before_and_nothing_else(desk: Des
 
 
 def test_a_signature_is_remembered_for_its_time_and_may_be_remembered_again(store: LiveStore) -> None:
-    assert not store.seen_before("abc", now=1_000)
-    store.remember("abc", now=1_000, keep_seconds=300)
-    store.remember("def", now=1_100, keep_seconds=300)
-    store.remember("def", now=1_200, keep_seconds=300)
-    assert store.seen_before("abc", now=1_299)
-    assert not store.seen_before("abc", now=1_300)
-    assert store.seen_before("def", now=1_499)
+    assert store.remember("abc", now=1_000, keep_seconds=300)
+    assert not store.remember("abc", now=1_299, keep_seconds=300)
+    assert store.remember("def", now=1_299, keep_seconds=300)
+    assert store.remember("abc", now=1_300, keep_seconds=300)
+    assert not store.remember("def", now=1_598, keep_seconds=300)
+
+
+def test_what_is_done_in_a_transaction_that_fails_is_not_done_at_all(store: LiveStore) -> None:
+    def change_and_fail() -> None:
+        with store.transaction() as transaction:
+            assert transaction.remember("abc", now=1_000, keep_seconds=300)
+            Desk(transaction).put(CANNERY)
+            assert transaction.article("cannery") == CANNERY
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change_and_fail()
+    assert store.changes(0, None).sequence == 0
+    assert store.remember("abc", now=1_000, keep_seconds=300)
 
 
 # --- faults

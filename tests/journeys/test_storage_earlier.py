@@ -174,7 +174,7 @@ def test_a_live_store_of_an_earlier_schema_is_upgraded_with_all_that_it_holds(du
         "desk",
         "legal",
     )
-    assert store.seen_before("signature", NOW + 60)
+    assert not store.remember("signature", NOW + 60, 3_600)
     assert store.counts()["erased"] == 1
     before = store.changes(0, None).sequence
     added = Article(id="new", headline="After the upgrade")

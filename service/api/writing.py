@@ -19,17 +19,21 @@ from service.api.responses import json_response
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.catalogue import NoSnapshot
+from service.history import sentences
 from service.keys import Key
 from service.live.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,
+    AuditEntry,
     InvalidSignals,
     Signal,
+    SignalChange,
     SignalSet,
     Written,
     read_signals,
 )
 from service.live.store import ArticleErased, LiveStore
+from service.pins import PinFault, pin_faults
 from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 
 RETRY_SECONDS = 5
@@ -82,7 +86,7 @@ _OF_SIGNALS = (
         "With If-Match: only if the set's ETag is still that one; with If-None-Match: * only if the set is empty.",
         body="SignalsGiven",
         scope="editor",
-        responses={201: "Written", **_WRITE},
+        responses={**_WRITE, 200: "SignalsWritten", 201: "SignalsWritten", 409: "Problem"},
     ),
 )
 OPERATIONS = (
@@ -134,12 +138,13 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
     def signals(article_id: str) -> Response:
         key = wiring.access.require("editor")
         if request.method == "GET":
-            return _signals_response(newsroom.store, article_id)
+            return _signals_response(newsroom, article_id)
         try:
             given = read_signals(body())
         except InvalidSignals as error:
             raise ProblemFound(422, "invalid_signals", f"{error}.") from None
-        return _written(newsroom.change_signals(article_id, lambda _: given, key, _expected()))
+        written, warnings = newsroom.change_signals(article_id, lambda _: given, key, _expected())
+        return _written(written, warnings=warnings)
 
     def webhook(key: str) -> Response:
         return json_response({"results": newsroom.receive(key, body(ARTICLE_BYTES))})
@@ -152,6 +157,42 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
         ("/v1/webhooks/<key>", webhook, ["POST"]),
     ):
         app.add_url_rule(path, endpoint=f"write_{view.__name__}", view_func=view, methods=methods)
+
+
+class MayNotShow(Exception):
+    """Pins that do not show yet, or only in longer lists: `faults`."""
+
+    def __init__(self, faults: Sequence[PinFault]) -> None:
+        super().__init__(" ".join(map(str, faults)))
+        self.faults = faults
+
+
+def signals_names(archive: Archive | None, article_id: str) -> tuple[str, list[str]]:
+    """The ID that an article's signals are kept under, and former names of it that signals were given under."""
+    row = archive.row_named(article_id) if archive else None
+    own_id = archive.own_id(row) if archive and row is not None else None
+    if archive is None or row is None or own_id is None:
+        return article_id, []
+    return own_id, archive.signals_under_former_names(row, own_id)
+
+
+def _on_own_id(archive: Archive | None, signal: Signal) -> Signal:
+    """The signal with its target by its own ID, where the article is known."""
+    if signal.target is None:
+        return signal
+    return msgspec.structs.replace(signal, target=signals_names(archive, signal.target)[0])
+
+
+def _checked_pins(
+    archive: Archive | None, article_id: str, signals: Sequence[Signal], held: Sequence[Signal], now: int
+) -> list[PinFault]:
+    """Why new pins do not show yet. Raises `ProblemFound` 422 for one that cannot show."""
+    row = archive.row_named(article_id) if archive else None
+    faults = list(pin_faults(archive, row, signals, held, now)) if archive and row is not None else []
+    for fault in faults:
+        if fault.final:
+            raise ProblemFound(422, "pin_cannot_show", str(fault))
+    return faults
 
 
 class Newsroom:
@@ -170,7 +211,7 @@ class Newsroom:
 
     def publish(self, article: Article, key: Key, expected: str | None) -> Written:
         """Publish, or update, or with the status "withdrawn" withdraw. Raises `ProblemFound`."""
-        archive = self._archive()
+        archive = self.archive()
         if article.status == "published":
             self._check_queue(archive, 1)
         with self.store.transaction() as store:
@@ -193,7 +234,7 @@ class Newsroom:
     def withdraw(self, article_id: str, key: Key, note: str, expected: str | None) -> Written:
         """Withdraw an article, also one that nobody has heard of yet. Raises `ProblemFound`."""
         with self.store.transaction() as store:
-            written = self._withdraw(store, self._archive(), article_id, key, note, expected)
+            written = self._withdraw(store, self.archive(), article_id, key, note, expected)
         self._wiring.catalogue.catch_up()
         return written
 
@@ -221,20 +262,35 @@ class Newsroom:
         change: Callable[[tuple[Signal, ...]], Sequence[Signal]],
         key: Key,
         expected: str | None,
-    ) -> Written:
-        """Give an article the signals that `change` makes of those it has. Raises `ProblemFound`, `VersionConflict`.
+        sure: bool = True,
+    ) -> tuple[Written, list[str]]:
+        """Give an article the signals that `change` makes of those it has; also gives warnings of pins.
 
-        Nobody else writes between the two, so of several changes at once none is lost.
+        Nobody else writes between the two, so of several changes at once none is lost. Raises `ProblemFound`,
+        `VersionConflict`, and `MayNotShow`, with nothing changed, for warnings unless `sure`.
         """
+        archive, at = self.archive(), self._wiring.clock()
+        article_id, former = signals_names(archive, article_id)
         with self.store.transaction() as store:
             if key.brand:
-                self._check_brand(store, article_id, key, self._archive())
-            held = store.signals_of(article_id)
-            signals = change(held.signals if held else ())
-            at = self._wiring.clock()
-            written = store.set_signals(article_id, signals, by=key.name, at=at, expected=expected)
+                self._check_brand(store, article_id, key, archive)
+            held = store.signals_of(article_id, former)
+            before = tuple(_on_own_id(archive, signal) for signal in (held.signals if held else ()))
+            signals = [_on_own_id(archive, signal) for signal in change(before)]
+            faults = _checked_pins(archive, article_id, signals, before, at)
+            if faults and not sure:
+                raise MayNotShow(faults)
+            written = store.set_signals(article_id, signals, by=key.name, at=at, expected=expected, former=former)
         self._wiring.catalogue.catch_up()
-        return written
+        return written, [str(fault) for fault in faults]
+
+    def signals_and_history(self, article_id: str, most: int = 50) -> tuple[SignalSet, list[dict[str, Any]]]:
+        """The signals of an article, and what was done to it, by whom, newest first."""
+        archive = self.archive()
+        article_id, former = signals_names(archive, article_id)
+        held = self.store.signals_of(article_id, former) or SignalSet(article_id, 0, (), NO_SIGNALS_VERSION)
+        entries = self.store.audit_of(article_id, most, former)
+        return held, [_told(archive, entry) for entry in entries]
 
     def receive(self, name: str, raw: bytes) -> list[dict[str, Any]]:
         """Do what a signed webhook says, once. Raises `ProblemFound`, and then none of it is done.
@@ -255,7 +311,7 @@ class Newsroom:
         except BadWebhook as error:
             raise ProblemFound(422 if error.code == "invalid_events" else 401, error.code, f"{error}.") from None
         publications = sum(event.article is not None for event in events)
-        results, archive = [], self._archive()
+        results, archive = [], self.archive()
         with self.store.transaction() as store:
             if not store.remember(signature, now, REPLAY_SECONDS):
                 raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
@@ -280,7 +336,8 @@ class Newsroom:
             return {"id": event.id, "done": False, "code": code, "detail": detail}
         return {"id": event.id, "done": True, "changed": written.changed}
 
-    def _archive(self) -> Archive | None:
+    def archive(self) -> Archive | None:
+        """What is served now; None before the first snapshot."""
         try:
             return self._wiring.current()
         except NoSnapshot:
@@ -351,30 +408,44 @@ def _expected() -> str | None:
     return next(iter(tags))
 
 
-def _written(written: Written) -> Response:
-    response = json_response(written, 201 if written.created else 200)
+def _written(written: Written, **more: Any) -> Response:
+    response = json_response({**msgspec.structs.asdict(written), **more}, 201 if written.created else 200)
     if written.version:
         response.set_etag(written.version)
     return response
 
 
-def history_of(store: LiveStore, article_id: str, most: int = 50) -> list[dict[str, Any]]:
-    """What was done to an article, by whom, newest first."""
-    return [
-        {"at": iso_time(entry.at), "by": entry.by, "action": entry.action, "note": entry.note}
-        for entry in store.audit_of(article_id, most)
-    ]
+def _told(archive: Archive | None, entry: AuditEntry) -> dict[str, Any]:
+    """An entry of the audit: who did what, when, as sentences too, and the signals added and removed."""
+
+    def headline(name: str) -> str | None:
+        row = archive.row_named(name) if archive else None
+        if archive is None or row is None or archive.own_id(row) is None:
+            return None
+        return str(msgspec.json.decode(archive.teaser(row))["headline"])
+
+    change = entry.change or SignalChange((), ())
+    return {
+        "at": iso_time(entry.at),
+        "by": entry.by,
+        "action": entry.action,
+        "note": entry.note,
+        "text": sentences(entry, headline),
+        "added": [_signal_json(signal) for signal in change.added],
+        "removed": [_signal_json(signal) for signal in change.removed],
+    }
 
 
-def _signals_response(store: LiveStore, article_id: str) -> Response:
-    held = store.signals_of(article_id) or SignalSet(article_id, 0, (), NO_SIGNALS_VERSION)
-    signals = [
-        {
-            **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
-            **{name: iso_time(getattr(signal, name)) for name in ("valid_from", "valid_until")},
-        }
-        for signal in held.signals
-    ]
-    response = json_response({"article_id": article_id, "signals": signals, "history": history_of(store, article_id)})
+def _signal_json(signal: Signal) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
+        **{name: iso_time(getattr(signal, name)) for name in ("valid_from", "valid_until")},
+    }
+
+
+def _signals_response(newsroom: Newsroom, article_id: str) -> Response:
+    held, history = newsroom.signals_and_history(article_id)
+    signals = [_signal_json(signal) for signal in held.signals]
+    response = json_response({"article_id": held.article_id, "signals": signals, "history": history})
     response.set_etag(held.version)
     return response

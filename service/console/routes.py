@@ -14,7 +14,7 @@ from index.store import StoreLocked, UnknownSnapshot
 from service.api.pages import files_of
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
-from service.api.writing import Newsroom, history_of
+from service.api.writing import MayNotShow, Newsroom
 from service.catalogue import NoSnapshot
 from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
@@ -48,6 +48,7 @@ def register_console(app: Flask, wiring: Wiring) -> None:
 
 def _articles(console: Blueprint, wiring: Wiring) -> None:
     """Finding an article, and its page with its block."""
+    newsroom = Newsroom(wiring)
 
     @console.get("/", strict_slashes=False)  # a redirect from /console would repeat whatever host was asked for
     def archive() -> Response:
@@ -78,8 +79,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         answer = related(found, row, Query(explain=True), policy, now, wiring.search, wiring.popular)
         store = wiring.catalogue.live.store
         try:
-            held = None if store is None else store.signals_of(article_id)
-            past = [] if store is None else history_of(store, article_id, HISTORY)
+            held, past = (None, []) if store is None else newsroom.signals_and_history(article_id, HISTORY)
         except LiveStoreUnavailable:  # the list stands without it
             store, held, past = None, None, []
         return page(
@@ -111,9 +111,20 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         try:
             now = wiring.clock()
             owner, signal = wish(asked, now)
-            newsroom.change_signals(owner, lambda held: with_wish(held, signal, now), signed_in().key, None)
+            newsroom.change_signals(
+                owner,
+                lambda held: with_wish(held, signal, now),
+                signed_in().key,
+                None,
+                sure=request.form.get("sure") == "yes",
+            )
         except InvalidSignals as error:
             raise ProblemFound(422, "invalid_signals", f"This cannot be done: {error}.") from None
+        except MayNotShow as error:
+            shown = story(archive, row_of(archive, target), wiring.clock())
+            return page(
+                wiring, "confirm.html", story=shown, form=asked, reasons=[fault.reason for fault in error.faults]
+            )
         return _back(source, f"{signal.kind}:{target}")
 
     @console.post("/signals/remove")

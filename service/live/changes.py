@@ -119,15 +119,23 @@ class Written(msgspec.Struct, frozen=True):
     known: bool
 
 
+class SignalChange(msgspec.Struct, frozen=True):
+    """What one change did to an article's signals; one that was altered is in both."""
+
+    added: tuple[Signal, ...]
+    removed: tuple[Signal, ...]
+
+
 class AuditEntry(msgspec.Struct, frozen=True):
-    """Who did what, when (epoch seconds). `detail`: the new version, or the JSON of the signals."""
+    """Who did what, when (epoch seconds). `version`: of the article; `change`: of its signals."""
 
     at: int
     by: str
     action: str
     article_id: str
     note: str
-    detail: str
+    version: str = ""
+    change: SignalChange | None = None
 
 
 def signals_version(content: bytes) -> str:

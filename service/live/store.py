@@ -91,14 +91,22 @@ class LiveStore:
             )
 
     def set_signals(
-        self, article_id: str, signals: Sequence[Signal], *, by: str, at: int, expected: str | None
+        self,
+        article_id: str,
+        signals: Sequence[Signal],
+        *,
+        by: str,
+        at: int,
+        expected: str | None,
+        former: Sequence[str] = (),
     ) -> Written:
         """Replace the signals of an article. Raises `VersionConflict`, and `ArticleErased` also for their targets.
 
-        `expected` as for `put`; the version of an article without signals is `NO_SIGNALS_VERSION`.
+        `expected` as for `put`; the version of an article without signals is `NO_SIGNALS_VERSION`. What was given
+        under `former` names of the article counts as part of its set, and moves to its ID.
         """
         with self._database.write() as connection:
-            return writes.set_signals(connection, article_id, signals, by=by, at=at, expected=expected)
+            return writes.set_signals(connection, article_id, signals, by=by, at=at, expected=expected, former=former)
 
     def erase(self, article_id: str, *, by: str, at: int) -> Written:
         """Remove an article for good: text, ID, signals on it, comparisons of it, and what the audit says of it."""
@@ -117,15 +125,15 @@ class LiveStore:
         with self._database.read() as connection:
             return reads.state_of(connection, article_id)
 
-    def signals_of(self, article_id: str) -> SignalSet | None:
-        """The signals of an article; None when it never had any."""
+    def signals_of(self, article_id: str, former: Sequence[str] = ()) -> SignalSet | None:
+        """The signals of an article, with those under its `former` names; None when it never had any."""
         with self._database.read() as connection:
-            return reads.signals_of(connection, article_id)
+            return reads.signals_of(connection, article_id, former)
 
-    def audit_of(self, article_id: str, most: int = 50) -> list[AuditEntry]:
-        """What was done to an article, newest first."""
+    def audit_of(self, article_id: str, most: int = 50, former: Sequence[str] = ()) -> list[AuditEntry]:
+        """What was done to an article, also under its `former` names, newest first."""
         with self._database.read() as connection:
-            return reads.audit_of(connection, article_id, most)
+            return reads.audit_of(connection, article_id, most, former)
 
     def records(self, after: int) -> tuple[int, list[tuple[LiveArticle, Article]]]:
         """The store's sequence, and the published articles that changed after one, by rising sequence."""

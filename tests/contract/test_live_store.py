@@ -25,7 +25,7 @@ from index.article import Article, article_version
 from index.live_rows import LiveRows
 from index.snapshot import id_digest
 from service.live import database, postgres, schema, writes
-from service.live.changes import ABSENT, NO_SIGNALS_VERSION, AuditEntry, LiveArticle, Signal, summary_of
+from service.live.changes import ABSENT, NO_SIGNALS_VERSION, AuditEntry, LiveArticle, Signal, SignalChange, summary_of
 from service.live.database import Database
 from service.live.migrate import migrate
 from service.live.store import ArticleErased, LiveStore, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
@@ -294,6 +294,58 @@ def test_signals_are_taken_only_in_the_expected_version(desk: Desk, store: LiveS
     assert store.changes(0, None).sequence == 1
 
 
+def test_the_audit_of_signals_says_what_was_added_and_removed(desk: Desk, store: LiveStore) -> None:
+    later = msgspec.structs.replace(PIN, position=5, valid_until=900)
+    for signals in ((PIN, BURY), (later, BURY, BURY), ()):
+        desk.signal("cannery", *signals)
+    assert [entry.change for entry in store.audit_of("cannery")] == [
+        SignalChange((), (later, BURY, BURY)),
+        SignalChange((later, BURY), (PIN,)),
+        SignalChange((PIN, BURY), ()),
+    ]
+
+
+def test_signals_under_former_names_are_of_the_set_and_move_with_its_next_change(
+    desk: Desk, store: LiveStore
+) -> None:
+    desk.signal("cannery-1", PIN)
+    desk.signal("cannery", BURY)
+    together = store.signals_of("cannery", ["cannery-1"])
+    assert together is not None
+    assert together.signals == (BURY, PIN)
+    written = store.set_signals(
+        "cannery", (PIN,), by="ada", at=200, expected=together.version, former=["cannery-1", "rumour"]
+    )
+    assert facts(written) == (4, False, True, True)
+    assert {each.article_id: each.signals for each in store.changes(0, None).signals} == {
+        "cannery": (PIN,),
+        "cannery-1": (),
+    }
+    changes = [entry.change for entry in store.audit_of("cannery", former=["cannery-1"])]
+    assert changes == [SignalChange((), (BURY,)), SignalChange((BURY,), ()), SignalChange((PIN,), ())]
+
+
+def test_an_earlier_audit_is_upgraded_to_what_each_change_did(store: LiveStore, live_url: str) -> None:
+    sets = [("cannery", (PIN,)), ("ferry", (BURY,)), ("cannery", (PIN, BURY)), ("cannery", ())]
+    where = Database(live_url)
+    with where.write() as connection:
+        connection.execute(schema.alembic_version.update().values(version_num="0001"))
+        for name, signals in sets:
+            detail = msgspec.json.encode(signals).decode()
+            entry = {"at": 1, "by": "ada", "action": "signals", "article_id": name, "note": "", "detail": detail}
+            connection.execute(schema.audit.insert().values(entry))
+        connection.execute(schema.audit.insert().values({**entry, "article_id": "0f" * 16, "detail": ""}))
+    where.close()
+    migrate(live_url)
+    assert [entry.change for entry in store.audit_of("cannery")] == [
+        SignalChange((), (PIN, BURY)),
+        SignalChange((BURY,), ()),
+        SignalChange((PIN,), ()),
+    ]
+    assert [entry.change for entry in store.audit_of("ferry")] == [SignalChange((BURY,), ())]
+    assert [entry.change for entry in store.audit_of("0f" * 16)] == [None]
+
+
 def test_of_many_first_writers_that_expect_none_yet_one_succeeds(desk: Desk) -> None:
     def write(number: int) -> bool:
         try:
@@ -330,8 +382,8 @@ def test_the_audit_says_who_did_what_when_and_why_newest_first(desk: Desk, store
     desk.withdraw("cannery")
     desk.put(FERRY)
     assert store.audit_of("cannery") == [
-        AuditEntry(103, "ada", "withdraw", "cannery", "legal", ""),
-        AuditEntry(102, "ada", "signals", "cannery", "", msgspec.json.encode((PIN,)).decode()),
+        AuditEntry(103, "ada", "withdraw", "cannery", "legal"),
+        AuditEntry(102, "ada", "signals", "cannery", "", change=SignalChange((PIN,), ())),
         AuditEntry(101, "ada", "publish", "cannery", "", version),
     ]
     assert [entry.at for entry in store.audit_of("cannery", most=1)] == [103]
@@ -351,6 +403,7 @@ def test_erasing_leaves_no_trace_of_the_id_or_the_text(desk: Desk, store: LiveSt
     desk.signal("ferry", about, BURY)
     desk.withdraw("cannery")
     assert facts(desk.erase("cannery")) == (9, False, True, True)
+    assert [entry.change for entry in store.audit_of("ferry") if entry.change] == [SignalChange((BURY,), ())]
     traces = [b"cannery", b"Cannery", b"Bright", b"endmouth", b"legal", b"evening"]
     assert [trace for trace in traces if trace in dump(live_url)] == []
     if live_url.startswith("sqlite"):
@@ -697,12 +750,12 @@ def test_an_outdated_store_names_the_command_and_works_once_it_is_upgraded(store
     where = Database(live_url)
     with where.write() as connection:
         connection.execute(schema.alembic_version.update().values(version_num="0000"))
-    with pytest.raises(OutdatedLiveStore, match=r"has schema 0000 and this code needs 0001; run: python scripts/"):
+    with pytest.raises(OutdatedLiveStore, match=r"has schema 0000 and this code needs 0002; run: python scripts/"):
         store.changes(0, None)
     with pytest.raises(LiveStoreUnavailable, match="a schema that this code does not know"):
         migrate(live_url)
     with where.write() as connection:
-        connection.execute(schema.alembic_version.update().values(version_num="0001"))
+        connection.execute(schema.alembic_version.update().values(version_num="0002"))
     where.close()
     assert store.changes(0, None).sequence == 0
 

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
     """Do all of it, the most urgent first."""
     if not holding(identifier, store) and live.article(identifier) is None:
         print(f"note: no article {identifier!r} is in the live store or a snapshot; from now on its ID is refused")
-    LastKnown(store.root / LAST_KNOWN).forget(id_digest(identifier).hex())
-    live.erase(identifier, by=by, at=int(time.time()))
+    for name in (identifier, *aliases_of(identifier, store, live)):
+        LastKnown(store.root / LAST_KNOWN).forget(id_digest(name).hex())
+        live.erase(name, by=by, at=int(time.time()))
     print(f"{identifier} is out of the live store and every list")
     for channel in store.channel_names():
         report = rebuild(
@@ -93,6 +95,16 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
         cache.compact(without=cache.keys() - {cache.key(text) for text in texts_in_use(store, live)})
     print(f"its vectors, and all that no article has any more, are out of the cache of {embedder.fingerprint}")
     return 0
+
+
+def aliases_of(identifier: str, store: Store, live: LiveStore) -> list[str]:
+    """The article's aliases, under which signals may have been given, unless they are IDs of other articles."""
+    known = [] if (article := live.article(identifier)) is None else [article]
+    for snapshot_id in holding(identifier, store):
+        with suppress(DamagedSnapshot):
+            known += [each for each in read_articles(store.directory(snapshot_id)) if each.id == identifier]
+    aliases = {alias for article in known for alias in article.aliases} - {identifier}
+    return sorted(each for each in aliases if live.state_of(each) is None and not holding(each, store))
 
 
 def erase_from_backups(identifier: str, backups: Path, store: Store, live: str, events: Path | None) -> None:

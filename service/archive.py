@@ -12,6 +12,7 @@ from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
 from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
 from service.brands import ONE_NEWSROOM, Brands
+from service.live.changes import Changes
 from service.overlay import Overlay
 from service.ranking import Candidates
 from service.signals import Signals
@@ -33,7 +34,11 @@ class Archive:
         self.fact = overlay.fact if overlay.facts else snapshot.fact
         self.teaser: Callable[[int], bytes] = overlay.teaser if overlay.teasers else snapshot.teaser
         self.sketch: Callable[[int], int] = overlay.sketch if overlay.sketches else snapshot.sketch
-        self.signals = Signals(overlay.signals, self.row_of_id)
+        self.signals = Signals(overlay.signals, self.row_named)
+
+    def after(self, changes: Changes) -> Archive:
+        """The archive with further live changes."""
+        return Archive(self.snapshot, self.overlay.changed(changes), self._brands)
 
     def row_of_id(self, identifier: str) -> int | None:
         """The row of an article ID or a declared alias; None when unknown or erased."""
@@ -43,6 +48,15 @@ class Archive:
             row = overlay.held[identifier].row
         row = self.snapshot.row_of_id(identifier) if row is None else row
         return None if row in overlay.erased else row
+
+    def row_named(self, name: str) -> int | None:
+        """The row of an article ID, a declared alias or an article's URL; None when unknown or erased."""
+        row = self.row_of_id(name)
+        return self.row_of_url(name) if row is None and "/" in name else row
+
+    def signals_under_former_names(self, row: int, own_id: str) -> list[str]:
+        """The other names of a row's article under which signals were given, before it had this ID."""
+        return [name for name in self.overlay.signals if name != own_id and self.row_named(name) == row]
 
     def own_id(self, row: int) -> str | None:
         """The ID of a row's article, None where only its withdrawal is known."""

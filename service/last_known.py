@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -48,12 +49,14 @@ class LastKnown:
         raw = msgspec.json.encode(Changes(installation, 0, gone, tuple(signals)))
         if raw == self._written:
             return
-        temporary = self._path.with_name(f".{self._path.name}.{os.uname().nodename}.{os.getpid()}")
+        writer = f"{os.uname().nodename}.{os.getpid()}.{threading.get_ident()}"  # a process follows for each channel
+        temporary = self._path.with_name(f".{self._path.name}.{writer}")
         try:
             temporary.write_bytes(raw)
             temporary.replace(self._path)
         except OSError as error:
             log.warning("withdrawals cannot be kept for a start without the live store: %s", error)
+            return
         self._written = raw
 
     def forget(self, digest: str) -> None:

@@ -123,7 +123,12 @@ class Overlay:
         if not self.signals or not changes.articles:
             return False
         named = {*self.signals, *(signal.target for given in self.signals.values() for signal in given.signals)}
-        return self.aliases != before.aliases or any(article.id in named for article in changes.articles)
+        urls = {canonical_url(name) for name in named if name is not None and "/" in name}
+        return (
+            self.aliases != before.aliases
+            or any(article.id in named for article in changes.articles)
+            or any(self.urls.get(url) != before.urls.get(url) for url in urls)
+        )
 
     def fact(self, row: int) -> Facts:
         """What readers may know of a row."""

@@ -13,6 +13,7 @@ from index.snapshot import FLAG_WITHDRAWN, Facts
 from service.archive import Archive
 from service.explanation import explanation
 from service.listing import Label, RelatedList, Shown, item, sealed
+from service.pins import pinned_rows
 from service.policy import Policy, Tier
 from service.popular import Popular
 from service.query import Query, codes_of, filters_of
@@ -216,16 +217,8 @@ def _with_pins(
     now: int,
     limit: int,
 ) -> list[Shown]:
-    """The list with pinned stories at their positions: whatever ranking says, but never what may not be seen.
-
-    A pin overrides the policy, not the caller's filters, nor the brand; a pinned story takes the place of its event.
-    """
-    pinned: dict[int, int] = {}  # position by row, the first that is named
-    for position, row in pins:
-        facts = archive.fact(row)
-        may = facts.visible_from <= now and facts.canonical != source.canonical and filters.admit(facts)
-        if may and (codes.brands is None or facts.brand in codes.brands):
-            pinned.setdefault(row, position)
+    """The list with pinned stories at their positions, each in the place of its event: see `pinned_rows`."""
+    pinned = pinned_rows(archive, source, pins, codes, filters, now)
     events = {archive.fact(row).event for row in pinned}
     shown = [each for each in shown if archive.fact(each.row).event not in events]
     for row, position in pinned.items():

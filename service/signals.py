@@ -24,13 +24,14 @@ NO_SIGNALS = ListSignals({}, frozenset(), ())
 class Signals:
     """All sets of signals, by the row they were given for; those for unknown articles wait."""
 
-    def __init__(self, sets: Mapping[str, SignalSet], row_of_id: Callable[[str], int | None]) -> None:
+    def __init__(self, sets: Mapping[str, SignalSet], row_named: Callable[[str], int | None]) -> None:
+        """`row_named`: the row of an ID, an alias or an address, under any of which signals may have been given."""
         self._here: dict[int, list[tuple[Signal, int]]] = {}
         self._everywhere: list[tuple[Signal, int]] = []
         for article_id, given in sets.items():
-            row = row_of_id(article_id)
+            row = row_named(article_id)
             for signal in given.signals if row is not None else ():
-                target = row if signal.target is None else row_of_id(signal.target)
+                target = row if signal.target is None else row_named(signal.target)
                 if row is not None and target is not None:
                     in_one_list = signal.target is not None
                     (self._here.setdefault(row, []) if in_one_list else self._everywhere).append((signal, target))
@@ -52,12 +53,15 @@ class Signals:
         return known
 
 
+def holds(signal: Signal, now: int) -> bool:
+    """Whether a signal acts at `now`; it begins with the minute it names, for lists are kept by the minute."""
+    begun = signal.valid_from is None or signal.valid_from - signal.valid_from % 60 <= now
+    return begun and (signal.valid_until is None or now < signal.valid_until)
+
+
 def _valid(given: Iterable[tuple[Signal, int]], now: int) -> Iterator[tuple[Signal, int]]:
-    """Those that hold at `now`; they begin with the minute they name, for lists are kept by the minute."""
-    for signal, row in given:
-        begun = signal.valid_from is None or signal.valid_from - signal.valid_from % 60 <= now
-        if begun and (signal.valid_until is None or now < signal.valid_until):
-            yield signal, row
+    """Those that hold at `now`."""
+    return ((signal, row) for signal, row in given if holds(signal, now))
 
 
 def _together(base: ListSignals, given: Iterable[tuple[Signal, int]]) -> ListSignals:

@@ -206,8 +206,19 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                 "Signals": _object(
                     article_id=_TEXT,
                     signals={"type": "array", "items": _SIGNAL},
-                    history={"type": "array", "items": {"type": "object"}},
+                    history={
+                        "type": "array",
+                        "items": _object(
+                            **dict.fromkeys(("at", "by", "action", "note"), _TEXT),
+                            text={"type": "array", "items": _TEXT},
+                            added={"type": "array", "items": _SIGNAL},
+                            removed={"type": "array", "items": _SIGNAL},
+                        ),
+                    },
                 ),
+                "SignalsWritten": {
+                    "allOf": [_reference("Written"), _object(warnings={"type": "array", "items": _TEXT})]
+                },
                 "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see API.md.'},
                 "ReaderEvents": _given(
                     events={"type": "array", "minItems": 1, "maxItems": 100, "items": _READER_EVENT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +21,21 @@ from service.api.responses import json_response
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.catalogue import NoSnapshot
+from service.history import sentences
 from service.keys import Key
-from service.live.changes import InvalidSignals, SignalSet, Written, read_signals
+from service.live.changes import (
+    ABSENT,
+    NO_SIGNALS_VERSION,
+    AuditEntry,
+    InvalidSignals,
+    Signal,
+    SignalChange,
+    SignalSet,
+    Written,
+    read_signals,
+)
 from service.live.store import ArticleErased, LiveStore
+from service.pins import PinFault, pin_faults
 from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 
 RETRY_SECONDS = 5
@@ -44,7 +57,8 @@ _OF_ARTICLE = (
         path="/v1/articles/{id}",
         method="put",
         summary="Publish or update an article",
-        description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one.",
+        description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one; with "
+        "If-None-Match: * only if there is no such article yet.",
         body="Article",
         scope="write",
         responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
@@ -70,10 +84,11 @@ _OF_SIGNALS = (
         path="/v1/articles/{id}/signals",
         method="put",
         summary="Replace an article's signals",
-        description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists.",
+        description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists. "
+        "With If-Match: only if the set's ETag is still that one; with If-None-Match: * only if the set is empty.",
         body="SignalsGiven",
         scope="editor",
-        responses={201: "Written", **_WRITE},
+        responses={**_WRITE, 200: "SignalsWritten", 201: "SignalsWritten", 409: "Problem"},
     ),
 )
 OPERATIONS = (
@@ -125,15 +140,13 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
     def signals(article_id: str) -> Response:
         key = wiring.access.require("editor")
         if request.method == "GET":
-            return _signals_response(newsroom.store, article_id)
-        newsroom.check_signals(article_id, key)
+            return _signals_response(newsroom, article_id)
         try:
             given = read_signals(body())
         except InvalidSignals as error:
             raise ProblemFound(422, "invalid_signals", f"{error}.") from None
-        written = newsroom.store.set_signals(article_id, given, by=key.name, at=wiring.clock(), expected=_expected())
-        wiring.catalogue.catch_up()
-        return _written(written)
+        written, warnings = newsroom.change_signals(article_id, lambda _: given, key, _expected())
+        return _written(written, warnings=warnings)
 
     def webhook(key: str) -> Response:
         return json_response({"results": newsroom.receive(key, body(ARTICLE_BYTES))})
@@ -146,6 +159,42 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
         ("/v1/webhooks/<key>", webhook, ["POST"]),
     ):
         app.add_url_rule(path, endpoint=f"write_{view.__name__}", view_func=view, methods=methods)
+
+
+class MayNotShow(Exception):
+    """Pins that do not show yet, or only in longer lists: `faults`."""
+
+    def __init__(self, faults: Sequence[PinFault]) -> None:
+        super().__init__(" ".join(map(str, faults)))
+        self.faults = faults
+
+
+def signals_names(archive: Archive | None, article_id: str) -> tuple[str, list[str]]:
+    """The ID that an article's signals are kept under, and former names of it that signals were given under."""
+    row = archive.row_named(article_id) if archive else None
+    own_id = archive.own_id(row) if archive and row is not None else None
+    if archive is None or row is None or own_id is None:
+        return article_id, []
+    return own_id, archive.signals_under_former_names(row, own_id)
+
+
+def _on_own_id(archive: Archive | None, signal: Signal) -> Signal:
+    """The signal with its target by its own ID, where the article is known."""
+    if signal.target is None:
+        return signal
+    return msgspec.structs.replace(signal, target=signals_names(archive, signal.target)[0])
+
+
+def _checked_pins(
+    archive: Archive | None, article_id: str, signals: Sequence[Signal], held: Sequence[Signal], now: int
+) -> list[PinFault]:
+    """Why new pins do not show yet. Raises `ProblemFound` 422 for one that cannot show."""
+    row = archive.row_named(article_id) if archive else None
+    faults = list(pin_faults(archive, row, signals, held, now)) if archive and row is not None else []
+    for fault in faults:
+        if fault.final:
+            raise ProblemFound(422, "pin_cannot_show", str(fault))
+    return faults
 
 
 class Newsroom:
@@ -164,34 +213,43 @@ class Newsroom:
 
     def publish(self, article: Article, key: Key, expected: str | None) -> Written:
         """Publish, or update, or with the status "withdrawn" withdraw. Raises `ProblemFound`."""
-        archive = self._archive()
+        archive = self.archive()
         if article.status == "published":
             self._check_queue(archive, 1)
-        return self._put(archive, article, key, expected)
+        with self.store.transaction() as store:
+            written = self._put(store, archive, article, key, expected)
+        self._wiring.catalogue.catch_up()
+        return written
 
-    def _put(self, archive: Archive | None, article: Article, key: Key, expected: str | None) -> Written:
+    def _put(
+        self, store: LiveStore, archive: Archive | None, article: Article, key: Key, expected: str | None
+    ) -> Written:
         row = archive.row_of_id(article.id) if archive else None
         if archive and row is not None and (own := archive.own_id(row)) not in (None, article.id):
             raise ProblemFound(409, "moved", f"{article.id[:200]!r} is a former ID of {own!r}: write there.")
         if key.brand:
-            article = self._branded(article, key, archive)
-        article = _next_version(article, self.store, archive)
+            article = self._branded(store, article, key, archive)
+        article = _next_version(article, store, archive)
         version = archive.version(row) if archive and row is not None else None
-        written = self.store.put(
-            article, by=key.name, at=self._wiring.clock(), expected=expected, snapshot_version=version
-        )
-        self._wiring.catalogue.catch_up()
-        return written
+        at = self._wiring.clock()
+        return store.put(article, by=key.name, at=at, expected=expected, snapshot_version=version)
 
     def withdraw(self, article_id: str, key: Key, note: str, expected: str | None) -> Written:
         """Withdraw an article, also one that nobody has heard of yet. Raises `ProblemFound`."""
-        archive = self._archive()
+        with self.store.transaction() as store:
+            written = self._withdraw(store, self.archive(), article_id, key, note, expected)
+        self._wiring.catalogue.catch_up()
+        return written
+
+    def _withdraw(
+        self, store: LiveStore, archive: Archive | None, article_id: str, key: Key, note: str, expected: str | None
+    ) -> Written:
         row = archive.row_of_id(article_id) if archive else None
         if archive and row is not None:
             article_id = archive.own_id(row) or article_id  # by a former ID, the article itself is meant
         if key.brand:
-            self._check_brand(article_id, key, archive)
-        written = self.store.withdraw(
+            self._check_brand(store, article_id, key, archive)
+        return store.withdraw(
             article_id,
             by=key.name,
             at=self._wiring.clock(),
@@ -200,11 +258,49 @@ class Newsroom:
             snapshot_version=archive.version(row) if archive and row is not None else None,
             known=row is not None,
         )
+
+    def change_signals(
+        self,
+        article_id: str,
+        change: Callable[[tuple[Signal, ...]], Sequence[Signal]],
+        key: Key,
+        expected: str | None,
+        sure: bool = True,
+    ) -> tuple[Written, list[str]]:
+        """Give an article the signals that `change` makes of those it has; also gives warnings of pins.
+
+        Nobody else writes between the two, so of several changes at once none is lost. Raises `ProblemFound`,
+        `VersionConflict`, and `MayNotShow`, with nothing changed, for warnings unless `sure`.
+        """
+        archive, at = self.archive(), self._wiring.clock()
+        article_id, former = signals_names(archive, article_id)
+        with self.store.transaction() as store:
+            if key.brand:
+                self._check_brand(store, article_id, key, archive)
+            held = store.signals_of(article_id, former)
+            before = tuple(_on_own_id(archive, signal) for signal in (held.signals if held else ()))
+            signals = [_on_own_id(archive, signal) for signal in change(before)]
+            faults = _checked_pins(archive, article_id, signals, before, at)
+            if faults and not sure:
+                raise MayNotShow(faults)
+            written = store.set_signals(article_id, signals, by=key.name, at=at, expected=expected, former=former)
         self._wiring.catalogue.catch_up()
-        return written
+        return written, [str(fault) for fault in faults]
+
+    def signals_and_history(self, article_id: str, most: int = 50) -> tuple[SignalSet, list[dict[str, Any]]]:
+        """The signals of an article, and what was done to it, by whom, newest first."""
+        archive = self.archive()
+        article_id, former = signals_names(archive, article_id)
+        held = self.store.signals_of(article_id, former) or SignalSet(article_id, 0, (), NO_SIGNALS_VERSION)
+        entries = self.store.audit_of(article_id, most, former)
+        return held, [_told(archive, entry) for entry in entries]
 
     def receive(self, name: str, raw: bytes) -> list[dict[str, Any]]:
-        """Do what a signed webhook says. Raises `ProblemFound`; all of it is checked before any is done."""
+        """Do what a signed webhook says, once. Raises `ProblemFound`, and then none of it is done.
+
+        The signature is remembered in the transaction of the changes: the same webhook, sent again meanwhile, waits
+        for it and is a replay; after a failure nothing is remembered, and the webhook may be sent again.
+        """
         key = self._wiring.access.named(name)
         if key is None or key.webhook_secret is None or "write" not in key.scopes:
             raise ProblemFound(
@@ -217,28 +313,34 @@ class Newsroom:
             events = read_events(raw)
         except BadWebhook as error:
             raise ProblemFound(422 if error.code == "invalid_events" else 401, error.code, f"{error}.") from None
-        if self.store.seen_before(signature, now):
-            raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
         publications = sum(event.article is not None for event in events)
-        if publications:
-            self._check_queue(self._archive(), publications)  # few senders read what became of each event
-        results = [self._done(event, key) for event in events]
-        self.store.remember(signature, now, REPLAY_SECONDS)  # at the end: what failed half-way may be sent again
+        results, archive = [], self.archive()
+        with self.store.transaction() as store:
+            if not store.remember(signature, now, REPLAY_SECONDS):
+                raise ProblemFound(409, "replayed", "This webhook was received before; nothing was done again.")
+            if publications:
+                self._check_queue(archive, publications)  # few senders read what became of each event
+            for event in events:
+                results.append(self._done(store, archive, event, key))
+                if archive and event.article is not None and event.article.aliases:  # later events may name them
+                    archive = archive.after(store.changes(archive.overlay.sequence, archive.id))
+        self._wiring.catalogue.catch_up()
         return results
 
-    def _done(self, event: Event, key: Key) -> dict[str, Any]:
+    def _done(self, store: LiveStore, archive: Archive | None, event: Event, key: Key) -> dict[str, Any]:
         """What one event of a webhook did, or why it could not."""
         try:
             if event.article is not None:
-                written = self._put(self._archive(), event.article, key, None)
+                written = self._put(store, archive, event.article, key, None)
             else:
-                written = self.withdraw(event.id, key, event.note, None)
+                written = self._withdraw(store, archive, event.id, key, event.note, None)
         except (ProblemFound, ArticleErased) as error:
             code, detail = (error.code, error.detail) if isinstance(error, ProblemFound) else ("erased", str(error))
             return {"id": event.id, "done": False, "code": code, "detail": detail}
         return {"id": event.id, "done": True, "changed": written.changed}
 
-    def _archive(self) -> Archive | None:
+    def archive(self) -> Archive | None:
+        """What is served now; None before the first snapshot."""
         try:
             return self._wiring.current()
         except NoSnapshot:
@@ -251,29 +353,24 @@ class Newsroom:
                 429, "queue_full", f"{waiting:,} articles wait to be compared: try again later.", RETRY_SECONDS
             )
 
-    def _branded(self, article: Article, key: Key, archive: Archive | None) -> Article:
+    def _branded(self, store: LiveStore, article: Article, key: Key, archive: Archive | None) -> Article:
         """The article under the brand of the key, which must be that of all the articles whose IDs it takes."""
         if article.brand not in ("", key.brand):
             raise _other_brand(key, article.brand)
         for article_id in (article.id, *article.aliases):
-            self._check_brand(article_id, key, archive)
+            self._check_brand(store, article_id, key, archive)
         return msgspec.structs.replace(article, brand=key.brand)
 
-    def _check_brand(self, article_id: str, key: Key, archive: Archive | None) -> None:
+    def _check_brand(self, store: LiveStore, article_id: str, key: Key, archive: Archive | None) -> None:
         """Raises `ProblemFound` 403 for an article of another brand, or of none, here or in the live store."""
         row = archive.row_of_id(article_id) if archive else None
         if archive and row is not None and (archive.own_id(row) is not None or archive.fact(row).brand):
             brand = archive.names["brand"][archive.fact(row).brand]
             if brand != key.brand:
                 raise _other_brand(key, brand)
-        state = self.store.state_of(article_id)  # another worker may have taken it a moment ago
+        state = store.state_of(article_id)  # another worker may have taken it a moment ago
         if state is not None and state.summary is not None and state.summary.brand != key.brand:
             raise _other_brand(key, state.summary.brand)
-
-    def check_signals(self, article_id: str, key: Key) -> None:
-        """Raises `ProblemFound` 403 where the key is of another brand than the article."""
-        if key.brand:
-            self._check_brand(article_id, key, self._archive())
 
 
 def _shown(archive: Archive, row: int) -> Article | None:
@@ -332,7 +429,14 @@ def _note() -> str:
 
 
 def _expected() -> str | None:
-    """The version in If-Match, "*" for any, None without the header."""
+    """The version in If-Match, "*" for any, `ABSENT` for If-None-Match: *, None without either header."""
+    unmatched = request.headers.get("If-None-Match")
+    if unmatched and (unmatched.strip() != "*" or request.headers.get("If-Match")):
+        raise ProblemFound(
+            400, "invalid_if_none_match", "If-None-Match of a write must be *, and without If-Match beside it."
+        )
+    if unmatched:
+        return ABSENT
     tags = request.if_match
     if not request.headers.get("If-Match"):
         return None
@@ -343,31 +447,44 @@ def _expected() -> str | None:
     return next(iter(tags))
 
 
-def _written(written: Written) -> Response:
-    response = json_response(written, 201 if written.created else 200)
+def _written(written: Written, **more: Any) -> Response:
+    response = json_response({**msgspec.structs.asdict(written), **more}, 201 if written.created else 200)
     if written.version:
         response.set_etag(written.version)
     return response
 
 
-def history_of(store: LiveStore, article_id: str, most: int = 50) -> list[dict[str, Any]]:
-    """What was done to an article, by whom, newest first."""
-    return [
-        {"at": iso_time(entry.at), "by": entry.by, "action": entry.action, "note": entry.note}
-        for entry in store.audit_of(article_id, most)
-    ]
+def _told(archive: Archive | None, entry: AuditEntry) -> dict[str, Any]:
+    """An entry of the audit: who did what, when, as sentences too, and the signals added and removed."""
+
+    def headline(name: str) -> str | None:
+        row = archive.row_named(name) if archive else None
+        if archive is None or row is None or archive.own_id(row) is None:
+            return None
+        return str(msgspec.json.decode(archive.teaser(row))["headline"])
+
+    change = entry.change or SignalChange((), ())
+    return {
+        "at": iso_time(entry.at),
+        "by": entry.by,
+        "action": entry.action,
+        "note": entry.note,
+        "text": sentences(entry, headline),
+        "added": [_signal_json(signal) for signal in change.added],
+        "removed": [_signal_json(signal) for signal in change.removed],
+    }
 
 
-def _signals_response(store: LiveStore, article_id: str) -> Response:
-    held = store.signals_of(article_id) or SignalSet(article_id, 0, (), "")
-    signals = [
-        {
-            **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
-            **{name: iso_time(getattr(signal, name)) for name in ("valid_from", "valid_until")},
-        }
-        for signal in held.signals
-    ]
-    response = json_response({"article_id": article_id, "signals": signals, "history": history_of(store, article_id)})
-    if held.version:
-        response.set_etag(held.version)
+def _signal_json(signal: Signal) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in msgspec.structs.asdict(signal).items() if value is not None},
+        **{name: iso_time(getattr(signal, name)) for name in ("valid_from", "valid_until")},
+    }
+
+
+def _signals_response(newsroom: Newsroom, article_id: str) -> Response:
+    held, history = newsroom.signals_and_history(article_id)
+    signals = [_signal_json(signal) for signal in held.signals]
+    response = json_response({"article_id": held.article_id, "signals": signals, "history": history})
+    response.set_etag(held.version)
     return response

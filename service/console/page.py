@@ -36,8 +36,7 @@ def signed_in() -> Session:
 
 def row_of(archive: Archive, asked: str) -> int:
     """The row of an ID, alias or URL; an editor may see what readers may not yet. Raises `ArticleNotFound`."""
-    row = archive.row_of_id(asked) if asked else None
-    row = archive.row_of_url(asked) if row is None and asked else row
+    row = archive.row_named(asked) if asked else None
     if row is None or archive.own_id(row) is None:
         raise ArticleNotFound(asked, archive.id)
     return row

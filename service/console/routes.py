@@ -14,7 +14,7 @@ from index.store import StoreLocked, UnknownSnapshot
 from service.api.pages import files_of
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
-from service.api.writing import Newsroom, history_of
+from service.api.writing import MayNotShow, Newsroom
 from service.catalogue import NoSnapshot
 from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
@@ -24,7 +24,7 @@ from service.console.overview import experiments, lists_of_newest, other_reports
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
 from service.console.storylines import storylines, timeline
 from service.drafts import read_draft, related_to_draft
-from service.live.changes import InvalidSignals
+from service.live.changes import InvalidSignals, Signal
 from service.live.errors import LiveStoreUnavailable, VersionConflict
 from service.query import Query
 from service.related import ArticleNotFound, related
@@ -48,6 +48,7 @@ def register_console(app: Flask, wiring: Wiring) -> None:
 
 def _articles(console: Blueprint, wiring: Wiring) -> None:
     """Finding an article, and its page with its block."""
+    newsroom = Newsroom(wiring)
 
     @console.get("/", strict_slashes=False)  # a redirect from /console would repeat whatever host was asked for
     def archive() -> Response:
@@ -78,8 +79,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         answer = related(found, row, Query(explain=True), policy, now, wiring.search, wiring.popular)
         store = wiring.catalogue.live.store
         try:
-            held = None if store is None else store.signals_of(article_id)
-            past = [] if store is None else history_of(store, article_id, HISTORY)
+            held, past = (None, []) if store is None else newsroom.signals_and_history(article_id, HISTORY)
         except LiveStoreUnavailable:  # the list stands without it
             store, held, past = None, None, []
         return page(
@@ -109,43 +109,45 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         target = archive.own_id(row_of(archive, request.form.get("story", "").strip())) or ""
         asked = {**request.form, "article": source, "story": target}
         try:
-            owner, signal = wish(asked, wiring.clock())
-            newsroom.check_signals(owner, signed_in().key)
-            held = newsroom.store.signals_of(owner)
-            wanted = with_wish(held.signals if held else (), signal, wiring.clock())
+            now = wiring.clock()
+            owner, signal = wish(asked, now)
+            newsroom.change_signals(
+                owner,
+                lambda held: with_wish(held, signal, now),
+                signed_in().key,
+                None,
+                sure=request.form.get("sure") == "yes",
+            )
         except InvalidSignals as error:
             raise ProblemFound(422, "invalid_signals", f"This cannot be done: {error}.") from None
-        _set(owner, wanted, held.version if held else None)
+        except MayNotShow as error:
+            shown = story(archive, row_of(archive, target), wiring.clock())
+            return page(
+                wiring, "confirm.html", story=shown, form=asked, reasons=[fault.reason for fault in error.faults]
+            )
         return _back(source, f"{signal.kind}:{target}")
 
     @console.post("/signals/remove")
     def remove() -> ResponseReturnValue:
         owner = request.form.get("article", "")
-        newsroom.check_signals(owner, signed_in().key)
-        held = newsroom.store.signals_of(owner)
-        at = request.form.get("at", -1, int)
-        if held is None or held.version != request.form.get("version") or not 0 <= at < len(held.signals):
-            raise _changed_meanwhile("remove")
-        _set(owner, (*held.signals[:at], *held.signals[at + 1 :]), held.version)
-        return _back(owner, "removed:")
+        at, version = request.form.get("at", -1, int), request.form.get("version", "")
 
-    def _set(owner: str, signals: Any, expected: str | None) -> None:
-        by, at = signed_in().key.name, wiring.clock()
+        def without_it(held: tuple[Signal, ...]) -> tuple[Signal, ...]:
+            if not 0 <= at < len(held):
+                raise VersionConflict(owner, None)
+            return (*held[:at], *held[at + 1 :])
+
         try:
-            newsroom.store.set_signals(owner, signals, by=by, at=at, expected=expected)
+            newsroom.change_signals(owner, without_it, signed_in().key, version)
         except VersionConflict:
-            raise _changed_meanwhile("try again") from None
-        wiring.catalogue.catch_up()
+            raise ProblemFound(
+                409, "changed_meanwhile", "Somebody changed these signals meanwhile: look again, then remove."
+            ) from None
+        return _back(owner, "removed:")
 
     def _back(article_id: str, done: str) -> ResponseReturnValue:
         policy = request.form.get("policy") or None
         return redirect(url_for("console.article", id=article_id, policy=policy, done=done), 303)
-
-
-def _changed_meanwhile(then: str) -> ProblemFound:
-    return ProblemFound(
-        409, "changed_meanwhile", f"Somebody changed these signals meanwhile: look again, then {then}."
-    )
 
 
 def _tools(console: Blueprint, wiring: Wiring) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,6 +16,7 @@ SignalKind = Literal["pin", "boost", "bury", "exclude"]
 MAX_SIGNALS = 100
 MAX_NOTE_CHARS = 500
 POSITIONS = (1, 50)
+ABSENT = ""  # for `expected`, in place of a version: that there is none yet
 MULTIPLIERS = {"boost": (1.0, 10.0), "bury": (0.0, 0.9)}
 
 
@@ -117,15 +119,31 @@ class Written(msgspec.Struct, frozen=True):
     known: bool
 
 
+class SignalChange(msgspec.Struct, frozen=True):
+    """What one change did to an article's signals; one that was altered is in both."""
+
+    added: tuple[Signal, ...]
+    removed: tuple[Signal, ...]
+
+
 class AuditEntry(msgspec.Struct, frozen=True):
-    """Who did what, when (epoch seconds). `detail`: the new version, or the JSON of the signals."""
+    """Who did what, when (epoch seconds). `version`: of the article; `change`: of its signals."""
 
     at: int
     by: str
     action: str
     article_id: str
     note: str
-    detail: str
+    version: str = ""
+    change: SignalChange | None = None
+
+
+def signals_version(content: bytes) -> str:
+    """The ETag of a set of signals, from its JSON."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+NO_SIGNALS_VERSION = signals_version(b"[]")
 
 
 def summary_of(article: Article) -> Summary:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -28,6 +28,43 @@ Purpose = Literal["poll", "read", "write"]
 Engines = Mapping[Purpose, Engine]
 
 LOCK_SECONDS = 5  # a write takes milliseconds: who waits this long for another one reports it
+
+
+class Connections(Protocol):
+    """What gives connections for the three purposes: a database, or a transaction on it that has begun."""
+
+    def poll(self) -> AbstractContextManager[Connection]:
+        """A connection for one statement."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one moment."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A connection that is the only one to write."""
+
+    def forget(self) -> None:
+        """Leave nothing of deleted rows behind."""
+
+    def close(self) -> None:
+        """End the connections."""
+
+
+class OpenTransaction:
+    """A write transaction that has begun: every connection is its own, and whoever began it ends it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def poll(self) -> AbstractContextManager[Connection]:
+        """The transaction's connection."""
+        return nullcontext(self._connection)
+
+    read = write = poll
+
+    def forget(self) -> None:
+        """Nothing: deleted rows are still there until the transaction ends."""
+
+    close = forget
 
 
 class Database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,11 +11,22 @@ from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, 
 from index.article import Article
 from index.live_rows import LiveRows
 from index.snapshot import id_digest
-from service.live.changes import AuditEntry, Changes, Compared, LiveArticle, Signal, SignalSet, Summary
-from service.live.schema import articles, audit, comparisons, erased, installation, replays, signals
+from service.live.changes import (
+    AuditEntry,
+    Changes,
+    Compared,
+    LiveArticle,
+    Signal,
+    SignalChange,
+    SignalSet,
+    Summary,
+    signals_version,
+)
+from service.live.schema import articles, audit, comparisons, erased, installation, signals
 
 _summary = msgspec.json.Decoder(Summary)
 _record = msgspec.json.Decoder(Article)
+_change = msgspec.json.Decoder(SignalChange)
 _signals = msgspec.json.Decoder(tuple[Signal, ...])
 
 _MARK = select(installation.c.id, installation.c.sequence)
@@ -32,12 +44,6 @@ def mark(connection: Connection) -> tuple[str, int]:
     """The installation, and the sequence of the last change."""
     row = connection.execute(_MARK).one()
     return row.id, row.sequence
-
-
-def remembered(connection: Connection, signature: str, now: int) -> bool:
-    """Whether a signature is kept beyond `now`."""
-    asked = select(replays).where((replays.c.signature == signature) & (replays.c.expires_at > now))
-    return connection.execute(asked).first() is not None
 
 
 def changes(connection: Connection, after: int, snapshot_id: str | None, most: int) -> Changes:
@@ -84,20 +90,23 @@ def erasure_of(connection: Connection, article_id: str) -> LiveArticle | None:
     return None if row is None else _erased_article(row)
 
 
-def signals_of(connection: Connection, article_id: str) -> SignalSet | None:
-    """The signals of an article; None when it never had any."""
-    row = connection.execute(select(signals).where(signals.c.article_id == article_id)).one_or_none()
-    return None if row is None else _signal_set(row)
+def signals_of(connection: Connection, article_id: str, former: Sequence[str] = ()) -> SignalSet | None:
+    """The signals of an article, with those under its `former` names; None when it never had any."""
+    names = (article_id, *former)
+    rows = connection.execute(select(signals).where(signals.c.article_id.in_(names))).all()
+    sets = sorted(map(_signal_set, rows), key=lambda given: names.index(given.article_id))
+    if not sets:
+        return None
+    together = tuple(signal for given in sets for signal in given.signals)
+    version = signals_version(msgspec.json.encode(together))
+    return SignalSet(article_id, max(given.sequence for given in sets), together, version)
 
 
-def audit_of(connection: Connection, article_id: str, most: int) -> list[AuditEntry]:
-    """What was done to an article, newest first; of an erased one without what would tell of it."""
-    names = (article_id, id_digest(article_id).hex())
+def audit_of(connection: Connection, article_id: str, most: int, former: Sequence[str] = ()) -> list[AuditEntry]:
+    """What was done to an article, also under `former` names, newest first; of an erased one who did what, when."""
+    names = (article_id, id_digest(article_id).hex(), *former)
     query = select(audit).where(audit.c.article_id.in_(names)).order_by(audit.c.number.desc()).limit(most)
-    return [
-        AuditEntry(row.at, row.by, row.action, row.article_id, row.note, row.detail)
-        for row in connection.execute(query)
-    ]
+    return [_audit_entry(row) for row in connection.execute(query)]
 
 
 def records(connection: Connection, after: int) -> list[tuple[LiveArticle, Article]]:
@@ -170,6 +179,13 @@ def _live_article(row: Row[*tuple[Any, ...]]) -> LiveArticle:
 
 def _erased_article(row: Row[*tuple[Any, ...]]) -> LiveArticle:
     return LiveArticle("", 0, row.sequence, "erased", row.changed_at, None, id_digest=row.digest)
+
+
+def _audit_entry(row: Row[*tuple[Any, ...]]) -> AuditEntry:
+    entry = AuditEntry(row.at, row.by, row.action, row.article_id, row.note)
+    if row.action != "signals":
+        return msgspec.structs.replace(entry, version=row.detail)
+    return msgspec.structs.replace(entry, change=_change.decode(row.detail) if row.detail else None)
 
 
 def _signal_set(row: Row[*tuple[Any, ...]]) -> SignalSet:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0001"  # the newest file of migrations/versions
+REVISION = "0002"  # the newest file of migrations/versions
 
 metadata = MetaData()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import copy
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from index.article import Article
 from index.live_rows import LiveRows
 from service.live import reads, writes
 from service.live.changes import AuditEntry, Changes, LiveArticle, Signal, SignalSet, Written
-from service.live.database import Database
+from service.live.database import Connections, Database, OpenTransaction
 from service.live.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
 
 __all__ = ["ArticleErased", "LiveStore", "LiveStoreUnavailable", "OutdatedLiveStore", "VersionConflict"]
@@ -23,7 +25,18 @@ class LiveStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url)
+        self._database: Connections = Database(url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[LiveStore]:
+        """This store within one transaction that is the only one to write: all that is done in it counts, or nothing.
+
+        What it reads is as of its last change. Other writers wait, so it should take milliseconds.
+        """
+        with self._database.write() as connection:
+            bound = copy.copy(self)
+            bound._database = OpenTransaction(connection)
+            yield bound
 
     def changes(self, after: int, snapshot_id: str | None, most: int = 5_000) -> Changes:
         """What changed after a sequence number: at most `most` rows, without gaps; comparisons of one snapshot.
@@ -43,7 +56,8 @@ class LiveStore:
     ) -> Written:
         """Publish an article, or withdraw it with its text when its status says so.
 
-        `expected`: a version or "*", to be that of the live article, or else `snapshot_version`; None: no condition.
+        `expected`: a version or "*", to be that of the live article, or else `snapshot_version`; `ABSENT`: that there
+        is no such article; None: no condition.
         What is already stored so changes nothing, whatever is expected. Raises `VersionConflict`, `ArticleErased`.
         """
         with self._database.write() as connection:
@@ -77,11 +91,22 @@ class LiveStore:
             )
 
     def set_signals(
-        self, article_id: str, signals: Sequence[Signal], *, by: str, at: int, expected: str | None
+        self,
+        article_id: str,
+        signals: Sequence[Signal],
+        *,
+        by: str,
+        at: int,
+        expected: str | None,
+        former: Sequence[str] = (),
     ) -> Written:
-        """Replace the signals of an article. Raises `VersionConflict`, and `ArticleErased` also for their targets."""
+        """Replace the signals of an article. Raises `VersionConflict`, and `ArticleErased` also for their targets.
+
+        `expected` as for `put`; the version of an article without signals is `NO_SIGNALS_VERSION`. What was given
+        under `former` names of the article counts as part of its set, and moves to its ID.
+        """
         with self._database.write() as connection:
-            return writes.set_signals(connection, article_id, signals, by=by, at=at, expected=expected)
+            return writes.set_signals(connection, article_id, signals, by=by, at=at, expected=expected, former=former)
 
     def erase(self, article_id: str, *, by: str, at: int) -> Written:
         """Remove an article for good: text, ID, signals on it, comparisons of it, and what the audit says of it."""
@@ -100,15 +125,15 @@ class LiveStore:
         with self._database.read() as connection:
             return reads.state_of(connection, article_id)
 
-    def signals_of(self, article_id: str) -> SignalSet | None:
-        """The signals of an article; None when it never had any."""
+    def signals_of(self, article_id: str, former: Sequence[str] = ()) -> SignalSet | None:
+        """The signals of an article, with those under its `former` names; None when it never had any."""
         with self._database.read() as connection:
-            return reads.signals_of(connection, article_id)
+            return reads.signals_of(connection, article_id, former)
 
-    def audit_of(self, article_id: str, most: int = 50) -> list[AuditEntry]:
-        """What was done to an article, newest first."""
+    def audit_of(self, article_id: str, most: int = 50, former: Sequence[str] = ()) -> list[AuditEntry]:
+        """What was done to an article, also under its `former` names, newest first."""
         with self._database.read() as connection:
-            return reads.audit_of(connection, article_id, most)
+            return reads.audit_of(connection, article_id, most, former)
 
     def records(self, after: int) -> tuple[int, list[tuple[LiveArticle, Article]]]:
         """The store's sequence, and the published articles that changed after one, by rising sequence."""
@@ -135,15 +160,10 @@ class LiveStore:
         with self._database.write() as connection:
             return writes.truncate(connection, up_to)
 
-    def seen_before(self, signature: str, now: int) -> bool:
-        """Whether a signature is remembered at `now` (epoch seconds)."""
-        with self._database.read() as connection:
-            return reads.remembered(connection, signature, now)
-
-    def remember(self, signature: str, now: int, keep_seconds: int) -> None:
-        """Remember a signature for so long."""
+    def remember(self, signature: str, now: int, keep_seconds: int) -> bool:
+        """Remember a signature for so long; False when it is remembered already at `now` (epoch seconds)."""
         with self._database.write() as connection:
-            writes.remember(connection, signature, now, keep_seconds)
+            return writes.remember(connection, signature, now, keep_seconds)
 
     def counts(self) -> dict[str, int]:
         """How many articles are published, withdrawn, erased, waiting to be compared; rows of other tables; bytes."""

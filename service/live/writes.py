@@ -5,7 +5,7 @@ What is already as it should be is left alone and takes no sequence number: writ
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -14,9 +14,17 @@ from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, upd
 
 from index.article import Article, article_version
 from index.snapshot import id_digest
-from service.live.changes import Signal, Written, summary_of
+from service.live.changes import (
+    ABSENT,
+    NO_SIGNALS_VERSION,
+    Signal,
+    SignalChange,
+    Written,
+    signals_version,
+    summary_of,
+)
 from service.live.errors import ArticleErased, VersionConflict
-from service.live.reads import erasure_of
+from service.live.reads import erasure_of, signals_of
 from service.live.schema import articles, audit, comparisons, erased, installation, replays, signals
 
 _Row = Row[*tuple[Any, ...]]
@@ -68,21 +76,35 @@ def withdraw(
 
 
 def set_signals(
-    connection: Connection, article_id: str, given: Sequence[Signal], *, by: str, at: int, expected: str | None
+    connection: Connection,
+    article_id: str,
+    given: Sequence[Signal],
+    *,
+    by: str,
+    at: int,
+    expected: str | None,
+    former: Sequence[str],
 ) -> Written:
-    """Replace the signals of an article."""
+    """Replace the signals of an article, and those under its `former` names."""
     for each in (article_id, *(signal.target for signal in given if signal.target is not None)):
         _refuse_erased(connection, each)
-    row = connection.execute(select(signals).where(signals.c.article_id == article_id)).one_or_none()
+    held = signals_of(connection, article_id, former)
+    before = held.signals if held else ()
     content = msgspec.json.encode(tuple(given))
-    version = _version(content)
-    if row is not None and row.version == version:
-        return Written(row.sequence, version, created=False, changed=False, known=True)
-    _check_version(article_id, expected, None if row is None else row.version)
+    version = signals_version(content)
+    if held is not None and held.version == version:
+        return Written(held.sequence, version, created=False, changed=False, known=True)
+    if before or expected not in (ABSENT, NO_SIGNALS_VERSION):
+        _check_version(article_id, expected, None if held is None else held.version)
+    for name in former:
+        if (moved := signals_of(connection, name)) is not None and moved.signals:
+            _save_signals(connection, name, _next_sequence(connection), b"[]")
     sequence = _next_sequence(connection)
     _save_signals(connection, article_id, sequence, content)
-    _audit(connection, at, by, "signals", article_id, detail=content.decode())
-    return Written(sequence, version, created=row is None, changed=True, known=row is not None)
+    added, removed = (_less(a, b) for a, b in ((given, before), (before, given)))
+    change = msgspec.json.encode(SignalChange(added, removed)).decode()
+    _audit(connection, at, by, "signals", article_id, detail=change)
+    return Written(sequence, version, created=held is None, changed=True, known=held is not None)
 
 
 def erase(connection: Connection, article_id: str, *, by: str, at: int) -> Written:
@@ -135,10 +157,13 @@ def truncate(connection: Connection, up_to: int) -> int:
     return connection.execute(delete(articles).where(old)).rowcount
 
 
-def remember(connection: Connection, signature: str, now: int, keep_seconds: int) -> None:
-    """Keep a signature for `keep_seconds`, and those that were kept long enough no more."""
-    connection.execute(delete(replays).where((replays.c.expires_at <= now) | (replays.c.signature == signature)))
+def remember(connection: Connection, signature: str, now: int, keep_seconds: int) -> bool:
+    """Keep a signature for `keep_seconds`, and those that were kept long enough no more; False when it is kept."""
+    connection.execute(delete(replays).where(replays.c.expires_at <= now))
+    if connection.execute(select(replays.c.signature).where(replays.c.signature == signature)).first() is not None:
+        return False
     connection.execute(insert(replays).values(signature=signature, expires_at=now + keep_seconds))
+    return True
 
 
 def _next_sequence(connection: Connection) -> int:
@@ -187,7 +212,7 @@ def _withdrawn_content(connection: Connection, article_id: str) -> dict[str, Any
 
 
 def _save_signals(connection: Connection, article_id: str, sequence: int, content: bytes) -> None:
-    values = {"sequence": sequence, "version": _version(content), "signals": content}
+    values = {"sequence": sequence, "version": signals_version(content), "signals": content}
     _save(connection, signals, {"article_id": article_id}, values)
 
 
@@ -205,22 +230,31 @@ def _clear_audit(connection: Connection, article_id: str, digest: str) -> None:
     connection.execute(own.values(article_id=digest, note="", detail=""))
     for row in connection.execute(select(audit.c.number, audit.c.detail).where(audit.c.action == "signals")).all():
         if row.detail:
-            detail = _without_target(row.detail.encode(), article_id).decode()
+            change = msgspec.json.decode(row.detail, type=SignalChange)
+            kept = SignalChange(_but(change.added, article_id), _but(change.removed, article_id))
+            detail = msgspec.json.encode(kept).decode()
             connection.execute(update(audit).where(audit.c.number == row.number).values(detail=detail))
 
 
 def _without_target(content: bytes, article_id: str) -> bytes:
-    given = msgspec.json.decode(content, type=tuple[Signal, ...])
-    return msgspec.json.encode(tuple(signal for signal in given if signal.target != article_id))
+    return msgspec.json.encode(_but(msgspec.json.decode(content, type=tuple[Signal, ...]), article_id))
 
 
-def _version(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def _but(given: Sequence[Signal], article_id: str) -> tuple[Signal, ...]:
+    """The signals that name another target, or none."""
+    return tuple(signal for signal in given if signal.target != article_id)
+
+
+def _less(given: Sequence[Signal], others: Sequence[Signal]) -> tuple[Signal, ...]:
+    """The signals without one for each equal one of the others."""
+    return tuple((Counter(given) - Counter(others)).elements())
 
 
 def _check_version(article_id: str, expected: str | None, current: str | None) -> None:
-    """`expected`: a version, "*" for any, None for no condition. Raises `VersionConflict`."""
-    if expected is not None and (current is None or expected not in ("*", current)):
+    """`expected`: a version, "*" for any, `ABSENT`, None for no condition. Raises `VersionConflict`."""
+    if expected is None or (expected == ABSENT and current is None):
+        return
+    if current is None or expected not in ("*", current):
         raise VersionConflict(article_id, current)
 
 

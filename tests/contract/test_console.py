@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from newsroom import EDITOR, WRITER, Newsroom, story
+
+from service.console import routes
+from service.console.desk import with_wish
 
 TOPIC = "ferry river crossing timetable harbour"
 
@@ -195,6 +200,29 @@ def test_a_signal_is_removed_by_its_place_in_the_set_that_was_seen(newsroom: New
     assert [each.target for each in left.signals] == ["ferry/6"]
 
 
+def test_of_several_editors_first_wishes_at_once_none_is_lost(
+    newsroom: Newsroom, editor: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.05)  # between reading the set and writing it
+        return with_wish(*given)
+
+    monkeypatch.setattr(routes, "with_wish", slowly)
+    cookie, token = editor.get_cookie("related_console", path="/console").value, form_token(editor)
+
+    def ask(number: int) -> int:
+        client = newsroom.client.application.test_client()
+        client.set_cookie("related_console", cookie, path="/console")
+        form = {"article": "ferry/3", "story": f"ferry/{4 + number}", "do": "boost:2", "where": "here"}
+        return client.post("/console/signals", data={"form_token": token, **form}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [303] * 4
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert sorted(each.target or "" for each in held.signals) == [f"ferry/{n}" for n in range(4, 8)]
+
+
 @pytest.mark.parametrize(
     ("form", "says"),
     [
@@ -325,9 +353,36 @@ def test_a_page_number_beyond_all_is_an_empty_page(editor: FlaskClient) -> None:
     assert "Nothing older" in editor.get("/console/?from=99999999999999999999").text
 
 
-def test_a_pin_that_does_not_show_is_not_said_to(editor: FlaskClient) -> None:
+def test_a_pin_that_cannot_show_is_refused_with_the_reason(newsroom: Newsroom, editor: FlaskClient) -> None:
     answer = send(editor, "/console/signals", article="ferry/3", story="ferry/3", do="pin", position="1")
-    assert "The pin is kept, but does not show" in editor.get(answer.location).text
+    assert answer.status_code == 422
+    assert "cannot show: the story is this article itself." in answer.text
+    assert newsroom.live.signals_of("ferry/3") is None
+
+
+def test_a_pin_beyond_the_usual_length_is_saved_only_when_that_is_confirmed(
+    newsroom: Newsroom, editor: FlaskClient
+) -> None:
+    form = {"article": "ferry/3", "story": "market/day", "do": "pin", "position": "7", "until": "", "note": "tip"}
+    asked = send(editor, "/console/signals", **form)
+    assert asked.status_code == 200
+    assert "Not saved yet" in asked.text
+    assert "A list usually has 6 stories, so at position 7 the pin shows only in longer ones." in asked.text
+    assert newsroom.live.signals_of("ferry/3") is None
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', asked.text))
+    assert editor.post("/console/signals", data=fields).status_code == 303
+    held = newsroom.live.signals_of("ferry/3")
+    assert held is not None
+    assert [(each.target, each.position, each.note) for each in held.signals] == [("market/day", 7, "tip")]
+
+
+def test_the_history_says_what_was_changed(editor: FlaskClient) -> None:
+    form = {"article": "ferry/3", "story": "market/day", "do": "pin", "until": "24h", "note": "harvest"}
+    send(editor, "/console/signals", **form, position="2")
+    send(editor, "/console/signals", **form, position="1")
+    page = editor.get("/console/article?id=ferry/3").text
+    assert "editor pinned “Market day” at position 2 until 25 November 2026, 09:00 UTC: harvest" in page
+    assert "editor changed the pin of “Market day” to position 1 until 25 November 2026, 09:00 UTC: harvest" in page
 
 
 def test_a_copy_of_the_cookie_is_worth_nothing_after_signing_out(newsroom: Newsroom, editor: FlaskClient) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from newsroom import COURIER, EDITOR, NOW, READER, SECRET, WRITER, Newsroom, catalogue_of, record, story, with_key
+from sqlalchemy.exc import OperationalError
 
+from index.article import article_from_record
+from service.api import writing
+from service.live import writes
+from service.live.changes import Signal
 from service.live.store import LiveStoreUnavailable
 from service.webhooks import sign
 
@@ -314,14 +322,145 @@ def test_aliases_mean_the_same_in_whatever_order_they_came(newsroom: Newsroom) -
 
 def test_a_target_pinned_twice_appears_once_and_pins_keep_their_positions(newsroom: Newsroom) -> None:
     two, four = "ferry/3", "budget/3"
-    newsroom.signals(
-        "ferry/0",
-        {"kind": "pin", "target": two, "position": 2},
-        {"kind": "pin", "target": four, "position": 4},
-        {"kind": "pin", "target": two, "position": 5},
-    )
+    pins = [Signal(kind="pin", target=target, position=at) for target, at in ((two, 2), (four, 4), (two, 5))]
+    newsroom.live.set_signals("ferry/0", pins, by="x", at=NOW, expected=None)  # as earlier versions took them
+    catalogue_of(newsroom.client).catch_up()
     found = newsroom.ids("ferry/0")
     assert (found[1], found[3], found.count(two)) == (two, four, 1)
+
+
+COPIED = " ".join(f"The quay {n} was busy as boat {n * 7} landed catch {n * 13}." for n in range(60))
+COPIES = [story(f"quay/{n}", COPIED, 2 + n, headline="Busy day at the quay") for n in range(2)]
+
+
+def test_pins_of_an_article_and_its_copy_show_one_of_them_at_the_first_position(
+    open_newsroom: Callable[..., Newsroom],
+) -> None:
+    newsroom = open_newsroom()
+    newsroom.rebuild([*ARCHIVE, *COPIES])
+    for first, second in (("quay/0", "quay/1"), ("quay/1", "quay/0")):
+        pins = [Signal(kind="pin", target=target, position=at) for target, at in ((second, 3), (first, 1))]
+        newsroom.live.set_signals("ferry/0", pins, by="x", at=NOW, expected=None)
+        catalogue_of(newsroom.client).catch_up()
+        found = newsroom.ids("ferry/0")
+        assert (found[0], second in found) == (first, False)
+    refused = newsroom.signals("ferry/1", pin("quay/0", 1), pin("quay/1", 2))
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "pin_cannot_show")
+    assert "same event at position 2" in refused.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "why"),
+    [
+        ("ferry/0", {}, "this article itself"),
+        ("old-ferry/0", {}, "this article itself"),
+        ("budget/2", {}, "was withdrawn"),
+        ("budget/3", {}, "left out of this list"),
+        ("budget/4", {}, "left out of this list, or of all lists"),
+        ("ferry/3", {"valid_until": NOW - 1}, "has ended already"),
+        ("ferry/new", {"valid_until": NOW + 300}, "is not public before 24 November 2026, 09:10 UTC"),
+    ],
+)
+def test_a_pin_that_cannot_show_is_refused_with_the_reason(
+    newsroom: Newsroom, target: str, more: dict[str, Any], why: str
+) -> None:
+    newsroom.rebuild([story("ferry/0", FERRY, 10, aliases=["old-ferry/0"]), *ARCHIVE[1:]])
+    newsroom.client = newsroom.worker()
+    newsroom.delete("budget/2")
+    newsroom.put(record("ferry/new", FERRY, 0, embargo_until=NOW + 600))
+    newsroom.signals("budget/4", {"kind": "exclude"})
+    before = {"kind": "exclude", "target": "budget/3"}
+    assert newsroom.signals("ferry/0", before).get_json()["warnings"] == []
+    answer = newsroom.signals("ferry/0", before, pin(target, 1, **more)).get_json()
+    assert (answer["code"], why in answer["detail"]) == ("pin_cannot_show", True), answer
+    held = newsroom.live.signals_of("ferry/0")
+    assert held is not None
+    assert [each.kind for each in held.signals] == ["exclude"]
+
+
+def test_a_pin_of_another_brand_is_refused(open_newsroom: Callable[..., Newsroom], tmp_path: Path) -> None:
+    (tmp_path / "brands.toml").write_text('courier = ["evening"]\n', "utf-8")
+    newsroom = open_newsroom(brands=tmp_path / "brands.toml")
+    newsroom.rebuild([*ARCHIVE, *(story(f"{b}/1", FERRY, brand=b) for b in ("courier", "evening"))])
+    assert newsroom.signals("courier/1", pin("evening/1")).status_code == 201
+    answer = newsroom.signals("evening/1", pin("courier/1"))
+    assert (answer.status_code, "of a brand" in answer.get_json()["detail"]) == (422, True)
+
+
+def test_a_pin_that_shows_later_or_only_in_longer_lists_is_kept_with_a_warning(newsroom: Newsroom) -> None:
+    newsroom.put(record("ferry/new", BUDGET, 0, embargo_until=NOW + 600))
+    newsroom.compare()
+    pins = [pin("ferry/new", 1), pin("rumour", 2), pin("budget/3", 7), pin("budget/4", 3)]
+    answer = newsroom.signals("ferry/0", *pins).get_json()
+    assert [each.partition(": ")[0] for each in answer["warnings"]] == [
+        "The pin of 'ferry/new' at position 1 may not show",
+        "The pin of 'rumour' at position 2 may not show",
+        "The pin of 'budget/3' at position 7 may not show",
+    ]
+    again = newsroom.signals("ferry/0", *pins, {"kind": "exclude", "target": "ferry/2"})
+    assert again.get_json()["warnings"] == []  # these pins are not new
+    newsroom.now += 660
+    assert newsroom.ids("ferry/0")[0] == "ferry/new"
+
+
+@pytest.mark.parametrize("how", ["live", "rebuilt"])
+def test_signals_under_a_former_id_an_alias_or_an_address_act_and_are_seen(newsroom: Newsroom, how: str) -> None:
+    newsroom.signals("ferry/1", pin("budget/3"))
+    newsroom.signals("ferry/0", pin("ferry/1", 1, note="under its former ID"))
+    address = "https://courier.example/2026/ferry-1"
+    moved = record("2026/ferry-1", FERRY, 11, aliases=["ferry/1"], url=address)
+    if how == "live":
+        newsroom.put(dict(moved))
+        newsroom.compare()
+    else:
+        newsroom.rebuild([*(each for each in ARCHIVE if each.id != "ferry/1"), article_from_record(moved)])
+        newsroom.client = newsroom.worker()
+    assert newsroom.ids("2026/ferry-1")[0] == "budget/3"
+    assert newsroom.ids("ferry/0")[0] == "2026/ferry-1"
+    for name in ("2026/ferry-1", "ferry/1", address):
+        held = newsroom.client.get("/v1/article/signals", query_string={"id": name}, headers=with_key(EDITOR))
+        assert held.get_json()["article_id"] == "2026/ferry-1"
+        assert [each["target"] for each in held.get_json()["signals"]] == ["budget/3"]
+        assert [each["action"] for each in held.get_json()["history"]][-1] == "signals"
+    assert newsroom.signals(address, pin(f"{address}#top", 2)).status_code == 422  # itself
+    newsroom.signals("ferry/1", pin("budget/4"))
+    assert [found for found in newsroom.ids("2026/ferry-1") if found.startswith("budget")] == ["budget/4"]
+    newsroom.signals("ferry/3", pin(address))
+    assert newsroom.live.signals_of("ferry/3").signals[0].target == "2026/ferry-1"  # type: ignore[union-attr]
+
+
+def test_a_target_by_its_address_acts_when_its_article_comes(newsroom: Newsroom) -> None:
+    address = "https://courier.example/later"
+    assert len(newsroom.signals("ferry/0", pin(address)).get_json()["warnings"]) == 1
+    newsroom.ids("ferry/0")  # kept
+    newsroom.put(record("later", BUDGET, 1, url=address))
+    newsroom.compare()
+    catalogue_of(newsroom.client).catch_up()
+    assert newsroom.ids("ferry/0")[0] == "later"
+
+
+def test_the_history_of_signals_reads_as_sentences(newsroom: Newsroom) -> None:
+    newsroom.signals("ferry/0", pin("ferry/2", 2, valid_until=NOW + 86_400, note="for the evening"))
+    newsroom.signals("ferry/0", pin("ferry/2", 1), {"kind": "bury", "multiplier": 0.5})
+    newsroom.signals("ferry/0")
+    asked = newsroom.client.get("/v1/article/signals?id=ferry/0", headers=with_key(EDITOR))
+    history = asked.get_json()["history"]
+    name = "“Ferry River Crossing Timetable Captain Jetty ferry/2”"
+    assert [each["text"] for each in history] == [
+        [
+            f"editor removed the pin of {name} at position 1",
+            "editor removed the burial × 0.5 of this article in all lists",
+        ],
+        [f"editor changed the pin of {name} to position 1", "editor buried this article in all lists × 0.5"],
+        [f"editor pinned {name} at position 2 until 25 November 2026, 09:00 UTC: for the evening"],
+    ]
+    assert history[2]["added"][0] | {"note": ""} == {
+        "kind": "pin", "target": "ferry/2", "position": 2, "note": "", "valid_from": None,
+        "valid_until": "2026-11-25T09:00:00Z",
+    }  # fmt: skip
+    assert history[1]["removed"][0]["note"] == "for the evening"
+    newsroom.live.erase("ferry/2", by="x", at=NOW)
+    assert "ferry/2" not in newsroom.client.get("/v1/article/signals?id=ferry/0", headers=with_key(EDITOR)).text
 
 
 def test_boosts_of_many_editors_do_not_grow_beyond_ten(newsroom: Newsroom) -> None:
@@ -461,6 +600,119 @@ def test_a_webhook_that_is_not_believed_does_nothing(
     answer = newsroom.client.post(f"/v1/webhooks/{name}", **request_of())
     assert (answer.status_code, answer.get_json()["code"]) == (status, code)
     assert newsroom.live.all_rows().sequence == 0
+
+
+def at_once(times: int, ask: Callable[[int], Any]) -> list[Any]:
+    """The answers to requests that begin at the same moment."""
+    ready = threading.Barrier(times)
+
+    def one(number: int) -> Any:
+        ready.wait(10)
+        return ask(number)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))
+
+
+def test_a_webhook_sent_six_times_at_once_is_done_once(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = writing.read_events
+
+    def slowly(raw: bytes) -> Any:
+        time.sleep(0.1)  # all six are verified before the first is done
+        return read(raw)
+
+    monkeypatch.setattr(writing, "read_events", slowly)
+    workers = [newsroom.worker() for _ in range(3)]
+    events = {"events": [{"action": "publish", "article": record(f"ferry/hook{n}", FERRY)} for n in range(5)]}
+    answers = at_once(
+        6, lambda n: workers[n % 3].application.test_client().post("/v1/webhooks/courier", **signed(events))
+    )
+    assert sorted(each.status_code for each in answers) == [200, 409, 409, 409, 409, 409]
+    assert {each.get_json()["code"] for each in answers if each.status_code == 409} == {"replayed"}
+    (done,) = (each.get_json()["results"] for each in answers if each.status_code == 200)
+    assert [each["changed"] for each in done] == [True] * 5
+    assert newsroom.live.all_rows().sequence == 5
+
+
+def test_a_webhook_that_fails_half_way_is_not_done_and_may_be_sent_again(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = {"events": [{"action": "publish", "article": record(f"ferry/hook{n}", FERRY)} for n in range(3)]}
+    put, calls = writes.put, []
+
+    def fails_at_the_third(*given: Any, **more: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 3:
+            raise OperationalError("INSERT", {}, Exception("the disk is full"))
+        return put(*given, **more)
+
+    monkeypatch.setattr(writes, "put", fails_at_the_third)
+    assert newsroom.client.post("/v1/webhooks/courier", **signed(events)).status_code == 503
+    assert newsroom.live.all_rows().sequence == 0
+    answer = newsroom.client.post("/v1/webhooks/courier", **signed(events))
+    assert [each["changed"] for each in answer.get_json()["results"]] == [True] * 3
+
+
+def test_a_webhook_may_name_an_article_by_an_alias_that_it_has_just_declared(newsroom: Newsroom) -> None:
+    newsroom.put(record("courier/1", FERRY), key=COURIER)
+    events = {
+        "events": [
+            {"action": "publish", "article": record("courier/moved", FERRY, aliases=["courier/1"])},
+            {"action": "publish", "article": record("courier/1", FERRY, headline="Again")},
+            {"action": "withdraw", "id": "courier/1"},
+        ]
+    }
+    moved, again, withdrawn = newsroom.client.post("/v1/webhooks/courier", **signed(events)).get_json()["results"]
+    assert (moved["done"], again["code"], withdrawn["done"]) == (True, "moved", True)
+    assert newsroom.client.get("/v1/article?id=courier/moved").get_json()["state"] == "withdrawn"
+
+
+def test_nobody_writes_between_the_look_at_an_articles_brand_and_the_write(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, waited = writing.Newsroom._check_brand, []
+    evening = story("new/1", FERRY, brand="evening")
+    other = threading.Thread(
+        target=lambda: newsroom.live.put(evening, by="x", at=NOW, expected=None, snapshot_version=None)
+    )
+
+    def check_and_let_another_try(self: Any, *given: Any) -> None:
+        check(self, *given)
+        other.start()
+        other.join(0.5)
+        waited.append(other.is_alive())
+
+    monkeypatch.setattr(writing.Newsroom, "_check_brand", check_and_let_another_try)
+    assert newsroom.put(record("new/1", FERRY), key=COURIER).status_code == 201
+    other.join(10)
+    assert waited == [True]
+
+
+def test_of_two_editors_first_signals_at_once_the_second_is_refused(newsroom: Newsroom) -> None:
+    etag = newsroom.client.get("/v1/article/signals?id=ferry/0", headers=with_key(EDITOR)).headers["ETag"]
+
+    def set_first(article: str, **condition: str) -> list[int]:
+        def ask(number: int) -> Any:
+            client, body = newsroom.client.application.test_client(), {"signals": [pin(f"ferry/{number + 1}")]}
+            headers = with_key(EDITOR, **condition)
+            return client.put("/v1/article/signals", query_string={"id": article}, json=body, headers=headers)
+
+        return sorted(each.status_code for each in at_once(4, ask))
+
+    assert set_first("ferry/0", **{"If-None-Match": "*"}) == [201, 412, 412, 412]
+    assert set_first("ferry/5", **{"If-Match": etag}) == [201, 412, 412, 412]
+
+
+def pin(target: str, position: int = 1, **more: Any) -> dict[str, Any]:
+    return {"kind": "pin", "target": target, "position": position, **more}
+
+
+def test_an_article_is_put_only_where_there_is_none_if_that_is_asked(newsroom: Newsroom) -> None:
+    for identifier, status in (("ferry/1", 412), ("new/1", 201), ("new/1", 412)):
+        given = record(identifier, FERRY, headline=f"Put after {status}")
+        assert newsroom.put(given, **{"If-None-Match": "*"}).status_code == status
+    odd = newsroom.put(record("new/2", FERRY), **{"If-None-Match": '"abc"'})
+    assert (odd.status_code, odd.get_json()["code"]) == (400, "invalid_if_none_match")
 
 
 def test_several_articles_lead_to_what_any_of_them_links_and_none_of_the_others(newsroom: Newsroom) -> None:

@@ -25,7 +25,7 @@ from index.article import Article, article_version
 from index.live_rows import LiveRows
 from index.snapshot import id_digest
 from service.live import database, postgres, schema, writes
-from service.live.changes import AuditEntry, LiveArticle, Signal, summary_of
+from service.live.changes import ABSENT, NO_SIGNALS_VERSION, AuditEntry, LiveArticle, Signal, SignalChange, summary_of
 from service.live.database import Database
 from service.live.migrate import migrate
 from service.live.store import ArticleErased, LiveStore, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
@@ -294,14 +294,96 @@ def test_signals_are_taken_only_in_the_expected_version(desk: Desk, store: LiveS
     assert store.changes(0, None).sequence == 1
 
 
+def test_the_audit_of_signals_says_what_was_added_and_removed(desk: Desk, store: LiveStore) -> None:
+    later = msgspec.structs.replace(PIN, position=5, valid_until=900)
+    for signals in ((PIN, BURY), (later, BURY, BURY), ()):
+        desk.signal("cannery", *signals)
+    assert [entry.change for entry in store.audit_of("cannery")] == [
+        SignalChange((), (later, BURY, BURY)),
+        SignalChange((later, BURY), (PIN,)),
+        SignalChange((PIN, BURY), ()),
+    ]
+
+
+def test_signals_under_former_names_are_of_the_set_and_move_with_its_next_change(
+    desk: Desk, store: LiveStore
+) -> None:
+    desk.signal("cannery-1", PIN)
+    desk.signal("cannery", BURY)
+    together = store.signals_of("cannery", ["cannery-1"])
+    assert together is not None
+    assert together.signals == (BURY, PIN)
+    written = store.set_signals(
+        "cannery", (PIN,), by="ada", at=200, expected=together.version, former=["cannery-1", "rumour"]
+    )
+    assert facts(written) == (4, False, True, True)
+    assert {each.article_id: each.signals for each in store.changes(0, None).signals} == {
+        "cannery": (PIN,),
+        "cannery-1": (),
+    }
+    changes = [entry.change for entry in store.audit_of("cannery", former=["cannery-1"])]
+    assert changes == [SignalChange((), (BURY,)), SignalChange((BURY,), ()), SignalChange((PIN,), ())]
+
+
+def test_an_earlier_audit_is_upgraded_to_what_each_change_did(store: LiveStore, live_url: str) -> None:
+    sets = [("cannery", (PIN,)), ("ferry", (BURY,)), ("cannery", (PIN, BURY)), ("cannery", ())]
+    where = Database(live_url)
+    with where.write() as connection:
+        connection.execute(schema.alembic_version.update().values(version_num="0001"))
+        for name, signals in sets:
+            detail = msgspec.json.encode(signals).decode()
+            entry = {"at": 1, "by": "ada", "action": "signals", "article_id": name, "note": "", "detail": detail}
+            connection.execute(schema.audit.insert().values(entry))
+        connection.execute(schema.audit.insert().values({**entry, "article_id": "0f" * 16, "detail": ""}))
+    where.close()
+    migrate(live_url)
+    assert [entry.change for entry in store.audit_of("cannery")] == [
+        SignalChange((), (PIN, BURY)),
+        SignalChange((BURY,), ()),
+        SignalChange((PIN,), ()),
+    ]
+    assert [entry.change for entry in store.audit_of("ferry")] == [SignalChange((BURY,), ())]
+    assert [entry.change for entry in store.audit_of("0f" * 16)] == [None]
+
+
+def test_of_many_first_writers_that_expect_none_yet_one_succeeds(desk: Desk) -> None:
+    def write(number: int) -> bool:
+        try:
+            desk.signal("cannery", msgspec.structs.replace(PIN, position=number + 1), expected=ABSENT)
+        except VersionConflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(write, range(8))) == 1
+
+
+def test_an_article_without_signals_has_the_version_of_an_empty_set(desk: Desk) -> None:
+    first = desk.signal("cannery", PIN, expected=NO_SIGNALS_VERSION)
+    for expected in (NO_SIGNALS_VERSION, ABSENT):
+        with pytest.raises(VersionConflict):
+            desk.signal("cannery", BURY, expected=expected)
+    emptied = desk.signal("cannery", expected=first.version)
+    assert emptied.version == NO_SIGNALS_VERSION
+    assert desk.signal("cannery", BURY, expected=ABSENT).changed
+
+
+def test_an_article_can_be_put_only_where_there_is_none(desk: Desk) -> None:
+    with pytest.raises(VersionConflict):
+        desk.put(CANNERY, expected=ABSENT, snapshot_version="older")
+    desk.put(CANNERY, expected=ABSENT)
+    with pytest.raises(VersionConflict):
+        desk.put(msgspec.structs.replace(CANNERY, headline="Another"), expected=ABSENT)
+
+
 def test_the_audit_says_who_did_what_when_and_why_newest_first(desk: Desk, store: LiveStore) -> None:
     version = desk.put(CANNERY).version
     desk.signal("cannery", PIN)
     desk.withdraw("cannery")
     desk.put(FERRY)
     assert store.audit_of("cannery") == [
-        AuditEntry(103, "ada", "withdraw", "cannery", "legal", ""),
-        AuditEntry(102, "ada", "signals", "cannery", "", msgspec.json.encode((PIN,)).decode()),
+        AuditEntry(103, "ada", "withdraw", "cannery", "legal"),
+        AuditEntry(102, "ada", "signals", "cannery", "", change=SignalChange((PIN,), ())),
         AuditEntry(101, "ada", "publish", "cannery", "", version),
     ]
     assert [entry.at for entry in store.audit_of("cannery", most=1)] == [103]
@@ -321,6 +403,7 @@ def test_erasing_leaves_no_trace_of_the_id_or_the_text(desk: Desk, store: LiveSt
     desk.signal("ferry", about, BURY)
     desk.withdraw("cannery")
     assert facts(desk.erase("cannery")) == (9, False, True, True)
+    assert [entry.change for entry in store.audit_of("ferry") if entry.change] == [SignalChange((BURY,), ())]
     traces = [b"cannery", b"Cannery", b"Bright", b"endmouth", b"legal", b"evening"]
     assert [trace for trace in traces if trace in dump(live_url)] == []
     if live_url.startswith("sqlite"):
@@ -534,13 +617,25 @@ def test_truncation_removes_what_was_published_before_and_nothing_else(desk: Des
 
 
 def test_a_signature_is_remembered_for_its_time_and_may_be_remembered_again(store: LiveStore) -> None:
-    assert not store.seen_before("abc", now=1_000)
-    store.remember("abc", now=1_000, keep_seconds=300)
-    store.remember("def", now=1_100, keep_seconds=300)
-    store.remember("def", now=1_200, keep_seconds=300)
-    assert store.seen_before("abc", now=1_299)
-    assert not store.seen_before("abc", now=1_300)
-    assert store.seen_before("def", now=1_499)
+    assert store.remember("abc", now=1_000, keep_seconds=300)
+    assert not store.remember("abc", now=1_299, keep_seconds=300)
+    assert store.remember("def", now=1_299, keep_seconds=300)
+    assert store.remember("abc", now=1_300, keep_seconds=300)
+    assert not store.remember("def", now=1_598, keep_seconds=300)
+
+
+def test_what_is_done_in_a_transaction_that_fails_is_not_done_at_all(store: LiveStore) -> None:
+    def change_and_fail() -> None:
+        with store.transaction() as transaction:
+            assert transaction.remember("abc", now=1_000, keep_seconds=300)
+            Desk(transaction).put(CANNERY)
+            assert transaction.article("cannery") == CANNERY
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change_and_fail()
+    assert store.changes(0, None).sequence == 0
+    assert store.remember("abc", now=1_000, keep_seconds=300)
 
 
 # --- faults
@@ -655,12 +750,12 @@ def test_an_outdated_store_names_the_command_and_works_once_it_is_upgraded(store
     where = Database(live_url)
     with where.write() as connection:
         connection.execute(schema.alembic_version.update().values(version_num="0000"))
-    with pytest.raises(OutdatedLiveStore, match=r"has schema 0000 and this code needs 0001; run: python scripts/"):
+    with pytest.raises(OutdatedLiveStore, match=r"has schema 0000 and this code needs 0002; run: python scripts/"):
         store.changes(0, None)
     with pytest.raises(LiveStoreUnavailable, match="a schema that this code does not know"):
         migrate(live_url)
     with where.write() as connection:
-        connection.execute(schema.alembic_version.update().values(version_num="0001"))
+        connection.execute(schema.alembic_version.update().values(version_num="0002"))
     where.close()
     assert store.changes(0, None).sequence == 0
 

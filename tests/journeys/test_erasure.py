@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from erase_article import erase
 from newsroom import Newsroom, catalogue_of, record, story
 from traces import files_that_say
+
+from service.live.changes import Signal
 
 NAME = "Quenbyhurst"
 TOPIC = "ferry river crossing timetable captain jetty"
@@ -46,6 +49,25 @@ def test_an_erased_article_leaves_no_trace_in_store_live_database_or_cache(
         assert files_that_say(newsroom.store.root, word) == []
         assert files_that_say(tmp_path, word) == []
     assert newsroom.put(record("ferry/named", TOPIC)).get_json()["code"] == "erased"
+
+
+def test_signals_under_an_alias_of_an_erased_article_leave_no_trace(newsroom: Newsroom, tmp_path: Path) -> None:
+    moved = story("ferry/2", TOPIC, 30, aliases=["ferry/two"])
+    newsroom.rebuild([*ARCHIVE[:2], moved, *ARCHIVE[3:]])
+    pin = Signal(kind="pin", target="ferry/two", position=1, note=NAME)
+    for name, target in (("ferry/two", "ferry/1"), ("ferry/1", "ferry/two")):  # as they were before it moved
+        given = msgspec.structs.replace(pin, target=target)
+        newsroom.live.set_signals(name, [given], by="desk", at=newsroom.now, expected=None)
+    catalogue_of(newsroom.client).catch_up()
+    assert "ferry/2" in newsroom.ids("ferry/1")
+
+    assert erase("ferry/2", newsroom.store, newsroom.live, newsroom.embedder, "data protection") == 0
+
+    catalogue = catalogue_of(newsroom.client)
+    catalogue.refresh()
+    catalogue.catch_up()
+    for word in (NAME, "ferry/two"):
+        assert files_that_say(tmp_path, word) == []
 
 
 def test_an_erased_article_is_out_of_every_list_before_anything_is_rebuilt(newsroom: Newsroom) -> None:

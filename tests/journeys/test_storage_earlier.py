@@ -33,7 +33,7 @@ from index.snapshot import FORMAT, DamagedSnapshot, Snapshot, verify_all  # noqa
 from index.store import Store  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.config import Settings  # noqa: E402
-from service.live.changes import Signal  # noqa: E402
+from service.live.changes import Signal, SignalChange  # noqa: E402
 from service.live.migrate import migrate  # noqa: E402
 from service.live.schema import REVISION  # noqa: E402
 from service.live.store import LiveStore  # noqa: E402
@@ -174,7 +174,9 @@ def test_a_live_store_of_an_earlier_schema_is_upgraded_with_all_that_it_holds(du
         "desk",
         "legal",
     )
-    assert store.seen_before("signature", NOW + 60)
+    (set_by,) = (entry for entry in store.audit_of(PINNED) if entry.action == "signals")
+    assert set_by.change == SignalChange(signals.signals, ())
+    assert not store.remember("signature", NOW + 60, 3_600)
     assert store.counts()["erased"] == 1
     before = store.changes(0, None).sequence
     added = Article(id="new", headline="After the upgrade")

@@ -44,7 +44,7 @@ from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
 from index.vectors import archive_vectors
-from index.words import Lexical, characteristic_terms, lexical_rows
+from index.words import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
 from index.workbench import (
     DEPTHS,
     WORK,
@@ -303,6 +303,7 @@ def _contents(
             "dense_dimension": embedder.dimension,
             "lexical": lexical.model.fingerprint,
             "lexical_dimension": lexical.model.dimension,
+            FIT_TEXTS: lexical.fit.texts,
             "recipe": RECIPE,
             "dense_weight": DENSE_WEIGHT,
             "head_weight": HEAD_WEIGHT,
@@ -343,6 +344,7 @@ def _extra_files(
     disk: Scratch,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes], dict[str, Path]]:
     arrays, raw = lexical.model.to_files()
+    arrays[FIT] = lexical.fit.held
     arrays["brief.npy"] = brief
     if links:
         arrays |= links.to_files()

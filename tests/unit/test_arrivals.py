@@ -28,7 +28,7 @@ from index.searcher import Searcher
 from index.segment import LEAST_ROOM, Growing
 from index.snapshot import FIRST_LIVE_ROW, Snapshot
 from index.store import Store
-from index.stories import default_stories
+from index.stories import default_stories, find_stories
 from index.words import load_lexical, load_scorer
 
 DAY = 86_400
@@ -165,6 +165,20 @@ def test_of_two_copies_that_came_later_the_second_counts_as_the_first(newsroom: 
 def test_an_arrival_joins_the_storyline_that_it_continues(newsroom: Newsroom) -> None:
     ferry = newsroom.all_compared()[FERRY]
     assert ferry.storyline == newsroom.before.clusters[newsroom.row(QUEUES), 2]
+
+
+def test_arrivals_are_in_the_duplicates_and_events_that_a_rebuild_puts_them_into(newsroom: Newsroom) -> None:
+    compared = newsroom.all_compared()
+    built = {each: newsroom.before.clusters[row] for row, each in enumerate(newsroom.ids)}
+    live = built | {each: np.array(found[6:]) for each, found in compared.items()}
+    whole = {each: newsroom.whole.clusters[row] for row, each in enumerate(newsroom.whole_ids)}
+    for article_id in LATER:
+        for level in (0, 1):
+            ours, theirs = (
+                {each for each in whole if labels[each][level] == labels[article_id][level]}
+                for labels in (live, whole)
+            )
+            assert ours == theirs, (article_id, level)
 
 
 def test_words_and_sketch_are_those_that_a_rebuild_stores(newsroom: Newsroom) -> None:
@@ -396,6 +410,36 @@ def test_members_of_an_event_that_an_article_was_not_compared_with_count_as_unli
     copies = Members(rows, np.stack([np.array([10, *[11] * 5]), 0 * rows + 10, 0 * rows + 10], axis=1))
     as_copies = others((10, 10, 10), *[(11, 10, 10)] * 5, dense=[0.9] * 6, lexical=[0.15] * 6, days=[50] * 6)
     assert joins(99, article, as_copies, members=copies) == (99, 10, 10)  # of copies only the newest counts
+
+
+@pytest.mark.parametrize("apart", [0, 5])
+@pytest.mark.parametrize("members", [2, 5, 8])
+def test_an_article_joins_what_a_rebuild_would_put_it_into(members: int, apart: int) -> None:
+    """An event, or a storyline whose articles are days apart; the article is like some, and others it never met."""
+    articles = [
+        Article(
+            id=str(n), headline="H", body=" ".join(f"w{n}x{at}" for at in range(40)), published_at=n * apart * DAY
+        )
+        for n in range(members + 1)
+    ]
+    model, answers, alike = default_stories(), set(), (0.5, 0.1) if apart else (0.9, 0.25)
+    for like in range(1, members + 1):
+        rows = np.full((members + 1, members), -1)
+        rows[:members, 1:] = [[other for other in range(members) if other != row] for row in range(members)]
+        rows[members, :like] = np.arange(members - like, members)
+        dense, lexical = np.full(rows.shape, 0.95), np.full(rows.shape, 0.3)
+        dense[members], lexical[members] = alike
+        whole = find_stories(articles, rows, dense, lexical, model)
+        before = find_stories(articles[:-1], rows[:-1], dense[:-1], lexical[:-1], model)
+        clusters = np.stack(before, axis=1).astype(np.int64)
+        compared = rows[members, :like]
+        days = (compared * apart).tolist()
+        given = others(*clusters[compared].tolist(), dense=[alike[0]] * like, lexical=[alike[1]] * like, days=days)
+        found = joins(99, articles[-1], given._replace(rows=compared), members=Members(np.arange(members), clusters))
+        joins_now = [label != 99 for label in found]
+        assert joins_now == [column[members - 1] == members for column in whole]
+        answers.add(joins_now[1 if apart == 0 else 2])
+    assert answers == {True, False}
 
 
 def test_of_a_cluster_whose_newest_article_is_gone_the_next_stands_for_it() -> None:

@@ -27,7 +27,7 @@ from index.prepared import ArticleEmbedder, Prepared, prepared
 from index.relatedness import Baseline, baseline_of
 from index.searcher import Searcher
 from index.segment import Growing, Segment
-from index.sketches import sketch_rows
+from index.sketches import planes_of, sketch_rows
 from index.snapshot import FIRST_LIVE_ROW
 from index.stories import default_stories
 from index.surfaces import surface_forms
@@ -76,6 +76,7 @@ class Arrivals:
         self._gone: set[int] = set()
         self._one_at_a_time = threading.Lock()
         self._boilerplate = Boilerplate.read(searcher.snapshot.directory)
+        self._planes = planes_of(searcher.snapshot.directory, searcher.snapshot.vectors.shape[1])
         self._stories = default_stories()
         self._state = _State(self._growing.segment(), searcher.published)
 
@@ -253,7 +254,7 @@ class Arrivals:
             scored[own].astype(np.float16),
             met.rows[into].astype(np.uint32),
             from_their_side[into].astype(np.float16),
-            sketch_rows(new.vector[None]).tobytes(),
+            sketch_rows(new.vector[None], self._planes).tobytes(),
             self._terms(article, new),
             *clusters,
         )

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article, article_version, canonical_url, iso_time
-from index.sketches import BITS, sketch_rows
+from index.sketches import BITS, PLANES, random_planes, sketch_rows
 
 FORMAT = 2
 READABLE = (1, 2)  # formats; the first has TF-IDF rows as scipy keeps them
@@ -487,7 +487,9 @@ def write_snapshot(
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
     save.array("vectors.npy", contents.vectors, "<f2")
-    save.array("sketches.npy", sketch_rows(contents.vectors))
+    planes = random_planes(contents.vectors.shape[1])
+    save.array(PLANES, planes, "<f4")
+    save.array("sketches.npy", sketch_rows(contents.vectors, planes))
     save.array("neighbours.rows.npy", contents.neighbour_rows, "<u4")
     save.array("neighbours.features.npy", contents.neighbour_features, "<f2")
     for kind in CLUSTERS:

@@ -181,6 +181,16 @@ def test_arrivals_are_in_the_duplicates_and_events_that_a_rebuild_puts_them_into
             assert ours == theirs, (article_id, level)
 
 
+def test_an_arrival_is_sketched_by_the_planes_of_its_snapshot_whatever_numpy_draws_today(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded = np.random.default_rng
+    monkeypatch.setattr("numpy.random.default_rng", lambda seed=None: seeded(None if seed is None else seed + 1))
+    found = newsroom.arrivals().compare(newsroom.articles[FERRY], LATER.index(FERRY))
+    row = newsroom.whole_ids.index(FERRY)
+    assert int.from_bytes(found.sketch, "little") == newsroom.whole.snapshot.sketch(row)
+
+
 def test_words_and_sketch_are_those_that_a_rebuild_stores(newsroom: Newsroom) -> None:
     snapshot = newsroom.whole.snapshot
     for article_id, found in newsroom.all_compared().items():

@@ -37,7 +37,7 @@ from index.quality import CUT, Quality, Table, overlap, quality
 from index.records import FRAMES, RECORDS, Records
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
 from index.scratch import Scratch, scratch
-from index.snapshot import CLUSTERS, Contents, Snapshot, verify_all, write_snapshot
+from index.snapshot import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store, checked_name
 from index.stories import Stories, default_stories, find_stories
@@ -155,6 +155,7 @@ def rebuild(
         base = previous if onto_last or live else None
         mark = base.snapshot.manifest.live if base else None
         gathered = gather(disk.folder, base.articles if base else [], records, progress, live, mark)
+        _check_names(gathered)
         truth = _truth(links, gathered.ids)
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical, handover = _contents(
@@ -198,6 +199,14 @@ def rebuild(
             quality=worth,
             pruned=tuple(store.prune(keep)),
         )
+
+
+def _check_names(gathered: Gathered) -> None:
+    """Raise `Refused` before anything is embedded where the articles have more names of a kind than have codes."""
+    try:
+        check_names(gathered.articles)
+    except TooManyNames as error:
+        raise Refused([Refusal(str(error), final=True)], gathered.rejections) from error
 
 
 def _relevance(path: Path | None, links: Path | None) -> Relevance:

@@ -20,7 +20,16 @@ from index.nearest import Nearest
 from index.records import read_articles
 from index.relatedness import default_relevance
 from index.searcher import Searcher
-from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Manifest, Snapshot, describe_file, save_array
+from index.snapshot import (
+    FLAG_WITHDRAWN,
+    DamagedSnapshot,
+    Manifest,
+    Snapshot,
+    TooManyNames,
+    check_names,
+    describe_file,
+    save_array,
+)
 from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
 from index.words import load_lexical, load_scorer
@@ -168,6 +177,29 @@ def test_rows_of_words_that_do_not_belong_together_are_made_anew(store: Store, e
     report = rebuild(articles, store, embedder, now + 60)
     assert report.lexical_refitted
     assert (np.load(store.directory(report.snapshot_id) / "tfidf.begins.npy") == begins).all()
+
+
+@pytest.mark.parametrize("field", ["section", "language", "type", "brand"])
+def test_more_names_than_a_snapshot_has_codes_for_are_refused_by_the_fields_name_before_embedding(
+    store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    monkeypatch.setattr("index.snapshot.MOST_NAMES", 6)
+    articles = [article(number, **{field: f"n{number}"}) for number in range(6)]
+    report = rebuild(articles[:5], store, embedder, now)
+    snapshot = Snapshot.open(store.directory(report.snapshot_id))
+    assert snapshot.attributes[field].tolist() == [1, 2, 3, 4, 5]
+    seen = len(embedder.embedded)
+    with pytest.raises(Refused, match=f"more than 5 different values of {field}"):
+        rebuild(articles, store, embedder, now, force=True)
+    assert len(embedder.embedded) == seen
+    assert store.active_id("default") == report.snapshot_id
+
+
+def test_section_65_536_is_refused_and_the_one_before_has_a_code_of_its_own() -> None:
+    sections = (article(0, section=f"s{number}") for number in range(65_535))
+    check_names(sections)
+    with pytest.raises(TooManyNames, match="more than 65,535 different values of section"):
+        check_names(article(0, section=f"s{number}") for number in range(65_536))
 
 
 def test_many_new_articles_refit_the_lexical_model(store: Store, embedder, now: int) -> None:

@@ -20,14 +20,14 @@ from index.clean import Boilerplate, full_text
 from index.comparison import Comparison
 from index.embed.lexical import unit_rows
 from index.events import above_background
-from index.joining import Clusters, Others, joined
+from index.joining import Clusters, Members, Others, joined
 from index.meeting import Mask, Met, Near, Part
 from index.neighbours import DEPTH, RECENT_DAYS, Probe, Rows
 from index.prepared import ArticleEmbedder, Prepared, prepared
 from index.relatedness import Baseline, baseline_of
 from index.searcher import Searcher
 from index.segment import Growing, Segment
-from index.sketches import sketch_rows
+from index.sketches import planes_of, sketch_rows
 from index.snapshot import FIRST_LIVE_ROW
 from index.stories import default_stories
 from index.surfaces import surface_forms
@@ -76,6 +76,7 @@ class Arrivals:
         self._gone: set[int] = set()
         self._one_at_a_time = threading.Lock()
         self._boilerplate = Boilerplate.read(searcher.snapshot.directory)
+        self._planes = planes_of(searcher.snapshot.directory, searcher.snapshot.vectors.shape[1])
         self._stories = default_stories()
         self._state = _State(self._growing.segment(), searcher.published)
 
@@ -89,7 +90,7 @@ class Arrivals:
         with self._one_at_a_time:
             row, replaced = self._rows_of(article, number)
             met = self._met(new, row, replaced)
-            baseline, clusters = met.baseline(), self._clusters(row, article, met)
+            baseline, clusters = met.baseline(), self._clusters(row, article, met, replaced)
             self._keep(row, article, new, baseline, clusters, replaced)
         return self._comparison(article, new, met, baseline, clusters)
 
@@ -191,7 +192,7 @@ class Arrivals:
         nearest = np.argsort(-np.concatenate(cosines), kind="stable")[:DEPTH]
         return baseline_of(np.concatenate(features)[nearest])
 
-    def _clusters(self, row: int, article: Article, met: Met) -> Clusters:
+    def _clusters(self, row: int, article: Article, met: Met, replaced: frozenset[int]) -> Clusters:
         """The snapshot's for a row of it; else those it joins, unless others have joined it: then what it had."""
         if row < FIRST_LIVE_ROW:
             return _clusters_at(self._searcher, row)
@@ -201,7 +202,21 @@ class Arrivals:
             return _clusters_at(live, place)
         dense = above_background(met.features[:, 0], self._mean_dense)
         others = Others(met.rows, met.published_at, met.clusters, dense, met.features[:, 1])
-        return joined(row, article, others, lambda at: self._article_of(int(met.rows[at]), live), self._stories)
+        members = self._members(np.unique(met.clusters[:, 2]), *self._others(row, replaced))
+        return joined(
+            row, article, others, members, lambda at: self._article_of(int(met.rows[at]), live), self._stories
+        )
+
+    def _members(self, storylines: Rows, present: Mask, others: Mask) -> Members:
+        """The articles of some storylines, among `present` rows of the snapshot and live places `others`."""
+        live, built = self._state.live, self._searcher.clusters
+        wanted = np.zeros(len(built), bool)
+        wanted[storylines[storylines < len(built)]] = True
+        rows = np.flatnonzero(wanted[built[:, 2]] & present)
+        places = np.flatnonzero(others & np.isin(live.clusters[:, 2], storylines))
+        return Members(
+            np.concatenate([rows, live.rows[places]]), np.concatenate([built[rows], live.clusters[places]])
+        )
 
     def _article_of(self, row: int, live: Segment) -> Article:
         place = live.place_of(row)
@@ -239,7 +254,7 @@ class Arrivals:
             scored[own].astype(np.float16),
             met.rows[into].astype(np.uint32),
             from_their_side[into].astype(np.float16),
-            sketch_rows(new.vector[None]).tobytes(),
+            sketch_rows(new.vector[None], self._planes).tobytes(),
             self._terms(article, new),
             *clusters,
         )

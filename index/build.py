@@ -38,14 +38,14 @@ from index.quality import CUT, Quality, Table, overlap, quality
 from index.records import FRAMES, RECORDS, Records
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
 from index.scratch import Scratch, scratch
-from index.snapshot import CLUSTERS, Contents, Snapshot, verify_all, write_snapshot
+from index.snapshot import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
 from index.sources import Rejection
 from index.store import Store, checked_name
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
 from index.vectors import archive_vectors
-from index.words import Lexical, characteristic_terms, lexical_rows
+from index.words import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
 from index.workbench import (
     DEPTHS,
     WORK,
@@ -159,6 +159,7 @@ def rebuild(
         mark = base.snapshot.manifest.live if base else None
         gathered = gather(disk.folder, base.articles if base else [], records, progress, live, mark)
         _refuse(_seen_in_reading(gathered, previous), force, gathered)
+        _check_names(gathered)
         truth = _truth(links, gathered.ids)
         partial = store.begin(_snapshot_id(store, gathered.articles, now))
         contents, embedded, lexical, handover = _contents(
@@ -223,6 +224,14 @@ def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None
 def _what_became_of_records(gathered: Gathered) -> dict[str, Any]:
     """The counts that a report takes over as they are."""
     return {name: getattr(gathered, name) for name in ("superseded", "outdated", "not_found", "no_longer_public")}
+
+
+def _check_names(gathered: Gathered) -> None:
+    """Raise `Refused` before anything is embedded where the articles have more names of a kind than have codes."""
+    try:
+        check_names(gathered.articles)
+    except TooManyNames as error:
+        raise Refused([Refusal(str(error), final=True)], gathered.rejections) from error
 
 
 def _relevance(path: Path | None, links: Path | None) -> Relevance:
@@ -328,6 +337,7 @@ def _contents(
             "dense_dimension": embedder.dimension,
             "lexical": lexical.model.fingerprint,
             "lexical_dimension": lexical.model.dimension,
+            FIT_TEXTS: lexical.fit.texts,
             "recipe": RECIPE,
             "dense_weight": DENSE_WEIGHT,
             "head_weight": HEAD_WEIGHT,
@@ -368,6 +378,7 @@ def _extra_files(
     disk: Scratch,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes], dict[str, Path]]:
     arrays, raw = lexical.model.to_files()
+    arrays[FIT] = lexical.fit.held
     arrays["brief.npy"] = brief
     if links:
         arrays |= links.to_files()

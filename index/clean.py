@@ -72,8 +72,8 @@ def passages(article: Article) -> Passages:
 class Boilerplate(NamedTuple):
     """Digests of what repeats on a publisher's pages: paragraphs of 40 characters in a hundredth of its articles.
 
-    What is embedded and indexed goes without them, never what is stored or shown. An article goes without those of
-    its brand and of its site; one that names neither, such as a draft, without those of all.
+    What is embedded and indexed goes without them, never what is stored or shown. An article counts for its brand and
+    for its site, and goes without those of both; one that names neither, such as a draft, without those of all.
     """
 
     digests: frozenset[int]
@@ -106,7 +106,7 @@ class Boilerplate(NamedTuple):
 
 def _repeated(articles: Sequence[Article]) -> set[int]:
     """Digests of the paragraphs that repeat: a sketch finds candidates, a second pass counts them exactly."""
-    sizes = Counter(_publishers(article)[0] for article in articles)
+    sizes = Counter(publisher for article in articles for publisher in _publishers(article))
     least = {publisher: max(REPEATED_IN, math.ceil(size * REPEATED_SHARE)) for publisher, size in sizes.items()}
     sketch = bytearray(SKETCH)
     for _, _, digest in _long_paragraphs(articles):
@@ -122,11 +122,11 @@ def _repeated(articles: Sequence[Article]) -> set[int]:
 
 
 def _long_paragraphs(articles: Iterable[Article]) -> Iterator[tuple[str, str, int]]:
-    """Publisher, text and digest of each long paragraph of each article, once an article."""
+    """Publisher, text and digest of each long paragraph of each article, once for each of its publishers."""
     for article in articles:
-        publisher = _publishers(article)[0]
         long = {each for each in _paragraphs(article.body) if len(each) >= MIN_REPEATED_CHARS}
-        yield from ((publisher, each, _digest(publisher, each)) for each in long)
+        for publisher in _publishers(article):
+            yield from ((publisher, each, _digest(publisher, each)) for each in long)
 
 
 def _digest(publisher: str, paragraph: str) -> int:

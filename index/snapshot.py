@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article, article_version, canonical_url, iso_time
-from index.sketches import BITS, sketch_rows
+from index.sketches import BITS, PLANES, random_planes, sketch_rows
 
 FORMAT = 2
 READABLE = (1, 2)  # formats; the first has TF-IDF rows as scipy keeps them
@@ -34,6 +34,8 @@ FLAG_WITHDRAWN = 2
 BLOCK_BYTES = 4 << 20  # 4 MiB: about 3 ms to hash when first touched
 WRITTEN_AT_ONCE = 64 << 20
 EAGER_BYTES = 32 << 20  # files up to this size are verified whole when a snapshot opens
+MOST_NAMES = 1 << 16  # of sections, languages, types or brands, "" included: their codes have 16 bits
+CODED = ("section", "language", "type", "brand")
 _SKETCH_BYTES = BITS // 8
 CLUSTERS = ("events", "storylines")
 FEATURES = ("relevance", "dense", "lexical")
@@ -134,15 +136,28 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveMark | None = None
 
 
-class Codes:
-    """Assigns small numbers to names in order of appearance; "" is 0."""
+class TooManyNames(Exception):
+    """More different names in a field of the articles than a snapshot can number; says which field."""
 
-    def __init__(self) -> None:
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"the articles have more than {MOST_NAMES - 1:,} different values of {field}, the most that a snapshot "
+            f"can hold: check what the sources give as {field}"
+        )
+        self.field = field
+
+
+class Codes:
+    """Assigns small numbers to the names in a field in order of appearance; "" is 0."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
         self._codes: dict[str, int] = {"": 0}
 
     def __getitem__(self, name: str) -> int:
-        if len(self._codes) >= 65_535 and name not in self._codes:
-            return 0
+        """The number of a name. Raises `TooManyNames`."""
+        if len(self._codes) >= MOST_NAMES and name not in self._codes:
+            raise TooManyNames(self._field)
         return self._codes.setdefault(name, len(self._codes))
 
     def names(self) -> tuple[str, ...]:
@@ -474,10 +489,21 @@ class Contents(msgspec.Struct, kw_only=True):
     extra_files: Mapping[str, Path] = {}
 
 
+def check_names(articles: Iterable[Article]) -> None:
+    """Raise `TooManyNames` where the articles have more sections, languages, types or brands than have codes."""
+    codes = {field: Codes(field) for field in CODED}
+    for article in articles:
+        for field, numbers in codes.items():
+            numbers[getattr(article, field)]
+
+
 def write_snapshot(
     directory: Path, contents: Contents, snapshot_id: str, built_at: int, code_version: str
 ) -> Manifest:
-    """Write every file of a snapshot into the existing, empty `directory` and fsync them; manifest last."""
+    """Write every file of a snapshot into the existing, empty `directory` and fsync them; manifest last.
+
+    Raises `TooManyNames`, OSError.
+    """
     save, told = _Saver(directory), _Told(contents)
     save.lines("teasers", map(told.teaser, range(len(contents.articles)), contents.articles))
     save.array("attributes.npy", told.attributes)
@@ -487,7 +513,9 @@ def write_snapshot(
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
     save.array("vectors.npy", contents.vectors, "<f2")
-    save.array("sketches.npy", sketch_rows(contents.vectors))
+    planes = random_planes(contents.vectors.shape[1])
+    save.array(PLANES, planes, "<f4")
+    save.array("sketches.npy", sketch_rows(contents.vectors, planes))
     save.array("neighbours.rows.npy", contents.neighbour_rows, "<u4")
     save.array("neighbours.features.npy", contents.neighbour_features, "<f2")
     for kind in CLUSTERS:
@@ -597,7 +625,7 @@ class _Told:
 
     def __init__(self, contents: Contents) -> None:
         n = len(contents.articles)
-        self.codes = {name: Codes() for name in ("section", "language", "type", "brand")}
+        self.codes = {field: Codes(field) for field in CODED}
         self.attributes = np.zeros(n, ATTRIBUTES)
         self.versions = np.zeros(n, "<u8")
         self.aliases, self.ids, self.alias_urls, self.urls = bytearray(), bytearray(), bytearray(), bytearray()

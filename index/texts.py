@@ -14,6 +14,7 @@ from index.clean import full_text
 from index.lazy import Each
 from index.relatedness import BRIEF_WORDS
 from index.scratch import parts
+from index.word_count import count_words
 
 DIGESTS, DIGEST_BYTES = "lexical.digests.json", 16
 
@@ -32,7 +33,7 @@ def read_texts(articles: Sequence[Article]) -> tuple[Digests, npt.NDArray[np.boo
 
 def is_brief(text: str) -> bool:
     """Whether a text has too few words to be matched by words."""
-    return len(text.split()) < BRIEF_WORDS
+    return len(text.split()) < BRIEF_WORDS and count_words(text) < BRIEF_WORDS
 
 
 def write_digests(path: Path, digests: Digests) -> None:

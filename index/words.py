@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,11 +23,26 @@ from index.snapshot import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
 from index.term_rows import TermRows, rounded
 from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of
 
-REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts is new to it
+REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts came after it was fitted
+# Refit, too, when more than this share of all texts came after the fit and has no known term, as in a new language. A
+# text that has no term when the model is fitted does not count: another fit would leave it as it is.
+REFIT_EMPTY_SHARE = 0.01
 # Texts that the lexical model is fitted on at most: counting pairs of words takes some 40 kB a text before the rare
 # ones are dropped.
 FITTED_ON = 200_000
+FIT, FIT_TEXTS = "lexical.fitted.npy", "lexical_texts"  # the file and the manifest's entry that hold a `Fit`
 TERMS = 24  # characteristic words kept an article, for explanations
+
+
+class Fit(NamedTuple):
+    """The archive that the lexical model was fitted to.
+
+    `held` (n,): whether a row's text was in it, also where the model was fitted on a sample; `texts`: how many
+    different texts it held.
+    """
+
+    held: npt.NDArray[np.bool_]
+    texts: int
 
 
 class Lexical(msgspec.Struct, frozen=True):
@@ -36,50 +51,64 @@ class Lexical(msgspec.Struct, frozen=True):
     model: LexicalModel
     tfidf: TermRows
     headlines: TermRows
+    fit: Fit
     refitted: bool
 
 
 def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path | None, scratch: Scratch) -> Lexical:
-    """The last snapshot's model while at most a tenth of the texts is new to it, else a new fit, of a large archive
-    on a sample evenly drawn.
+    """The last snapshot's model while at most a tenth of the texts came after it was fitted and nearly all have a
+    known term; else a new fit, of a large archive on a sample evenly drawn.
 
     `digests`: of `articles`, as from `read_texts`. The rows are on disk, in `scratch`.
     """
     known = _known_lexical(previous) if previous else None
     if known is not None:
-        model, tfidf, old = known
-        places = rows_of(digests, old)
-        drift = (int((places < 0).sum()) + max(0, count_distinct(old) - len(articles))) / max(len(articles), 1)
+        model, old_rows, old_digests, old_fit = known
+        places = rows_of(digests, old_digests)
+        fit = _fit_of(places, old_fit)
+        drift = (int((~fit.held).sum()) + max(0, fit.texts - len(articles))) / max(len(articles), 1)
         if drift <= REFIT_SHARE:
-            return _lexical(model, _reused_rows(model, tfidf, articles, places), articles, scratch, refitted=False)
+            rows = _written(model, _reused_rows(model, old_rows, articles, places), scratch)
+            empty = (np.diff(rows.begins) == 0) & ~fit.held
+            if empty.sum() <= REFIT_EMPTY_SHARE * len(articles):
+                return Lexical(model, rows, _headlines(model, articles, scratch), fit, refitted=False)
     step = -(-len(articles) // FITTED_ON) or 1
-    model, rows = fit_lexical(Each(lambda row: full_text(articles[row]), range(0, len(articles), step)))
-    blocks = [rows] if step == 1 else (model.tfidf(_full_texts(articles[part])) for part in parts(len(articles)))
-    return _lexical(model, blocks, articles, scratch, refitted=True)
+    model, fitted = fit_lexical(Each(lambda row: full_text(articles[row]), range(0, len(articles), step)))
+    blocks = [fitted] if step == 1 else (model.tfidf(_full_texts(articles[part])) for part in parts(len(articles)))
+    fit = Fit(np.ones(len(articles), bool), count_distinct(digests))
+    return Lexical(model, _written(model, blocks, scratch), _headlines(model, articles, scratch), fit, refitted=True)
 
 
-def _lexical(
-    model: LexicalModel, blocks: Iterable[Any], articles: Sequence[Article], scratch: Scratch, *, refitted: bool
-) -> Lexical:
-    headlines = (model.tfidf([each.headline for each in articles[part]]) for part in parts(len(articles)))
-    return Lexical(
-        model,
-        TermRows.written(scratch.folder / "tfidf", blocks, len(model.terms)),
-        TermRows.written(scratch.folder / "headlines", headlines, len(model.terms)),
-        refitted,
-    )
+def _fit_of(places: npt.NDArray[np.int64], old: Fit) -> Fit:
+    """The fit as today's rows see it; `places` (n,): the earlier row of the same text, -1 for none."""
+    held = places >= 0
+    held[held] = old.held[places[held]]
+    return Fit(held, old.texts)
+
+
+def _written(model: LexicalModel, blocks: Iterable[Any], scratch: Scratch) -> TermRows:
+    return TermRows.written(scratch.folder / "tfidf", blocks, len(model.terms))
+
+
+def _headlines(model: LexicalModel, articles: Sequence[Article], scratch: Scratch) -> TermRows:
+    blocks = (model.tfidf([each.headline for each in articles[part]]) for part in parts(len(articles)))
+    return TermRows.written(scratch.folder / "headlines", blocks, len(model.terms))
 
 
 def _full_texts(articles: Iterable[Article]) -> list[str]:
     return [full_text(article) for article in articles]
 
 
-def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests] | None:
-    manifest = read_manifest(previous)
-    if manifest.models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
+def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests, Fit] | None:
+    """Model, TF-IDF rows, digests of the texts and fit of a snapshot; None where the model must be fitted anew."""
+    models = read_manifest(previous).models
+    if models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
+        return None
+    if FIT_TEXTS not in models:  # written by a version that did not record what the model was fitted on
         return None
     try:
-        return *load_lexical(previous), read_digests(previous / DIGESTS)
+        fit = Fit(np.load(previous / FIT, allow_pickle=False), models[FIT_TEXTS])
+        return *load_lexical(previous), read_digests(previous / DIGESTS), fit
     except DamagedSnapshot:
         return None
 

@@ -15,6 +15,7 @@ import msgspec
 from index.article import Article, InvalidArticle, article_from_record
 from index.sources import Input, Rejection, Tally
 from index.sources.html_text import without_html
+from index.word_count import count_words
 
 KNOWN_KICKERS = (
     "Today's Big Question", "In the Spotlight", "Talking Point", "Talking Points", "The Explainer", "Explainer",
@@ -27,6 +28,7 @@ KNOWN_KICKERS = (
 
 MOST_PAGE_BYTES = 8 << 20
 MOST_TEASER_LINES = 3  # headline; kicker and standfirst, together or apart
+MOST_KICKER_WORDS = 5
 MOST_TEASER_HEADLINE = 200  # characters; a longer line is a paragraph
 MOST_BOILERPLATE = 220  # characters; a paragraph that only mentions a newsletter is longer
 NOTE_LINES = 3  # author notes stand among the last lines before the teasers
@@ -173,6 +175,6 @@ def _teaser(entry: Sequence[str], kickers: Sequence[str]) -> PageTeaser:
     headline, *rest = entry
     if not rest:
         return PageTeaser(headline, "", "", True)
-    if len(rest) == 2 and len(rest[0].split()) <= 5 and rest[0][-1] not in ".!?":
+    if len(rest) == 2 and count_words(rest[0]) <= MOST_KICKER_WORDS and rest[0][-1] not in ".!?。！？":
         return PageTeaser(headline, rest[0], rest[1], True)
     return PageTeaser(headline, *split_kicker(" ".join(rest), kickers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from index.article import Article
 from index.build import rebuild
 from index.cache import VectorCache
 from index.comparison import Comparison
-from index.joining import Others, joined
+from index.joining import Members, Others, joined
 from index.linkgraph import LinkGraph
 from index.neighbours import DEPTH, LEAST_WAY, PairScorer
 from index.prepared import ArticleEmbedder, Prepared, prepared
@@ -27,7 +28,7 @@ from index.searcher import Searcher
 from index.segment import LEAST_ROOM, Growing
 from index.snapshot import FIRST_LIVE_ROW, Snapshot
 from index.store import Store
-from index.stories import default_stories
+from index.stories import default_stories, find_stories
 from index.words import load_lexical, load_scorer
 
 DAY = 86_400
@@ -164,6 +165,30 @@ def test_of_two_copies_that_came_later_the_second_counts_as_the_first(newsroom: 
 def test_an_arrival_joins_the_storyline_that_it_continues(newsroom: Newsroom) -> None:
     ferry = newsroom.all_compared()[FERRY]
     assert ferry.storyline == newsroom.before.clusters[newsroom.row(QUEUES), 2]
+
+
+def test_arrivals_are_in_the_duplicates_and_events_that_a_rebuild_puts_them_into(newsroom: Newsroom) -> None:
+    compared = newsroom.all_compared()
+    built = {each: newsroom.before.clusters[row] for row, each in enumerate(newsroom.ids)}
+    live = built | {each: np.array(found[6:]) for each, found in compared.items()}
+    whole = {each: newsroom.whole.clusters[row] for row, each in enumerate(newsroom.whole_ids)}
+    for article_id in LATER:
+        for level in (0, 1):
+            ours, theirs = (
+                {each for each in whole if labels[each][level] == labels[article_id][level]}
+                for labels in (live, whole)
+            )
+            assert ours == theirs, (article_id, level)
+
+
+def test_an_arrival_is_sketched_by_the_planes_of_its_snapshot_whatever_numpy_draws_today(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded = np.random.default_rng
+    monkeypatch.setattr("numpy.random.default_rng", lambda seed=None: seeded(None if seed is None else seed + 1))
+    found = newsroom.arrivals().compare(newsroom.articles[FERRY], LATER.index(FERRY))
+    row = newsroom.whole_ids.index(FERRY)
+    assert int.from_bytes(found.sketch, "little") == newsroom.whole.snapshot.sketch(row)
 
 
 def test_words_and_sketch_are_those_that_a_rebuild_stores(newsroom: Newsroom) -> None:
@@ -355,6 +380,18 @@ def others(*clusters: tuple[int, int, int], dense: list[float], lexical: list[fl
     return Others(rows, np.array(days) * DAY, np.array(clusters), np.array(dense), np.array(lexical))
 
 
+def joins(
+    row: int,
+    article: Article,
+    given: Others,
+    read: Callable[[int], Article] | None = None,
+    members: Members | None = None,
+) -> tuple[int, int, int]:
+    """What an article joins; by default there are no other articles than those it was compared with."""
+    members = members or Members(given.rows, given.clusters)
+    return joined(row, article, given, members, read or unread, default_stories())
+
+
 def likely(dense: float, lexical: float) -> float:
     return float(default_stories().events.probability(np.array([dense]), np.array([lexical]))[0])
 
@@ -369,14 +406,80 @@ def test_an_article_joins_the_event_of_the_highest_mean_probability() -> None:
     )
     assert likely(0.9, 0.25) > likely(0.6, 0.2) > 0.5 > (likely(0.9, 0.25) + likely(0, 0.02)) / 2
     article = Article(id="x", headline="x", published_at=51 * DAY)
-    assert joined(99, article, mixed, unread, default_stories()) == (99, 12, 12)
+    assert joins(99, article, mixed) == (99, 12, 12)
+
+
+def test_members_of_an_event_that_an_article_was_not_compared_with_count_as_unlike() -> None:
+    article = Article(id="x", headline="x", published_at=51 * DAY)
+    two = others((10, 10, 10), (11, 10, 10), dense=[0.9, 0.9], lexical=[0.25, 0.25], days=[50] * 2)
+    assert joins(99, article, two) == (99, 10, 10)
+    rows = np.arange(10, 16)
+    assert joins(99, article, two, members=Members(rows, np.stack([rows, 0 * rows + 10, 0 * rows + 10], axis=1))) == (
+        99, 99, 99,
+    )  # fmt: skip
+    copies = Members(rows, np.stack([np.array([10, *[11] * 5]), 0 * rows + 10, 0 * rows + 10], axis=1))
+    as_copies = others((10, 10, 10), *[(11, 10, 10)] * 5, dense=[0.9] * 6, lexical=[0.15] * 6, days=[50] * 6)
+    assert joins(99, article, as_copies, members=copies) == (99, 10, 10)  # of copies only the newest counts
+
+
+@pytest.mark.parametrize("apart", [0, 5])
+@pytest.mark.parametrize("members", [2, 5, 8])
+def test_an_article_joins_what_a_rebuild_would_put_it_into(members: int, apart: int) -> None:
+    """An event, or a storyline whose articles are days apart; the article is like some, and others it never met."""
+    articles = [
+        Article(
+            id=str(n), headline="H", body=" ".join(f"w{n}x{at}" for at in range(40)), published_at=n * apart * DAY
+        )
+        for n in range(members + 1)
+    ]
+    model, answers, alike = default_stories(), set(), (0.5, 0.1) if apart else (0.9, 0.25)
+    for like in range(1, members + 1):
+        rows = np.full((members + 1, members), -1)
+        rows[:members, 1:] = [[other for other in range(members) if other != row] for row in range(members)]
+        rows[members, :like] = np.arange(members - like, members)
+        dense, lexical = np.full(rows.shape, 0.95), np.full(rows.shape, 0.3)
+        dense[members], lexical[members] = alike
+        whole = find_stories(articles, rows, dense, lexical, model)
+        before = find_stories(articles[:-1], rows[:-1], dense[:-1], lexical[:-1], model)
+        clusters = np.stack(before, axis=1).astype(np.int64)
+        compared = rows[members, :like]
+        days = (compared * apart).tolist()
+        given = others(*clusters[compared].tolist(), dense=[alike[0]] * like, lexical=[alike[1]] * like, days=days)
+        found = joins(99, articles[-1], given._replace(rows=compared), members=Members(np.arange(members), clusters))
+        joins_now = [label != 99 for label in found]
+        assert joins_now == [column[members - 1] == members for column in whole]
+        answers.add(joins_now[1 if apart == 0 else 2])
+    assert answers == {True, False}
+
+
+def test_of_a_cluster_whose_newest_article_is_gone_the_next_stands_for_it() -> None:
+    article = Article(id="x", headline="x", published_at=51 * DAY)
+    left = others((19, 19, 19), dense=[0.9], lexical=[0.25], days=[50])
+    assert joins(99, article, left) == (99, 19, 19)
+
+
+def test_of_many_copies_a_few_are_read_for_all() -> None:
+    body = " ".join(f"word{at}" for at in range(80))
+    article = Article(id="x", headline="x", body=body, published_at=51 * DAY)
+    read: list[int] = []
+
+    def copy_at(place: int) -> Article:
+        read.append(place)
+        return article
+
+    forty = others(*[(49, 49, 49)] * 40, dense=[0.99] * 40, lexical=[0.99] * 40, days=[50] * 40)
+    assert joins(99, article, forty, copy_at) == (49, 49, 49)
+    assert len(read) == 16
+    rows = np.arange(10, 110)
+    members = Members(rows, np.full((100, 3), 49))
+    assert joins(99, article, forty, copy_at, members)[0] == 99  # most of the cluster is something else
 
 
 def test_three_days_later_it_is_the_next_chapter_of_the_storyline() -> None:
     one = others((10, 10, 10), dense=[0.9], lexical=[0.25], days=[50])
     for days, expected in ((52, (99, 10, 10)), (53, (99, 99, 10))):
         article = Article(id="x", headline="x", published_at=days * DAY)
-        assert joined(99, article, one, unread, default_stories()) == expected
+        assert joins(99, article, one) == expected
 
 
 def test_like_nothing_it_stands_alone() -> None:
@@ -384,7 +487,7 @@ def test_like_nothing_it_stands_alone() -> None:
     unlike = others((10, 10, 10), dense=[0.0], lexical=[0.01], days=[50])
     nobody = Others(*(column[:0] for column in unlike))
     for given in (unlike, nobody):
-        assert joined(99, article, given, unread, default_stories()) == (99, 99, 99)
+        assert joins(99, article, given) == (99, 99, 99)
 
 
 def test_the_baseline_of_a_snapshots_row_is_that_of_its_nearest(newsroom: Newsroom) -> None:

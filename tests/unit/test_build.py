@@ -21,7 +21,16 @@ from index.nearest import Nearest
 from index.records import read_articles
 from index.relatedness import default_relevance
 from index.searcher import Searcher
-from index.snapshot import FLAG_WITHDRAWN, DamagedSnapshot, Manifest, Snapshot, describe_file, save_array
+from index.snapshot import (
+    FLAG_WITHDRAWN,
+    DamagedSnapshot,
+    Manifest,
+    Snapshot,
+    TooManyNames,
+    check_names,
+    describe_file,
+    save_array,
+)
 from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
 from index.words import load_lexical, load_scorer
@@ -171,11 +180,84 @@ def test_rows_of_words_that_do_not_belong_together_are_made_anew(store: Store, e
     assert (np.load(store.directory(report.snapshot_id) / "tfidf.begins.npy") == begins).all()
 
 
+@pytest.mark.parametrize("field", ["section", "language", "type", "brand"])
+def test_more_names_than_a_snapshot_has_codes_for_are_refused_by_the_fields_name_before_embedding(
+    store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    monkeypatch.setattr("index.snapshot.MOST_NAMES", 6)
+    articles = [article(number, **{field: f"n{number}"}) for number in range(6)]
+    report = rebuild(articles[:5], store, embedder, now)
+    snapshot = Snapshot.open(store.directory(report.snapshot_id))
+    assert snapshot.attributes[field].tolist() == [1, 2, 3, 4, 5]
+    seen = len(embedder.embedded)
+    with pytest.raises(Refused, match=f"more than 5 different values of {field}"):
+        rebuild(articles, store, embedder, now, force=True)
+    assert len(embedder.embedded) == seen
+    assert store.active_id("default") == report.snapshot_id
+
+
+def test_section_65_536_is_refused_and_the_one_before_has_a_code_of_its_own() -> None:
+    sections = (article(0, section=f"s{number}") for number in range(65_535))
+    check_names(sections)
+    with pytest.raises(TooManyNames, match="more than 65,535 different values of section"):
+        check_names(article(0, section=f"s{number}") for number in range(65_536))
+
+
 def test_many_new_articles_refit_the_lexical_model(store: Store, embedder, now: int) -> None:
     rebuild([article(number) for number in range(30)], store, embedder, now)
     few = rebuild([article(number) for number in range(32)], store, embedder, now)
     many = rebuild([article(number) for number in range(45)], store, embedder, now)
     assert (few.lexical_refitted, many.lexical_refitted) == (False, True)
+
+
+def test_the_lexical_model_is_refitted_after_many_small_steps(store: Store, embedder, now: int) -> None:
+    """Each step adds 9% with words of its own year; measured against the last snapshot none is a tenth."""
+    articles, last_words, refits, added = [article(number) for number in range(100)], 80, [], 0
+    rebuild(articles, store, embedder, now)
+    for step in range(1, 13):
+        for number in range(len(articles), len(articles) + len(articles) * 9 // 100):
+            draws = np.random.default_rng(number).integers(0, 80, 30)
+            words = " ".join(f"word{word}" for word in [*draws[:10], *(last_words + draws[10:])])
+            articles.append(article(number, body=words))
+        last_words += 10
+        report = rebuild(articles, store, embedder, now + step, force=True)
+        directory = store.directory(report.snapshot_id)
+        held, (model, rows) = np.load(directory / "lexical.fitted.npy"), load_lexical(directory)
+        added = 0 if report.lexical_refitted else added + len(articles) - model.fitted_on - added
+        assert (~held).sum() == len(articles) - model.fitted_on == added <= len(articles) / 10
+        assert (np.diff(rows.begins) > 0).all()
+        refits.append(report.lexical_refitted)
+    assert len(articles) > 240
+    assert 4 <= sum(refits) < 12
+
+
+def test_articles_in_a_language_that_the_lexical_model_does_not_know_refit_it(
+    store: Store, embedder, now: int
+) -> None:
+    articles = [article(number) for number in range(100)]
+    rebuild(articles, store, embedder, now)
+    greek = [article(number, headline="Νέα", body="γέφυρα ποτάμι πλοίο λιμάνι") for number in range(100, 105)]
+    reports = [rebuild([*articles, *greek], store, embedder, now + at) for at in (1, 2)]
+    assert [report.lexical_refitted for report in reports] == [True, False]
+    _, rows = load_lexical(store.directory(reports[-1].snapshot_id))
+    assert (np.diff(rows.begins) > 0).all()
+
+
+def test_articles_without_any_known_word_do_not_refit_the_lexical_model_again_and_again(
+    store: Store, embedder, now: int
+) -> None:
+    wordless = [article(number, headline=f"! {number}", body="") for number in range(100, 110)]
+    articles = [*(article(number) for number in range(100)), *wordless]
+    reports = [rebuild(articles, store, embedder, now + at, force=True) for at in range(2)]
+    assert [report.lexical_refitted for report in reports] == [True, False]
+
+
+def test_an_archive_that_lost_much_of_what_the_lexical_model_was_fitted_on_is_fitted_anew(
+    store: Store, embedder, now: int
+) -> None:
+    articles = [article(number) for number in range(100)]
+    reports = [rebuild(articles[gone:], store, embedder, now + gone) for gone in (0, 5, 12)]
+    assert [report.lexical_refitted for report in reports] == [True, False, True]
 
 
 def test_the_lexical_model_of_a_large_archive_is_fitted_on_a_sample(

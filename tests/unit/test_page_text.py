@@ -137,6 +137,16 @@ def test_a_teaser_of_one_line_is_a_headline_and_a_lone_short_second_line_of_thre
     )
 
 
+def test_a_second_line_without_spaces_is_a_kicker_only_when_it_is_short() -> None:
+    long = "市議会は長い議論の末に年間の補助金を可決した"
+    page = parse_page(
+        f"題\n本文。\n-\n渡し船\n特集記事\n運航を再開した。\n-\n渡し船\n{long}\n運航を再開した。\n-\n", "p"
+    )
+    assert page.teasers[0] == PageTeaser("渡し船", "特集記事", "運航を再開した。", True)
+    assert page.teasers[1].kicker == ""
+    assert not page.teasers[1].certain
+
+
 def test_a_paragraph_about_a_reporter_is_no_author_note_unless_it_stands_at_the_end() -> None:
     early = "Anna Berg was the first editor of the paper."
     body = [early, "Two.", "Three.", "Four.", "Émile van der Meer is a freelance writer and editor."]

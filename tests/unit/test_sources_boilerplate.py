@@ -65,6 +65,32 @@ def test_another_publishers_use_of_the_same_words_does_not_count() -> None:
     assert without_boilerplate(articles) == articles
 
 
+def test_a_brands_and_a_sites_boxes_are_each_counted_among_all_their_articles() -> None:
+    """One brand on two sites, whose articles do not all name it, and a second brand on one of these sites."""
+    hosts = ["one.example", "two.example"] * 8
+    brands = ["Courier", "", "Gazette", "Courier"] * 4
+    everywhere = [
+        msgspec.structs.replace(article(number, BOX, host=host), brand=brand)
+        for number, (host, brand) in enumerate(zip(hosts, brands, strict=True))
+    ]
+    assert without_boilerplate(everywhere[:6]) == everywhere[:6]
+    found = without_boilerplate(everywhere)
+    assert [BOX in each.body for each in found] == [False] * 16
+
+
+def test_the_box_of_a_small_site_is_found_though_its_brand_has_many_articles_elsewhere() -> None:
+    large = [msgspec.structs.replace(article(number), brand="Courier") for number in range(900)]
+    small = [
+        msgspec.structs.replace(article(number, BOX, host="ward.example"), brand="Courier")
+        for number in range(900, 906)
+    ]
+    found = without_boilerplate([*large, *small])
+    assert sum(BOX in each.body for each in found) == 0
+    unbranded = [msgspec.structs.replace(each, brand="") for each in small[:3]]
+    found = without_boilerplate([*small[3:], *unbranded])
+    assert sum(BOX in each.body for each in found) == 0
+
+
 def test_copies_stay_whole_for_they_are_not_boilerplate() -> None:
     copies = [article(1, NOTE) for _ in range(8)]
     assert without_boilerplate(copies) == copies

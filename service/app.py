@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         catalogue=catalogue(settings.channel),
         others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
         search=SearchClient(
-            settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms, places.elsewhere
+            settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms, places.elsewhere
         ),
         popular=popular_of(settings),
         policies=policies,

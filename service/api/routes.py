@@ -110,7 +110,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
         Operation(
             path="/readyz",
-            summary="A snapshot serves; says when degraded and why",
+            summary="A snapshot serves; says when degraded or warming, and why",
             parameters=(),
             responses={200: "State", 503: "Problem"},
         ),
@@ -210,10 +210,15 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
         return json_response({"status": "alive"})
 
     def readyz() -> Response:
-        archive, problems = wiring.current(), wiring.problems()
+        archive, problems, search = wiring.current(), wiring.problems(), wiring.search.state()
+        if search.problem is not None:
+            problems.append(search.problem)
+        status = "degraded" if problems else "warming" if search.is_warming else "ready"
+        if search.is_warming:
+            problems.append("the search process is loading its model: drafts and new articles wait for it")
         return json_response(
             {
-                "status": "degraded" if problems else "ready",
+                "status": status,
                 "snapshot_id": archive.id,
                 "reason": "; ".join(problems) or None,
                 "live_sequence": archive.overlay.sequence,

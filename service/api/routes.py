@@ -120,25 +120,24 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
 def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
     """Install the routes that read, the probes and the OpenAPI document."""
     catalogue, policies, access, clock = wiring.catalogue, wiring.policies, wiring.access, wiring.clock
-    origins = frozenset(wiring.settings.cors_origins)
 
     def by_path(id: str) -> Response:
         access.check_read()
         asked, archive, name = lists.asked(), wiring.current(), checked_id(id)
-        return list_response(lists.under(archive, archive.row_of_id(name), name, asked), origins)
+        return list_response(lists.under(archive, archive.row_of_id(name), name, asked))
 
     def by_query() -> Response:
         access.check_read()
         values = read_parameters((ID, URL, *lists.parameters), request.args)
         archive = wiring.current()
-        return list_response(lists.under(archive, *asked_row(archive, values), lists.of_values(values)), origins)
+        return list_response(lists.under(archive, *asked_row(archive, values), lists.of_values(values)))
 
     def of_a_body() -> Response:
         key = access.require("read")
         query, policy = lists.of_values(lists.defaults | read_parameters(draft_parameters(policies), request.args))
         raw = body()
         if b'"positive"' in raw and isinstance(given := _examples(raw), Examples):
-            return list_response(several(given, query, policy), origins)
+            return list_response(several(given, query, policy))
         try:
             text = read_draft(raw)
         except (msgspec.DecodeError, InvalidArticle, RecursionError) as error:
@@ -147,7 +146,7 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
             found = related_to_draft(wiring.current(), text, query, policy, clock(), wiring.search, key.brand)
         except SearchUnavailable as error:
             raise ProblemFound(503, "search_unavailable", f"Drafts cannot be compared now: {error}.", 5) from None
-        return list_response(found, origins)
+        return list_response(found)
 
     def several(examples: Examples, query: Query, policy: Policy) -> RelatedList:
         try:

@@ -6,8 +6,8 @@ Settings are RELATED_... variables (service/config.py). This process only watche
 that dies is started again, after a wait that doubles while it keeps dying as it starts. SIGTERM
 and Ctrl-C are passed on: the workers answer what they have taken, then end.
 
-Exit codes: 0 stopped on request, 2 a wrong setting or a taken port, else that of a worker which ended
-before any had answered: starting it again would only repeat the fault.
+Exit codes: 0 stopped on request, 2 a wrong setting or a taken port or search socket, else that of a worker which
+ended before any had answered: starting it again would only repeat the fault.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from index.store import Store
 from service.brands import BadBrands, read_brands
@@ -35,6 +36,7 @@ from service.operations.logs import configure
 from service.operations.measures import Measures
 from service.operations.sharing import SUPERVISOR, begin_anew, shared
 from service.policy import BadPolicies, read_policies
+from service.search_socket import SocketInUse, lock_socket
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # here: after a fork nothing may be looked up
@@ -138,7 +140,8 @@ def main() -> int:
         if settings.keys is not None:
             read_keys(settings.keys)
         check_port(settings.host, settings.port)
-    except (BadSetting, BadPolicies, BadKeys, BadBrands, PortTaken, ValueError) as error:
+        held = hold_socket(settings)
+    except (BadSetting, BadPolicies, BadKeys, BadBrands, PortTaken, SocketInUse, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     configure(settings.log_level, settings.log_format, SUPERVISOR)
@@ -154,6 +157,8 @@ def main() -> int:
     code = watch(workers, search, lambda: has_answered(settings, example), signals)
     stop(workers)
     stop([search])
+    if held is not None:
+        held.close()
     return code
 
 
@@ -247,6 +252,17 @@ def check_port(host: str, port: int) -> None:
             raise PortTaken(
                 f"cannot listen on {host}, port {port} (RELATED_HOST, RELATED_PORT): {error.strerror}"
             ) from None
+
+
+def hold_socket(settings: Settings) -> IO[bytes] | None:
+    """Lock the search socket for this service until the file is closed. Raises `SocketInUse`.
+
+    None where the file system has no locks or cannot be written to: the search process then says so itself.
+    """
+    try:
+        return lock_socket(settings.socket, SUPERVISOR)
+    except OSError:
+        return None
 
 
 def has_answered(settings: Settings, example: str) -> bool:

@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         catalogue=catalogue(settings.channel),
         others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
         search=SearchClient(
-            settings.search_socket, settings.search_deadline_ms, settings.draft_deadline_ms, places.elsewhere
+            settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms, places.elsewhere
         ),
         popular=popular_of(settings),
         policies=policies,
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     app.extensions["catalogue"] = wiring.catalogue
     app.extensions["wiring"] = wiring
-    register_headers(app)  # first: what is registered last looks at an answer first
+    register_headers(app, frozenset(settings.cors_origins))  # first: what is registered last looks at an answer first
     lists = Lists(wiring)
     register_routes(app, wiring, lists)
     register_events(app, wiring)

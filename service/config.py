@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from service.search_socket import LONGEST, default_socket
+
 PREFIX = "RELATED_"
 LAST_KNOWN = "live.last.json"  # in the store
 
@@ -26,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
-    search_socket: Path = Path("var/search.sock")
+    search_socket: Path | None = None
     search_deadline_ms: int = 200
     draft_deadline_ms: int = 5_000
     nearest: str = ""
@@ -67,6 +69,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.events) if self.events else self.store / "events"
 
     @property
+    def socket(self) -> Path:
+        """The Unix socket of the search process."""
+        return self.search_socket or default_socket(self.store, self.port)
+
+    @property
     def process(self) -> str:
         """The name of this web process, in logs."""
         return f"web {self.worker}" if self.worker else "web"
@@ -74,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tallies(self) -> Path:
         """The directory of the numbers that the processes of this machine count."""
-        return self.search_socket.with_suffix(".tallies")
+        return self.socket.with_suffix(".tallies")
 
     @property
     def last_known(self) -> Path:
@@ -103,7 +110,8 @@ HELP = {
     "host": "the address the web server listens on",
     "port": "the port the web server listens on",
     "workers": "web processes",
-    "search_socket": "the Unix socket of the search process",
+    "search_socket": "the Unix socket of the search process; when not set search-PORT.sock in the store, or one in "
+    "the folder of temporary files where that path is too long",
     "search_deadline_ms": "how long a lookup waits for the search process, in milliseconds",
     "draft_deadline_ms": "how long a request with a draft waits for it, in milliseconds",
     "nearest": "what searches vectors: each snapshot's faiss file when empty, else postgresql://... with pgvector",
@@ -154,6 +162,8 @@ def _read(variable: str, name: str, text: str) -> Any:
     if name in ("store", "search_socket", "policies", "keys", "brands", "experiments", "media_dir", "reports"):
         if not text:
             raise BadSetting(f"{variable} is empty; it must be a path")
+        if name == "search_socket" and len(os.fsencode(text)) > LONGEST:
+            raise BadSetting(f"{variable} has {len(os.fsencode(text))} bytes; a socket's path has at most {LONGEST}")
         return Path(text)
     if name == "cors_origins":
         return tuple(origin.strip() for origin in text.split(",") if origin.strip())

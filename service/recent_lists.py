@@ -1,4 +1,4 @@
-"""Owns the lists that a worker answered within the current minute: most readers are on few articles.
+"""Keeps the lists that a worker answered within the current minute: most readers are on few articles.
 
 A list without a unit depends on nothing but the rows it is made of, query, policy and minute, so keeping it changes
 no byte of any answer. A live change drops the lists that it touches, and no others.
@@ -6,35 +6,75 @@ no byte of any answer. A live change drops the lists that it touches, and no oth
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+import msgspec
 
 from service.listing import RelatedList
 from service.overlay import Overlay
 
-MOST = 1_024  # lists of about 5 KB: 5 MB a worker
+MOST_BYTES = 8 << 20  # of a worker: a thousand ordinary lists with what they are found by
+ENTRY_BYTES = 300  # of the dictionary and of an entry in it
+
+
+class _Kept(NamedTuple):
+    """A list, the sequence number of the overlay up to which it holds, and the memory it takes."""
+
+    list: RelatedList
+    since: int
+    size: int
+
+
+class _Minute:
+    """The lists of one minute and one lineage of overlays, at most `MOST_BYTES`. Reading needs no lock."""
+
+    def __init__(self, generation: Hashable) -> None:
+        self.generation = generation
+        self.lists: dict[Hashable, _Kept] = {}
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def keep(self, key: Hashable, found: RelatedList, since: int) -> None:
+        """Keep a list in the place of the one before it, if there is room."""
+        size = ENTRY_BYTES + memory((key, found))
+        with self._lock:
+            before = self.lists.pop(key, None)
+            self.bytes -= 0 if before is None else before.size
+            if self.bytes + size <= MOST_BYTES:
+                self.lists[key] = _Kept(found, since, size)
+                self.bytes += size
 
 
 class RecentLists:
-    """At most 1,024 lists of one minute and one lineage of overlays; what follows either starts empty."""
+    """At most `MOST_BYTES` of lists of one minute and one lineage of overlays; what follows either starts empty."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Hashable, dict[Hashable, tuple[RelatedList, int]]] = (None, {})
+        self._minute = _Minute(None)
 
     def get(self, overlay: Overlay, minute: int, key: Hashable, make: Callable[[], RelatedList]) -> RelatedList:
         """The kept list, or a new one; lists that are a reader's own or degraded are not kept."""
-        generation, lists = self._kept  # one read: another thread may exchange both meanwhile
-        if generation != (overlay.lineage, minute):
-            generation, lists = self._kept = (overlay.lineage, minute), {}
-        found, since = lists.get(key, (None, 0))
-        if found is None or not _holds(found, overlay, since):
-            found = make()
-            if found.etag is None or (len(lists) >= MOST and key not in lists):
-                return found
-        elif since == overlay.sequence:
-            return found
-        lists[key] = found, overlay.sequence
+        held = self._minute  # one read: another thread may exchange it meanwhile
+        if held.generation != (overlay.lineage, minute):
+            held = self._minute = _Minute((overlay.lineage, minute))
+        kept = held.lists.get(key)
+        if kept is not None and kept.since == overlay.sequence:
+            return kept.list
+        found = kept.list if kept is not None and _holds(kept, overlay) else make()
+        if found.etag is not None:
+            held.keep(key, found, overlay.sequence)
         return found
 
 
-def _holds(kept: RelatedList, overlay: Overlay, since: int) -> bool:
-    return since == overlay.sequence or (kept.made_of is not None and overlay.untouched(kept.made_of, since))
+def memory(value: object) -> int:
+    """The bytes of memory that a value takes, with all that is in it; what it shares with others is counted too."""
+    parts = msgspec.structs.astuple(value) if isinstance(value, msgspec.Struct) else value
+    inside = sum(map(memory, parts)) if isinstance(parts, tuple | frozenset) else 0
+    return sys.getsizeof(value) + inside
+
+
+def _holds(kept: _Kept, overlay: Overlay) -> bool:
+    made_of = kept.list.made_of
+    return made_of is not None and overlay.untouched(made_of, kept.since)

@@ -11,12 +11,14 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
 import time
 from functools import cached_property, partial
 from pathlib import Path
+from typing import IO, Literal
 
 import msgspec
 import numpy as np
@@ -41,12 +43,14 @@ from service.experiments.popularity import keep_counting
 from service.live.store import LiveStore
 from service.operations.logs import configure
 from service.policy import read_policies
-from service.search_client import SearchAnswer, SearchRequest, receive_frame, send_frame
+from service.search_client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame
+from service.search_socket import SocketInUse, lock_socket
 
 log = logging.getLogger(__name__)
 
 HELD = 2  # snapshots of each channel held open: the live one and the one that workers may still be leaving
 COMPARE_SECONDS = 0.1
+WARM_AGAIN_SECONDS = 60.0
 OPENING_SECONDS = 2.0  # a question waits no longer while another one opens its snapshot: an engine may hang
 NICENESS = 15  # web workers on the same cores go first: a burst of articles must not slow lookups
 
@@ -60,6 +64,8 @@ class Searchers:
     def __init__(
         self, store: Store, embedder: Embedder, channels: int = 1, vector_search: VectorSearchOf | None = None
     ) -> None:
+        self._model: Literal["loading", "loaded", "failed"] = "loading"
+        self._model_error: str | None = None
         self._vector_search = vector_search
         self._held = HELD * channels
         self._store = store
@@ -69,11 +75,27 @@ class Searchers:
         self._open: dict[str, Searcher] = {}
         self._arrivals: dict[str, Arrivals] = {}
 
-    def warm(self) -> None:
-        """Load the dense model, some seconds, before anybody waits for it."""
+    def keep_warming(self, stop: threading.Event) -> None:
+        """Load the dense model before anybody waits for it; what fails is tried again each minute until `stop`."""
+        while not self.warm() and not stop.wait(WARM_AGAIN_SECONDS):
+            pass
+
+    def warm(self) -> bool:
+        """Load the dense model, which takes some seconds; whether that worked."""
         started = time.monotonic()
-        self._embedder.embed(["A first text."])
+        try:
+            self._embedder.embed(["A first text."])
+        except Exception as error:  # `state` says why; searches by row go on
+            self._model, self._model_error = "failed", f"{type(error).__name__}: {error}"[:300]
+            log.exception("the model cannot be loaded")
+            return False
+        self._model, self._model_error = "loaded", None
         log.info("model %s is warm after %.1f s", self._embedder.fingerprint, time.monotonic() - started)
+        return True
+
+    def state(self) -> SearchAnswer:
+        """The answer to a ping: no rows, and how far the model is."""
+        return SearchAnswer([], [], None, self._model, self._model_error)
 
     def of(self, snapshot_id: str) -> Searcher:
         """The searcher of a snapshot. Raises `DamagedSnapshot`, `UnknownSnapshot`, `VectorSearchUnavailable`."""
@@ -204,25 +226,71 @@ class _Handler(socketserver.BaseRequestHandler):
         decoder, encoder = msgspec.json.Decoder(SearchRequest), msgspec.json.Encoder()
         with contextlib.suppress(ConnectionError, EOFError):
             while True:
+                content = receive_frame(self.request)
                 try:
-                    reply = answer(self.server.searchers, decoder.decode(receive_frame(self.request)))
+                    searchers = self.server.searchers
+                    reply = searchers.state() if content == PING else answer(searchers, decoder.decode(content))
                 except msgspec.DecodeError as error:
                     reply = SearchAnswer(rows=[], features=[], error=f"not a request: {error}")
                 send_frame(self.request, encoder.encode(reply))
 
 
 class SearchServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Listens on a Unix socket that only this user may open."""
+    """Listens on a Unix socket that only this user may open, and that no other living process has.
+
+    Replaces a socket that a killed process left. Where the socket is removed while it listens, it listens anew.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, socket_path: Path, searchers: Searchers) -> None:
+        """Raises `SocketInUse`, OSError."""
         self.searchers = searchers
-        socket_path.parent.mkdir(parents=True, exist_ok=True)
-        socket_path.unlink(missing_ok=True)
+        self._path = socket_path
+        self._lock: IO[bytes] | None = None
+        self._bound: tuple[int, int] | None = None
         super().__init__(str(socket_path), _Handler)
-        socket_path.chmod(0o600)
+
+    def server_bind(self) -> None:
+        """Lock the path and listen there."""
+        self._lock = lock_socket(self._path, "search")
+        self._path.unlink(missing_ok=True)
+        super().server_bind()
+        self._path.chmod(0o600)
+        self._bound = self._at_path()
+
+    def service_actions(self) -> None:
+        """Listen anew where the socket was removed or replaced. Raises `SocketInUse`."""
+        if self._at_path() == self._bound:
+            return
+        log.warning("the socket %s was removed or replaced: listening anew", self._path)
+        self._unlock()
+        before, self.socket = self.socket, socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self.server_activate()
+        os.dup2(self.socket.fileno(), before.fileno(), inheritable=False)  # the one that serve_forever waits on
+        self.socket.close()
+        self.socket = before
+
+    def server_close(self) -> None:
+        """Stop listening, and leave the path to the next process."""
+        super().server_close()
+        if self._lock is not None and self._at_path() == self._bound:
+            self._path.unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _at_path(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_ctime_ns
 
 
 def current(store: Store, channel: str, searchers: Searchers) -> tuple[Snapshot, Arrivals] | None:
@@ -278,17 +346,26 @@ def main() -> int:
     if settings.events_directory is not None:
         counting = threading.Thread(target=keep_counting, args=(settings.events_directory, stop), daemon=True)
         followers.append(counting)
-    with SearchServer(settings.search_socket, searchers) as server:
+    followers.append(threading.Thread(target=searchers.keep_warming, args=(stop,), name="warm", daemon=True))
+    try:
+        _serve(settings.socket, searchers, followers)
+    except SocketInUse as error:
+        log.error("%s", error)
+        return 2
+    finally:
+        stop.set()
+    return 0
+
+
+def _serve(path: Path, searchers: Searchers, followers: list[threading.Thread]) -> None:
+    """Listen until SIGTERM or SIGINT, with the followers at work meanwhile. Raises `SocketInUse`, OSError."""
+    with SearchServer(path, searchers) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         for follower in followers:
             follower.start()
-        threading.Thread(target=searchers.warm, name="warm", daemon=True).start()
-        log.info("listening on %s, process %s", settings.search_socket, os.getpid())
+        log.info("listening on %s, process %s", path, os.getpid())
         server.serve_forever(poll_interval=0.1)
-    stop.set()
-    settings.search_socket.unlink(missing_ok=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import msgspec
 
+log = logging.getLogger(__name__)
+
 MAX_FRAME = 8 << 20
+PING = b"{}"  # asks for the state of the search process, without a search
 SILENT_SECONDS = 1.0
 
 
@@ -48,11 +54,16 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchAnswer(msgspec.Struct, frozen=True):
-    """Rows by falling relevance and their features (relevance, dense, lexical); or why there are none."""
+    """Rows by falling relevance and their features (relevance, dense, lexical); or why there are none.
+
+    `model`: in answer to `PING`, whether the dense model is loaded; `model_error` says why it cannot be.
+    """
 
     rows: list[int]
     features: list[list[float]]
     error: str | None
+    model: Literal["loading", "loaded", "failed"] = "loaded"
+    model_error: str | None = None
 
 
 def send_frame(connection: socket.socket, content: bytes) -> None:
@@ -66,6 +77,14 @@ def receive_frame(connection: socket.socket) -> bytes:
     if length > MAX_FRAME:
         raise ConnectionError(f"a frame of {length} bytes")
     return _exactly(connection, length)
+
+
+class SearchState(NamedTuple):
+    """Whether the search process answers, what is wrong with it, and whether it is still loading its model."""
+
+    answers: bool = True
+    problem: str | None = None
+    is_warming: bool = False
 
 
 class SearchClient:
@@ -87,6 +106,8 @@ class SearchClient:
         self._draft_deadline_seconds = draft_deadline_ms / 1000
         self._silent_until = 0.0
         self._waiting = waiting
+        self._state = SearchState()
+        self._lock = threading.Lock()
 
     def search(self, request: SearchRequest) -> SearchAnswer:
         """The answer. Raises `SearchUnavailable` when it does not come in time.
@@ -107,22 +128,51 @@ class SearchClient:
             self._silent_until = time.monotonic() + SILENT_SECONDS
             raise SearchUnavailable("the search process did not answer in time") from error
         except (OSError, EOFError, msgspec.DecodeError) as error:
+            self._noted(self._away(error))
             raise SearchUnavailable(f"no answer from the search process: {error}") from error
         if answer.error is not None:
             raise SearchUnavailable(answer.error)
         return answer
 
-    def answers(self) -> bool:
-        """Whether the search process answers at all, within the deadline of a lookup."""
+    def state(self) -> SearchState:
+        """Ask for the state of the search process, and log when it goes away or comes back.
+
+        Who waited in vain spares the next ones the wait, as in `search`.
+        """
+        if time.monotonic() < self._silent_until and self._state.problem is not None:
+            return self._state
+        return self._noted(self._asked())
+
+    def _noted(self, state: SearchState) -> SearchState:
+        """Keep the state, and log it where it differs from the one before."""
+        with self._lock:
+            before, self._state = self._state, state
+        if (before.answers, before.problem is None) != (state.answers, state.problem is None):
+            if state.problem is None:
+                log.info("the search process answers again")
+            else:
+                log.warning("%s", state.problem)
+        return state
+
+    def _away(self, error: Exception) -> SearchState:
+        reason = str(error) or "the connection was closed"
+        return SearchState(False, f"the search process does not answer on {self._path}: {reason}")
+
+    def _asked(self) -> SearchState:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(self._deadline_seconds)
                 connection.connect(self._path)
-                send_frame(connection, b"{}")  # no request: it says so, without a search
-                msgspec.json.decode(receive_frame(connection), type=SearchAnswer)
-        except (OSError, EOFError, msgspec.DecodeError):
-            return False
-        return True
+                send_frame(connection, PING)
+                answer = msgspec.json.decode(receive_frame(connection), type=SearchAnswer)
+        except TimeoutError:
+            self._silent_until = time.monotonic() + SILENT_SECONDS
+            return SearchState(False, f"the search process does not answer in time on {self._path}")
+        except (OSError, EOFError, msgspec.DecodeError) as error:
+            return self._away(error)
+        if answer.model == "failed":
+            return SearchState(True, f"the search process cannot load its model: {answer.model_error}")
+        return SearchState(True, None, answer.model == "loading")
 
 
 def _exactly(connection: socket.socket, length: int) -> bytes:

@@ -51,6 +51,14 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+@pytest.fixture
+def search_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let web workers believe that a search process answers, for tests of other faults."""
+    from service.search_client import SearchClient, SearchState
+
+    monkeypatch.setattr(SearchClient, "state", lambda _: SearchState())
+
+
 @pytest.fixture(scope="session")
 def now() -> int:
     return NOW

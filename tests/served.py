@@ -87,13 +87,18 @@ class Service:
 
 @contextmanager
 def served(store: Store, folder: Path, **settings: Any) -> Iterator[Service]:
-    """Serve a store, on which a snapshot lies, until the block ends; `settings` as RELATED_..., in lower case."""
+    """Serve a store, on which a snapshot lies, until the block ends; `settings` as RELATED_..., in lower case.
+
+    A setting that is None is not set.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     chosen = {"store": store.root, "port": port, "search_socket": folder / "search.sock", "refresh_seconds": 0.1}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")}
-    environment |= {f"RELATED_{name.upper()}": str(value) for name, value in (chosen | settings).items()}
+    environment |= {
+        f"RELATED_{name.upper()}": str(value) for name, value in (chosen | settings).items() if value is not None
+    }
     with (folder / "log").open("wb") as log:
         command = [sys.executable, ROOT / "scripts" / "serve.py"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT)

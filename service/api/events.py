@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from service.api.bodies import body, read_body
 from service.api.openapi import Operation
 from service.api.problems import ProblemFound
-from service.api.responses import cross_origin, json_response
+from service.api.responses import json_response
 from service.api.wiring import Wiring
 from service.experiments.event_log import EventLogUnavailable
 from service.experiments.receiving import Event, Receiving, Refusal
@@ -41,7 +41,6 @@ class ReaderEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def register_events(app: Flask, wiring: Wiring) -> None:
     """Install the route."""
     receiving = None if wiring.recorder is None else Receiving(wiring.recorder)
-    origins = frozenset(wiring.settings.cors_origins)
 
     def events() -> Response:
         if receiving is None:
@@ -50,9 +49,7 @@ def register_events(app: Flask, wiring: Wiring) -> None:
             found = receiving.receive(_read(receiving, wiring.clock()).events, wiring.clock())
         except EventLogUnavailable as error:
             raise ProblemFound(503, "event_log_unavailable", f"Events cannot be kept now: {error}.", 5) from None
-        response = json_response(_told(found), 202)
-        response.headers.extend(cross_origin(origins, request.headers.get("Origin")))
-        return response
+        return json_response(_told(found), 202)
 
     app.add_url_rule("/v1/events", view_func=events, methods=["POST"])
 

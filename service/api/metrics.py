@@ -35,7 +35,7 @@ def scraped(wiring: Wiring) -> str:
     """What /metrics answers."""
     tell_gauges(wiring)
     found = all_tallies(wiring.settings, wiring.measures.tallies)
-    found["related_search_up",] = (wiring.search.answers(),)  # of this moment, hence in nobody's file
+    found["related_search_up",] = (wiring.search.state().answers,)  # of this moment, hence in nobody's file
     return exposition(found)
 
 
@@ -47,6 +47,7 @@ def keep_telling(wiring: Wiring) -> None:
         while not pause.wait(TELL_SECONDS):
             try:
                 wiring.follow()
+                wiring.search.state()  # logs when the search process goes away or comes back
                 tell_gauges(wiring)
             except Exception:  # the next time may do, and a worker that no longer tells is an alarm
                 log.exception("the gauges could not be told")

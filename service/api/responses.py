@@ -24,34 +24,26 @@ def html_response(html: str, security_policy: str, cache_control: str) -> Respon
     return response
 
 
-def list_response(found: RelatedList, origins: frozenset[str]) -> Response:
+def list_response(found: RelatedList) -> Response:
     """A list, or 304 to whoever has it; one without an ETag is for this caller alone."""
     noted().lists = (found,)
-    return list_bytes(found.body, found.etag, origins)
+    return list_bytes(found.body, found.etag)
 
 
-def list_bytes(body: bytes, etag: str | None, origins: frozenset[str]) -> Response:
+def list_bytes(body: bytes, etag: str | None) -> Response:
     """What a list became, under the rules for lists."""
-    headers = list_headers(etag, origins, request.environ.get("HTTP_ORIGIN"))
+    headers = list_headers(etag)
     asked = request.environ.get("HTTP_IF_NONE_MATCH")
     if asked and etag and request.if_none_match.contains_weak(etag):
         return Response(None, 304, headers)
     return Response(body, 200, headers)
 
 
-def list_headers(etag: str | None, origins: frozenset[str], origin: str | None) -> list[tuple[str, str]]:
-    """What says who may keep and who may read a list; `origin`: of the page that asks."""
+def list_headers(etag: str | None) -> list[tuple[str, str]]:
+    """What says of what kind a list is and who may keep it."""
     headers = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
     if etag is None:
         headers.append(("Cache-Control", "private, no-store"))
     else:
         headers += [("Cache-Control", "public, no-cache"), ("ETag", f'"{etag}"')]
-    return headers + cross_origin(origins, origin)
-
-
-def cross_origin(origins: frozenset[str], origin: str | None) -> list[tuple[str, str]]:
-    """What tells a browser whether a page of another origin may read the answer; nothing where none may."""
-    if not origins:
-        return []
-    allowed = "*" if "*" in origins else origin if origin in origins else None
-    return [("Vary", "Origin")] + ([("Access-Control-Allow-Origin", allowed)] if allowed else [])
+    return headers

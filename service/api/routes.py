@@ -114,7 +114,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
         Operation(
             path="/readyz",
-            summary="A snapshot serves; says when degraded and why",
+            summary="A snapshot serves; says when degraded or warming, and why",
             parameters=(),
             responses={200: "State", 503: "Problem"},
         ),
@@ -124,25 +124,24 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
 def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
     """Install the routes that read, the probes and the OpenAPI document."""
     catalogue, policies, access, clock = wiring.catalogue, wiring.policies, wiring.access, wiring.clock
-    origins = frozenset(wiring.settings.cors_origins)
 
     def by_path(id: str) -> Response:
         access.check_read()
         asked, archive, name = lists.asked(), wiring.current(), checked_id(id)
-        return list_response(lists.under(archive, archive.row_of_id(name), name, asked), origins)
+        return list_response(lists.under(archive, archive.row_of_id(name), name, asked))
 
     def by_query() -> Response:
         access.check_read()
         values = read_parameters((ID, URL, *lists.parameters), request.args)
         archive = wiring.current()
-        return list_response(lists.under(archive, *asked_row(archive, values), lists.of_values(values)), origins)
+        return list_response(lists.under(archive, *asked_row(archive, values), lists.of_values(values)))
 
     def of_a_body() -> Response:
         key = access.require("read")
         query, policy = lists.of_values(lists.defaults | read_parameters(draft_parameters(policies), request.args))
         raw = body()
         if b'"positive"' in raw and isinstance(given := _examples(raw), Examples):
-            return list_response(several(given, query, policy), origins)
+            return list_response(several(given, query, policy))
         try:
             text = read_draft(raw)
         except (msgspec.DecodeError, InvalidArticle, RecursionError) as error:
@@ -151,7 +150,7 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
             found = related_to_draft(wiring.current(), text, query, policy, clock(), wiring.search, key.brand)
         except SearchUnavailable as error:
             raise ProblemFound(503, "search_unavailable", f"Drafts cannot be compared now: {error}.", 5) from None
-        return list_response(found, origins)
+        return list_response(found)
 
     def several(examples: Examples, query: Query, policy: Policy) -> RelatedList:
         try:
@@ -212,10 +211,15 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
         return json_response({"status": "alive"})
 
     def readyz() -> Response:
-        archive, problems = wiring.current(), wiring.problems()
+        archive, problems, search = wiring.current(), wiring.problems(), wiring.search.state()
+        if search.problem is not None:
+            problems.append(search.problem)
+        status = "degraded" if problems else "warming" if search.is_warming else "ready"
+        if search.is_warming:
+            problems.append("the search process is loading its model: drafts and new articles wait for it")
         return json_response(
             {
-                "status": "degraded" if problems else "ready",
+                "status": status,
                 "snapshot_id": archive.id,
                 "reason": "; ".join(problems) or None,
                 "live_sequence": archive.overlay.sequence,

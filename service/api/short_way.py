@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from service.api.headers import ON_EVERY_ANSWER
+from service.api.headers import ON_EVERY_ANSWER, cross_origin
 from service.api.lists import Lists
 from service.api.parameters import checked_id
 from service.api.responses import list_headers
@@ -33,7 +33,7 @@ class ShortWay:
         self._lists = lists
         self._wiring = wiring
         self._origins = frozenset(wiring.settings.cors_origins)
-        of_lists = list_headers(None, frozenset(), None)
+        of_lists = list_headers(None)
         self._others = tuple(each for each in ON_EVERY_ANSWER if each not in of_lists)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -46,8 +46,9 @@ class ShortWay:
             return self._application(environ, start_response)
         note = noted()
         note.lists, note.route = (found,), ROUTE
-        headers = list_headers(found.etag, self._origins, environ.get("HTTP_ORIGIN"))
+        headers = list_headers(found.etag)
         headers += (("Content-Length", str(len(found.body))), *self._others)
+        headers += cross_origin(self._origins, environ.get("HTTP_ORIGIN"))
         start_response("200 OK", headers)
         return [found.body]  # granian sends a list whole, and hands anything else on piece by piece
 

@@ -30,7 +30,6 @@ def register_embed(app: Flask, wiring: Wiring) -> None:
     embed = Blueprint("embed", __name__, template_folder="templates")
     asked = shared_list_parameters(wiring.policies)
     defaults = read_parameters(list_parameters(wiring.policies), MultiDict())
-    origins = frozenset(wiring.settings.cors_origins)
     files = {"embed.js": widget(), "embed.css": style()}
 
     def read(id: str | None, *more: Parameter) -> dict[str, Any]:
@@ -54,14 +53,14 @@ def register_embed(app: Flask, wiring: Wiring) -> None:
         shown = {name: values[name] for name in ("heading", "layout")}
         items = item_list(values["heading"], stories)
         html = render_template("fragment.html", stories=stories, item_list=items, **shown) if stories else ""
-        return _answered(html.encode(), "text/html; charset=utf-8", bool(found["degraded"]), origins)
+        return _answered(html.encode(), "text/html; charset=utf-8", bool(found["degraded"]))
 
     def json_feed(id: str | None = None) -> Response:
         archive = wiring.current()
         row, found = listed(archive, read(id))
         stories = drawable(each["teaser"] for each in found["items"])
         told = feed(msgspec.json.decode(archive.teaser(row)), stories)
-        return _answered(msgspec.json.encode(told), "application/feed+json", bool(found["degraded"]), origins)
+        return _answered(msgspec.json.encode(told), "application/feed+json", bool(found["degraded"]))
 
     @embed.after_request
     def to_be_included(response: Response) -> Response:
@@ -80,9 +79,9 @@ def register_embed(app: Flask, wiring: Wiring) -> None:
     app.register_blueprint(embed)
 
 
-def _answered(body: bytes, kind: str, degraded: bool, origins: frozenset[str]) -> Response:
+def _answered(body: bytes, kind: str, degraded: bool) -> Response:
     digest = None if degraded else hashlib.sha256(body).hexdigest()[:24]
-    response = list_bytes(body, digest, origins)
+    response = list_bytes(body, digest)
     response.content_type = kind
     return response
 

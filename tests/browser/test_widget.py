@@ -32,6 +32,7 @@ SCROLL = """share => {
     scrollBy(0, box.top - innerHeight + share * Math.min(box.height, innerHeight));
 }"""
 OBSERVED = "() => new Promise(done => frame(() => frame(() => frame(done))))"
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 HEADLINES = """() => [...document.querySelectorAll('related-stories')].map(
     block => [...block.shadowRoot.querySelectorAll('h3')].map(each => each.textContent))"""
 # The elements of a block with their text and attributes, addresses without their origin.
@@ -241,6 +242,35 @@ def test_an_error_renders_nothing_and_leaves_the_page_alone(opened: Any, article
     assert page.locator("related-stories").evaluate("each => each.shadowRoot.textContent + each.innerHTML") == ""
 
 
+@pytest.mark.parametrize("layout", ["list", "grid", "compact"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
+def test_an_unknown_article_leaves_no_blank_on_a_short_page(
+    served: Any, paper: Any, page_at: Any, screenshot: Any, width: int, scheme: str, layout: str
+) -> None:
+    blocks = block("no/such", layout=layout) + "<p>Between.</p>" + block("no/other", layout=layout)
+    address = paper.article("short", served.url, blocks + "<footer>The end.</footer>", body="<p>A short story.</p>")
+    page = page_at(width, scheme)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(address, wait_until="networkidle")
+    page.evaluate(DRAWN)
+    heights = "() => [...document.querySelectorAll('related-stories')].map(each => each.offsetHeight)"
+    assert page.evaluate(heights) == [0, 0]
+    assert not [each for each in said if "CORS" in each]
+    screenshot(page, f"unknown-{layout}-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("answer", [{"status": 410}, {"status": 503}, {"json": {"items": []}}, None])
+def test_whatever_leaves_a_block_empty_leaves_no_blank_on_a_short_page(
+    block_page: Any, answer: dict[str, Any] | None
+) -> None:
+    page, address = block_page
+    page.route("**/v1/related?*", lambda route: route.fulfill(**answer) if answer else route.abort())
+    page.goto(address, wait_until="networkidle")
+    page.evaluate(DRAWN)
+    assert page.locator("related-stories").evaluate("each => each.offsetHeight") == 0
+
+
 @pytest.mark.parametrize(
     "answer", [{"status": 500}, {"body": "<html>"}, {"json": {"items": None}}, {"json": {"items": [{}]}}, None]
 )
@@ -295,6 +325,8 @@ def test_a_changed_attribute_brings_another_list(opened: Any) -> None:
 )
 def test_nothing_shifts(opened: Any, served: Any, before: str, article: str, head: str, layout: str) -> None:
     blocks = before + block(article, layout=layout) + "<p>After.</p>" + block(layout=layout) + "<p>End.</p>"
+    if article != ARTICLE:
+        blocks += TALL  # an empty block keeps its space only until it is scrolled past
     page = opened(blocks, head=head.format(service=served.url))
     for _ in range(6):
         page.mouse.wheel(0, 700)

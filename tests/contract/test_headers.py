@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from flask.testing import FlaskClient
 from newsroom import EDITOR, WRITER, Newsroom, story, with_key
 
 from service.api import lists
+from service.app import create_app
+from service.config import Settings
 
 NAMED, STRANGER = "https://courier.example", "https://stranger.example"
 FOR_PAGES = {  # what a page of a named origin may read; all else is for no other page
@@ -97,12 +100,69 @@ def test_only_pages_of_named_origins_may_read_and_only_what_is_for_pages(newsroo
     for rule, asked, answer in answers(newsroom.client, NAMED):
         allowed = answer.headers.get("Access-Control-Allow-Origin")
         assert "Access-Control-Allow-Credentials" not in answer.headers, asked
+        writes = rule.startswith("/v1/articles/") and not asked.startswith(("GET", "HEAD", "OPTIONS"))
+        if rule not in FOR_ALL_PAGES:
+            assert allowed == (NAMED if rule in FOR_PAGES and not writes else None), asked
+            assert answer.headers.getlist("Access-Control-Allow-Origin") in ([], [NAMED])
         if allowed == NAMED:
             assert "Origin" in answer.headers["Vary"], asked
-            read.add(rule)
+            read.add((rule, answer.status_code))
         answer.close()
-    assert read <= FOR_PAGES
-    assert read >= FOR_PAGES - {"/v1/events"}  # which takes no empty body
+    assert {rule for rule, _ in read} == FOR_PAGES
+    assert {status for _, status in read} >= {200, 400, 405, 422}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/articles/no/such/related", 404),
+        ("/v1/articles/ferry/7/related", 410),
+        ("/v1/articles//related", 404),
+        ("/v1/articles/ferry/3/related?limit=0", 400),
+        ("/v1/related", 400),
+        ("/v1/related?id=no/such", 404),
+        ("/v1/related.html?id=no/such", 404),
+        ("/v1/related.feed.json?url=https://x.example/no", 404),
+    ],
+)
+@pytest.mark.parametrize("origin", [NAMED, STRANGER, None])
+def test_a_page_may_read_a_problem_as_it_may_read_a_list(
+    newsroom: Newsroom, path: str, status: int, origin: str | None
+) -> None:
+    if status == 410:
+        newsroom.delete("ferry/7")
+    headers = {} if origin is None else {"Origin": origin}
+    list_, problem = (newsroom.client.get(each, headers=headers) for each in ("/v1/related?id=ferry/3", path))
+    assert problem.status_code == status
+    for name in ("Access-Control-Allow-Origin", "Vary"):
+        assert problem.headers.getlist(name) == list_.headers.getlist(name)
+    assert list_.headers.get("Access-Control-Allow-Origin") == (NAMED if origin == NAMED else None)
+
+
+def test_a_page_may_read_why_its_events_or_a_list_were_refused(newsroom: Newsroom, tmp_path: Path) -> None:
+    ask, headers = newsroom.client.post, {"Origin": NAMED}
+    told = [ask("/v1/events", data=data, headers=headers) for data in (b"{}", b"{", b" " * 70_000)]
+    assert [each.status_code for each in told] == [422, 422, 413]
+    empty = create_app(
+        Settings(store=tmp_path, live="off", cors_origins=(NAMED,)), lambda: newsroom.now
+    ).test_client()
+    told.append(empty.get("/v1/related?id=a", headers=headers))
+    assert told[-1].status_code == 503
+    assert [each.headers["Access-Control-Allow-Origin"] for each in told] == [NAMED] * 4
+
+
+def test_a_preflight_is_granted_to_named_origins_for_what_is_for_pages(newsroom: Newsroom) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+
+    def preflight(path: str, origin: str) -> Any:
+        return newsroom.client.options(path, headers=asked | {"Origin": origin}).headers
+
+    granted = preflight("/v1/events", NAMED)
+    assert granted["Access-Control-Allow-Origin"] == NAMED
+    assert "POST" in granted["Access-Control-Allow-Methods"]
+    assert granted["Access-Control-Allow-Headers"] == "Content-Type"
+    for path, origin in (("/v1/events", STRANGER), ("/v1/article", NAMED), ("/console/sign-in", NAMED)):
+        assert not [name for name, _ in preflight(path, origin) if name.startswith("Access-Control-")], path
 
 
 def test_what_a_reader_may_not_keep_is_not_kept(editor: FlaskClient) -> None:

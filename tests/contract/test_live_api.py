@@ -742,6 +742,7 @@ def test_a_batch_answers_for_each_id_what_a_request_would(newsroom: Newsroom) ->
     assert too_many.status_code == 422
 
 
+@pytest.mark.usefixtures("search_answers")
 def test_lists_are_served_while_the_live_store_is_away(
     open_newsroom: Callable[..., Newsroom], tmp_path: Path
 ) -> None:

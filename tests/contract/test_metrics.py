@@ -94,12 +94,21 @@ def test_workers_that_share_their_numbers_tell_the_same_and_count_no_gauge_twice
             for client in (newsroom.client, other) * 2:
                 newsroom.client = client
                 found = told(newsroom)
+            warming = other.get("/readyz").get_json()
+            newsroom.searchers.warm()
+            ready = other.get("/readyz").get_json()
             server.shutdown()
         assert found['related_lists_total{policy="related",result="ranked"}'] == 3
         assert found["related_search_up"] == 1
+        assert warming["status"] == "warming"
+        assert "loading its model" in warming["reason"]
+        assert ready == warming | {"status": "ready", "reason": None}
         for worker in (1, 2):
             assert found[f'related_snapshot_articles{{worker="{worker}",channel="default"}}'] == 8
         assert told(newsroom)["related_search_up"] == 0
+        away = other.get("/readyz")
+        assert (away.status_code, away.get_json()["status"]) == (200, "degraded")
+        assert "the search process does not answer" in away.get_json()["reason"]
         catalogue_of(other).live.store.close()
         newsroom.close()
 

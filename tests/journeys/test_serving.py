@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +26,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, sample_articles: list[Arti
     folder = tmp_path_factory.mktemp("serving")
     store = Store(folder / "store")
     rebuild(sample_articles, store, HashingEmbedder(), int(time.time()))
-    with served(store, folder, search_deadline_ms=2_000) as running:
-        until((folder / "search.sock").exists)
+    with served(store, folder, search_socket=None, search_deadline_ms=2_000) as running:
+        until(lambda: any(store.root.glob("search-*.sock")))
         yield running
 
 
@@ -85,11 +86,31 @@ def test_a_damaged_snapshot_is_not_served_and_readyz_says_so(
     for path in service.store.directory(bad).iterdir():
         (worse / path.name).write_bytes(path.read_bytes())
     service.store.publish(worse, "default")  # its manifest names another snapshot
-    until(lambda: service.get("/readyz")[2]["status"] == "degraded")
+    until(lambda: "damaged" in str(service.get("/readyz")[2]["reason"]))
     status, _, found = service.get(f"/v1/articles/{ARTICLE}/related")
     assert (status, found["snapshot_id"]) == (200, bad)
     service.store.activate(good, "default")
     until(lambda: all(service.get("/readyz")[2]["status"] == "ready" for _ in range(10)))
+
+
+def test_two_services_of_one_store_on_two_ports_do_not_meet(service: Service, tmp_path: Path) -> None:
+    def searched(one: Service) -> bool:
+        path = f"/v1/related?id={ARTICLE}&section=sport&min_relevance=0&fallback=none"
+        return one.get(path)[2]["degraded"] is None
+
+    with served(service.store, tmp_path, search_socket=None, search_deadline_ms=2_000) as second:
+        until(lambda: searched(second))
+        assert searched(service)
+    assert searched(service)
+    assert len(list(service.store.root.glob("*.sock"))) == 1
+
+
+def test_a_search_process_that_dies_is_told_by_readyz_until_it_is_back(service: Service) -> None:
+    until(lambda: service.get("/readyz")[2]["status"] == "ready")
+    os.kill(service.search_process(), signal.SIGKILL)
+    until(lambda: "the search process does not answer" in str(service.get("/readyz")[2]["reason"]))
+    assert service.get("/readyz")[0] == 200
+    until(lambda: service.get("/readyz")[2]["status"] == "ready")
 
 
 def test_without_the_search_process_lists_go_on_and_say_what_is_missing(service: Service) -> None:

@@ -12,6 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 from newsroom import EDITOR, WRITER, Newsroom, catalogue_of, story, with_key
 
+pytestmark = pytest.mark.usefixtures("search_answers")
+
 DAY = 86_400
 SOURCE = "ferry/3"
 

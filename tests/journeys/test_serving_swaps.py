@@ -54,6 +54,7 @@ def swap_under_load(service: Service, folder: Path, seconds: float, swaps: int, 
     assert seen.failed == 0
     assert seen.asked > 0.5 * rate * seconds  # they did ask
     active = service.store.active_id("default")
+    until(lambda: service.get("/readyz")[2]["status"] == "ready")
     assert service.get("/readyz")[2] | {"live_lag_seconds": 0} == {
         "status": "ready", "snapshot_id": active, "reason": None, "live_sequence": 0, "live_lag_seconds": 0,
         "waiting": 0,

@@ -22,6 +22,8 @@ from index.store import Store
 from service.app import create_app
 from service.config import Settings
 
+pytestmark = pytest.mark.usefixtures("search_answers")
+
 Lists = dict[str, Any]
 
 

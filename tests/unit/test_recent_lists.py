@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from typing import Any
 
+import pytest
+
 from service.listing import RelatedList
-from service.recent_lists import MOST, RecentLists
+from service.query import Query
+from service.recent_lists import MOST_BYTES, RecentLists
 
 
 class Changing:
@@ -57,11 +61,43 @@ def test_lists_of_a_reader_and_degraded_ones_are_made_anew() -> None:
     assert get(lists, b"second") == b"second"
 
 
-def test_no_more_than_so_many_are_kept_and_the_kept_ones_are_renewed() -> None:
+def test_no_more_bytes_than_so_many_are_kept_and_the_kept_ones_are_renewed() -> None:
+    lists, big = RecentLists(), b"x" * (MOST_BYTES // 4)
+    for number in range(5):
+        get(lists, big, key=number)
+    assert get(lists, b"second", key=2) == big
+    assert get(lists, b"second", key=4) == b"second"  # there was no room for the big one; this one fits
+    assert get(lists, b"third", key=4) == b"second"
+    assert get(lists, b"second", key=0, sequence=2) == b"second"  # and leaves room
+    assert get(lists, big, key=5, sequence=2) == big
+    assert get(lists, b"third", key=5, sequence=2) == big
+
+
+def test_a_list_that_grew_beyond_the_room_is_not_kept_and_frees_what_it_took() -> None:
     lists = RecentLists()
-    for number in range(MOST + 1):
-        get(lists, b"first", key=number)
-    assert get(lists, b"second", key=MOST - 1) == b"first"
-    assert get(lists, b"second", key=MOST) == b"second"
-    assert get(lists, b"second", key=0, sequence=2) == b"second"
-    assert get(lists, b"third", key=0, sequence=2) == b"second"
+    get(lists, b"first", key=1)
+    huge = b"x" * (MOST_BYTES + 1)
+    assert get(lists, huge, key=1, sequence=2) == huge
+    assert get(lists, b"third", key=1, sequence=2) == b"third"
+
+
+def fill(lists: RecentLists, number: int, kind: str) -> None:
+    """Ask for a list that is large in one way."""
+    overlay: Any = Changing(1)
+    body = b"%d" % number * (20_000 if kind == "bodies" else 1)
+    rows = array("I", range(number, number + (20_000 if kind == "rows" else 1)))
+    excluded = tuple(f"{number}/{each}" * 60 for each in range(100 if kind == "keys" else 1))
+    lists.get(overlay, 1, (number, Query(exclude=excluded), "related"), lambda: RelatedList(body, "e", rows))
+
+
+@pytest.mark.parametrize("kind", ["bodies", "rows", "keys"])
+def test_memory_stays_within_the_bound_whatever_is_large(kind: str) -> None:
+    lists = RecentLists()
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            fill(lists, number, kind)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert MOST_BYTES / 2 < taken < MOST_BYTES * 1.1

@@ -11,6 +11,7 @@ const EXCLUDED = 100; // more would make the address too long; what they leave i
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
 const shown = new Map(); // the stories of each block on the page
+const empty = new Set(); // the blocks that have no list
 let queue = Promise.resolve();
 
 const near = new IntersectionObserver((entries) => {
@@ -57,7 +58,7 @@ class RelatedStories extends HTMLElement {
   load() {
     const question = ++this.#asked;
     const current = () => question === this.#asked;
-    const nothing = () => current() && this.#draw(el("slot"), () => {});
+    const nothing = () => current() && this.#drawNothing();
     queue = queue.then(() => current() && this.#fill(current, nothing)).catch(nothing);
   }
 
@@ -155,16 +156,27 @@ class RelatedStories extends HTMLElement {
     watch(content.matches("slot") ? this.#frame : content, seen, () => this.#settle());
   }
 
-  // Of the height that was reserved, keeps what reaches into the screen and gives back the rest.
+  // Each empty block may have been kept in its place only because of the others' heights.
+  #drawNothing() {
+    this.#draw(el("slot"), () => {});
+    empty.add(this);
+    for (const each of empty) each.#settle();
+  }
+
+  // Of the height that was reserved, keeps what reaches into the screen and gives back the rest. An empty block that
+  // the reader cannot scroll past keeps none: its blank would never leave the screen.
   #settle() {
-    const reach = innerHeight - this.#frame.getBoundingClientRect().top;
-    this.#reserve = Math.max(0, Math.min(this.#reserve, reach));
+    const { top, bottom } = this.#frame.getBoundingClientRect();
+    const { scrollHeight, scrollTop } = document.scrollingElement;
+    const stays = empty.has(this) && scrollHeight - scrollTop - bottom < innerHeight;
+    this.#reserve = stays ? 0 : Math.max(0, Math.min(this.#reserve, innerHeight - top));
     this.#frame.style.minBlockSize = `${this.#reserve}px`;
   }
 
   #forget() {
     for (const each of [this.#frame, this.#frame.firstChild]) unwatch(each);
     shown.delete(this);
+    empty.delete(this);
     this.#data?.remove();
   }
 }

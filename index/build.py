@@ -6,6 +6,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from itertools import compress
 from pathlib import Path
@@ -281,8 +282,8 @@ def _contents(
     texts, brief = read_texts(compared)
     lexical = lexical_rows(compared, texts, previous.directory if previous and not refit else None, disk)
     progress("lexical", 1, 1)
-    cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
-    found = archive_vectors(compared, lexical, cache, embedder, engine, disk, progress)
+    with closing(VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)) as cache:
+        found = archive_vectors(compared, lexical, cache, embedder, engine, disk, progress)
     vectors = found.hybrid
     lately = published_at >= now - RECENT_DAYS * 86_400
     columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & lately)}

@@ -1,19 +1,22 @@
-"""Owns the vectors that are already paid for: by digest of text, model fingerprint and recipe.
+"""Caches embedding vectors in SQLite, keyed by digest of text, model fingerprint and text recipe.
 
-Append-only shards, each written to a temporary name, fsynced, renamed: a build killed at any moment
-resumes from its last flush. A shard that fails its checksum is dropped and its texts are embedded
-again. Several processes may read and add at once, a rebuild and the search process; one at a time may
-`compact`, which removes shards: who has them open finds the vectors in their new place.
-
-Vectors stay on disk, in shards (`index.shards`); an open cache holds the keys.
+One file a model. Every put is one durable transaction, so a build that is killed resumes after its last put. Several
+processes may read and write at once, a rebuild and the search process. A checksum of each vector is verified as it is
+read: a damaged vector counts as missing and is embedded again; a file that SQLite cannot read is replaced by an empty
+one.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,125 +24,170 @@ import numpy.typing as npt
 from index.clean import RECIPE
 from index.embed import BadVectors, Embedder, checked_unit_rows
 from index.engine import Engine, Local
-from index.places import NOWHERE, Places
-from index.shards import KEY_BYTES, SUFFIX, intact_keys, shard_keys, shard_rows, sweep, write_shard
-from index.snapshot import fsync_directory
+from index.shards import KEY_BYTES, import_shards
 
 FloatArray = npt.NDArray[np.float32]
+T = TypeVar("T")
 
-FLUSH_EVERY = 512  # texts: about half a minute of work on two cores, 0.8 MB a shard
-SMALL = FLUSH_EVERY  # texts in a shard, below which `compact` merges it with others
-MANY_SMALL = 64  # small shards that are worth merging: each article that comes on its own leaves one
-MERGED = 8_192  # texts in a shard that `compact` writes: 13 MB
+FLUSH_EVERY = 512  # texts a transaction: about half a minute of embedding on two cores, 0.8 MB
+KEYS_A_QUERY = 500
+BUSY_SECONDS = 60.0
+PAGE_BYTES = 8_192  # holds five vectors of 384 dimensions; SQLite's 4,096 would hold two and waste a quarter
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER NOT NULL, vector BLOB NOT NULL)"
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 log = logging.getLogger(__name__)
 
 
 class VectorCache:
-    """The vectors of one model under `directory`; other models' vectors live beside it untouched."""
+    """The vectors of one model under `directory`; other models' vectors lie beside it untouched. Thread-safe.
+
+    Every method raises OSError where the disk fails or another process holds the file for over a minute.
+    """
 
     def __init__(self, directory: Path, fingerprint: str, dimension: int) -> None:
-        """Opens and checks every shard. `dropped` counts those that were damaged and are gone."""
+        """Opens the file or creates it; vectors in the shards of earlier versions are moved into it."""
         self.fingerprint = fingerprint
         self.dimension = dimension
-        self.dropped = 0
         self._salt = f"{fingerprint}\0{RECIPE}\0{dimension}\0".encode()
-        self._directory = directory / blake2b(self._salt, digest_size=8).hexdigest()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._shards: dict[Path, int] = {}  # how many vectors each holds
-        self._places = Places()
-        sweep(self._directory)
-        self._look_again()
+        name = blake2b(self._salt, digest_size=8).hexdigest()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / f"{name}.db"
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        import_shards(directory / name, dimension, self.put)
 
     def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, bytes) and not self.lacks([key])
+        return self._run(lambda connection: int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0]))
 
     def key(self, text: str) -> bytes:
         """16 bytes that name this text under this model and recipe."""
         return blake2b(self._salt + text.encode(), digest_size=KEY_BYTES).digest()
 
-    def lacks(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Those of the keys under which nothing is stored."""
-        places = self._places.find(b"".join(keys)).tolist()
-        return [key for key, place in zip(keys, places, strict=True) if place == NOWHERE]
-
     def put(self, keys: Sequence[bytes], vectors: npt.ArrayLike) -> None:
-        """Store unit rows under distinct keys, durably. Raises `BadVectors`, OSError (nothing stored)."""
-        if keys:
-            self._written(keys, vectors)
+        """Store unit rows (n, dimension) under n distinct keys, durably. Raises `BadVectors` (nothing stored)."""
+        rows = checked_unit_rows(vectors, len(keys), self.dimension).astype("<f4", copy=False)
+        contents = [row.tobytes() for row in rows]
+        records = [(key, zlib.crc32(content), content) for key, content in zip(keys, contents, strict=True)]
+        self._run(
+            lambda connection: connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", records)
+        )
 
-    def get(self, keys: Sequence[bytes]) -> FloatArray:
-        """(n, dimension) float32 rows in the order of `keys`. Raises KeyError for one not stored, or no longer."""
-        while True:
-            try:
-                return self._gathered(keys)
-            except FileNotFoundError:  # another process has merged shards
-                self._look_again()
+    def get(self, keys: Sequence[bytes]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """The vectors (n, dimension) float32 in the order of `keys`, and (n,) which of them are stored.
 
-    def keys(self) -> set[bytes]:
-        """The keys of everything stored."""
-        return self._places.keys()
-
-    @property
-    def small_shards(self) -> int:
-        """How many shards `compact` would merge."""
-        return sum(count < SMALL for count in self._shards.values())
-
-    def compact(self, without: Collection[bytes] = ()) -> None:
-        """Merge small shards, and drop the vectors of some keys for good. Hold the store's lock.
-
-        The merged ones are durable before the old ones go: killed at any moment, nothing is lost; call it again to
-        be sure that what was to be dropped is. Raises OSError.
+        A vector that is not stored is zero; a damaged one is deleted and counts as not stored.
         """
-        self._look_again()
-        old = [path for path, n in self._shards.items() if n < SMALL or (without and _holds(path, without))]
-        kept = sorted(set[bytes]().union(*map(shard_keys, old)).difference(without))
-        new = {self._written(part, self.get(part)) for part in _parts(kept, MERGED)}
-        for path in set(old) - new:
-            path.unlink(missing_ok=True)
-        fsync_directory(self._directory)
-        self._look_again()
+        vectors = np.zeros((len(keys), self.dimension), dtype=np.float32)
+        stored = np.zeros(len(keys), dtype=np.bool_)
+        positions = _positions(keys)
 
-    def _gathered(self, keys: Sequence[bytes]) -> FloatArray:
-        places = self._places.find(b"".join(keys))
-        if (places == NOWHERE).any():
-            raise KeyError(keys[int(np.argmax(places == NOWHERE))])
-        found = np.empty((len(keys), self.dimension), dtype=np.float32)
-        for shard, positions, rows in self._places.by_shard(places):
-            found[positions] = shard_rows(shard)[rows]
-        return found
+        def read(connection: sqlite3.Connection) -> list[tuple[bytes]]:
+            damaged = []
+            for key, checksum, content in _select(connection, list(positions)):
+                if zlib.crc32(content) == checksum and len(content) == 4 * self.dimension:
+                    at = positions[key]
+                    vectors[at], stored[at] = np.frombuffer(content, "<f4"), True
+                else:
+                    damaged.append((key,))
+            connection.executemany("DELETE FROM vectors WHERE key = ?", damaged)
+            return damaged
 
-    def _written(self, keys: Sequence[bytes], vectors: npt.ArrayLike) -> Path:
-        path = write_shard(self._directory, keys, checked_unit_rows(vectors, len(keys), self.dimension))
-        self._shards[path] = len(keys)
-        self._places.add([(path, b"".join(keys))])
-        return path
+        if damaged := self._run(read):
+            log.warning("%s: %s damaged vectors are embedded again", self.path, len(damaged))
+        return vectors, stored
 
-    def _look_again(self) -> None:
-        """Open the shards that are new, forget those that are gone."""
-        there = set(self._directory.glob(f"*{SUFFIX}"))
-        if gone := set(self._shards) - there:
-            self._shards = {path: n for path, n in self._shards.items() if path in there}
-            self._places.forget(gone)
-        self._places.add(self._opened(sorted(there - set(self._shards))))
+    def keep_only(self, keys: Iterable[bytes]) -> int:
+        """Delete all vectors but those under `keys`, and overwrite them on disk; returns how many were deleted."""
 
-    def _opened(self, paths: Sequence[Path]) -> Iterator[tuple[Path, bytes]]:
-        """Those of the shards that are intact, and their keys, joined."""
-        for path in paths:
+        def delete(connection: sqlite3.Connection) -> int:
+            connection.execute("CREATE TEMPORARY TABLE kept (key BLOB PRIMARY KEY)")
+            connection.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((key,) for key in keys))
+            deleted = connection.execute("DELETE FROM vectors WHERE key NOT IN (SELECT key FROM kept)").rowcount
+            connection.execute("DROP TABLE kept")
+            return deleted
+
+        deleted = self._run(delete)
+        self._run(_empty_write_ahead_log)
+        return deleted
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            self._disconnect()
+
+    def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of one transaction. A damaged file is replaced first."""
+        with self._lock:
             try:
-                keys = intact_keys(path, self.dimension)
-            except FileNotFoundError:  # merged with others just now
-                continue
-            if keys is None:
-                log.warning("dropped damaged vector shard %s: its texts are embedded again", path.name)
-                path.unlink(missing_ok=True)
-                self.dropped += 1
-            else:
-                self._shards[path] = len(keys)
-                yield path, b"".join(keys)
+                try:
+                    return self._attempt(operation)
+                except sqlite3.DatabaseError as error:
+                    if error.sqlite_errorcode & 0xFF not in _DAMAGED:
+                        raise
+                    self._replace(error)
+                    return self._attempt(operation)
+            except sqlite3.Error as error:
+                full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+                raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self.path)) from error
+
+    def _attempt(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None or self._inode != _inode(self.path):  # deleted or replaced since
+            self._disconnect()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = _connect(self.path)
+            self._inode = _inode(self.path)
+        with self._connection:
+            return operation(self._connection)
+
+    def _replace(self, error: sqlite3.Error) -> None:
+        """Delete the damaged file, unless another process has replaced it already."""
+        if self._connection is None or self._inode == _inode(self.path):
+            log.warning("%s is damaged (%s): its texts are embedded again", self.path, error)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def _inode(path: Path) -> int:
+    """The file's number; 0 where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
+    """Key, checksum and content of those keys that are stored."""
+    for batch in _batches(keys, KEYS_A_QUERY):
+        marks = ", ".join("?" * len(batch))
+        yield from connection.execute(f"SELECT key, checksum, vector FROM vectors WHERE key IN ({marks})", batch)  # noqa: S608
+
+
+def _empty_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Deleted vectors stand in it until it is emptied."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def cached_embed(
@@ -152,48 +200,38 @@ def cached_embed(
 ) -> tuple[FloatArray, int]:
     """(n, dimension) unit rows in the order of `texts`, and how many distinct texts were embedded now.
 
-    Only what the cache lacks is embedded, each distinct text once, and stored every `flush_every`
-    texts. `progress` hears done and total of the missing ones. `engine`: where they are embedded, by
-    default in this process. Raises `BadVectors`, OSError.
+    Each distinct text that the cache lacks is embedded once; `flush_every` texts at a time are stored. `progress`
+    takes done and total of these. `engine`: where they are embedded, by default in this process. Raises `BadVectors`,
+    OSError.
     """
     if cache.fingerprint != embedder.fingerprint:
         raise BadVectors(f"a cache of {cache.fingerprint} was asked to hold vectors of {embedder.fingerprint}")
-    wanted = {cache.key(text): text for text in texts}
-    embedded = 0
-    while True:
-        embedded += _embed_missing(cache, embedder, wanted, progress, flush_every, engine or Local(1))
-        try:
-            return cache.get([cache.key(text) for text in texts]), embedded
-        except KeyError:
-            continue  # a shard has gone meanwhile, and not all of it is elsewhere
-
-
-def _embed_missing(
-    cache: VectorCache,
-    embedder: Embedder,
-    wanted: Mapping[bytes, str],
-    progress: Callable[[int, int], None] | None,
-    flush_every: int,
-    engine: Engine,
-) -> int:
-    missing = {key: wanted[key] for key in cache.lacks(list(wanted))}
+    keys = [cache.key(text) for text in texts]
+    vectors, stored = cache.get(keys)
+    missing = {key: text for key, text, known in zip(keys, texts, stored, strict=True) if not known}
     # Longest first: batches of like lengths, and a progress bar whose forecast errs on the late side.
-    order = sorted(missing, key=lambda key: -len(missing[key]))
-    chunks = list(_parts(order, flush_every))
+    chunks = list(_batches(sorted(missing, key=lambda key: -len(missing[key])), flush_every))
 
-    def heard(done: int) -> None:
+    def report(done: int) -> None:
         if progress is not None:
-            progress(done, len(order))
+            progress(done, len(missing))
 
-    found = engine.embed(embedder, [[missing[key] for key in chunk] for chunk in chunks], heard)
-    for chunk, vectors in zip(chunks, found, strict=True):
-        cache.put(chunk, vectors)
-    return len(order)
+    embedded = (engine or Local(1)).embed(embedder, [[missing[key] for key in chunk] for chunk in chunks], report)
+    positions = _positions(keys)
+    for chunk, rows in zip(chunks, embedded, strict=True):
+        cache.put(chunk, rows)
+        for key, row in zip(chunk, rows, strict=True):
+            vectors[positions[key]] = row
+    return vectors, len(missing)
 
 
-def _parts(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+def _positions(keys: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """Where each distinct key stands."""
+    positions: dict[bytes, list[int]] = {}
+    for position, key in enumerate(keys):
+        positions.setdefault(key, []).append(position)
+    return positions
+
+
+def _batches(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
     return (keys[start : start + size] for start in range(0, len(keys), size))
-
-
-def _holds(path: Path, keys: Collection[bytes]) -> bool:
-    return not shard_keys(path).isdisjoint(keys)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.cache import MANY_SMALL, VectorCache, cached_embed
+from index.cache import VectorCache, cached_embed
 from index.clean import head_text, passages
 from index.embed import Embedder
 from index.embed.hybrid import dense_rows, hybrid_rows
@@ -47,8 +47,6 @@ def archive_vectors(
 
     Raises `BadVectors`, OSError.
     """
-    if cache.small_shards > MANY_SMALL:
-        cache.compact()
     n = len(articles)
     found = scratch.zeros("vectors", (n, embedder.dimension + lexical.model.dimension), np.float16)
     total, embedded, left_out = np.zeros((1, embedder.dimension)), 0, 0

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -91,8 +91,8 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
         shutil.rmtree(
             store.root / "work", ignore_errors=True
         )  # builds that were refused or killed may hold its words
-        cache = VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)
-        cache.compact(without=cache.keys() - {cache.key(text) for text in texts_in_use(store, live)})
+        with closing(VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)) as cache:
+            cache.keep_only(cache.key(text) for text in texts_in_use(store, live))
     print(f"its vectors, and all that no article has any more, are out of the cache of {embedder.fingerprint}")
     return 0
 

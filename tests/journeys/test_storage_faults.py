@@ -26,6 +26,8 @@ CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "ren
 FAULTS = ("ENOSPC", "EIO", "KILL")
 _LINE = re.compile(r"^(?:\[pid +\d+\] )?(?P<call>\w+)\((?P<rest>.*)\) += (?P<result>-?\d+|\?)")
 _PATH = re.compile(r"(?:^\d+<|^\")(?P<path>/[^>\"]*)")
+# Of the vector cache's database, whose write-ahead log keeps what could not be moved into it when it was closed.
+_CACHE_FAULT = re.compile(r"/cache/\w+\.db(?:-wal|-shm)?>.*\(INJECTED\)")
 _CUT, _RESUMED = "<unfinished ...>", re.compile(r"<\.\.\. \w+ resumed>")
 
 
@@ -73,14 +75,15 @@ def copy_of(published: Path, folder: Path) -> Store:
     return Store(folder / "store")
 
 
-def check_one_serves(store: Store, before: str, call: str, code: int, said: str) -> str:
+def check_one_serves(store: Store, before: str, call: str, code: int, said: str, trace: str = "") -> str:
     """Old or new, what the channel points to is whole; returns which of the two."""
     active = store.active_id("default")
     assert active is not None
     verify_all(store.directory(active))
     assert Snapshot.open(store.directory(active)).rows == 40
     if code == os.EX_OK:  # a directory that is there already, or what the next build does again or away with
-        assert call in ("mkdir", "rmdir", "unlink", "unlinkat") or "carries nothing over" in said, (call, said)
+        harmless = call in ("mkdir", "rmdir", "unlink", "unlinkat") or "carries nothing over" in said
+        assert harmless or _CACHE_FAULT.search(trace), (call, said)
     else:
         assert code in (os.EX_IOERR, -signal.SIGKILL), (call, code, said)
     if code == os.EX_IOERR:
@@ -107,8 +110,8 @@ def test_whatever_call_of_a_publish_fails_a_whole_snapshot_serves_and_the_next_r
     for call, number, fault in cases[::stride]:
         store = copy_of(published, tmp_path / "faulty")
         what = "signal=KILL" if fault == "KILL" else f"error={fault}"
-        code, said, _ = traced(rebuilder, published, store, "-e", f"inject={call}:{what}:when={number}")
-        outcomes[f"{fault}: {check_one_serves(store, before, call, code, said)}"] += 1
+        code, said, trace = traced(rebuilder, published, store, "-e", f"inject={call}:{what}:when={number}")
+        outcomes[f"{fault}: {check_one_serves(store, before, call, code, said, trace)}"] += 1
         arguments = rebuild_arguments(published / "archive-40-1.jsonl", store.root, 2)
         code, said = rebuilder.run(arguments)
         assert code == os.EX_OK, (call, number, fault, said)
@@ -152,10 +155,8 @@ def test_a_publish_survives_a_loss_of_power_at_any_moment_by_the_order_of_its_sy
     for step in order[1:]:
         assert step in steps[places[-1] + 1 :], (step, steps[places[-1] :])
         places.append(steps.index(step, places[-1] + 1))
-    shards = [path for call, path in steps if call == "rename" and path.startswith("cache/")]
-    assert shards
-    for shard in shards:
-        assert last(steps, ("fsync", shard)) < last(steps, ("rename", shard)), shard
+    (log,) = {path for _, path in steps if path.startswith("cache/") and path.endswith(".db-wal")}
+    assert ("fdatasync", log) in steps[steps.index(("pwrite", log)) : steps.index(("fsync", partial))]
 
 
 def steps_of(trace: str, root: Path) -> Iterator[tuple[str, str]]:

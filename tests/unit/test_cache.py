@@ -1,16 +1,19 @@
+import errno
 import hashlib
-import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index.cache import VectorCache, cached_embed
+from index.cache import PAGE_BYTES, VectorCache, cached_embed
 from index.embed import BadVectors, checked_unit_rows
 
 TEXTS = [f"article {number} about subject {number % 7}" for number in range(20)]
@@ -38,8 +41,26 @@ def opened(directory: Path, fingerprint: str = "hashing") -> VectorCache:
     return VectorCache(directory, fingerprint, 8)
 
 
-def shards(directory: Path) -> list[Path]:
-    return sorted(directory.rglob("*.vectors"))
+def stored(directory: Path) -> np.ndarray:
+    """The vectors of all texts, in a cache that is closed: none of them stands in the write-ahead log."""
+    with closing(opened(directory)) as cache:
+        return cached_embed(cache, HashingEmbedder(), TEXTS)[0]
+
+
+def cache_file(directory: Path) -> Path:
+    (path,) = directory.glob("*.db")
+    return path
+
+
+def write_shard(directory: Path, texts: Sequence[str]) -> Path:
+    """A file as versions before 0.2 wrote them."""
+    cache, rows = opened(directory), HashingEmbedder().embed(texts)
+    folder = directory / cache.path.stem
+    folder.mkdir(exist_ok=True)
+    body = struct.pack("<4sIQ", b"VEC1", 8, len(texts)) + b"".join(map(cache.key, texts)) + rows.tobytes()
+    path = folder / f"{hashlib.sha256(body).hexdigest()[:24]}.vectors"
+    path.write_bytes(body + hashlib.blake2b(body, digest_size=32).digest())
+    return path
 
 
 def test_vectors_come_back_bit_for_bit_in_the_order_of_the_texts(tmp_path):
@@ -83,25 +104,54 @@ def test_a_cache_refuses_the_vectors_of_another_model(tmp_path):
         cached_embed(opened(tmp_path), HashingEmbedder("another"), TEXTS)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "zeroed", "empty"])
-def test_a_damaged_shard_is_dropped_and_only_its_texts_are_embedded_again(tmp_path, damage):
-    whole, _ = cached_embed(opened(tmp_path), HashingEmbedder(), TEXTS, flush_every=6)
-    victim = shards(tmp_path)[0]
-    content = bytearray(victim.read_bytes())
-    if damage == "flipped":
-        content[len(content) // 2] ^= 1
-    elif damage == "zeroed":
-        content[40:200] = bytes(160)
-    victim.write_bytes({"truncated": bytes(content[:-9]), "empty": b""}.get(damage, bytes(content)))
-    cache = opened(tmp_path)
-    assert cache.dropped == 1
-    kept = len(cache)
-    assert kept in (14, 18)  # shards of 6, 6, 6 and 2, named by digest
+def test_a_damaged_vector_is_embedded_again_and_no_other(tmp_path):
+    whole = stored(tmp_path)
+    content = bytearray(cache_file(tmp_path).read_bytes())
+    content[content.index(whole[3].tobytes()) + 5] ^= 1
+    cache_file(tmp_path).write_bytes(bytes(content))
     embedder = HashingEmbedder()
-    vectors, embedded = cached_embed(cache, embedder, TEXTS)
-    assert embedded == len(embedder.seen) == 20 - kept
+    vectors, embedded = cached_embed(opened(tmp_path), embedder, TEXTS)
+    assert (embedder.seen, embedded) == ([TEXTS[3]], 1)
     np.testing.assert_array_equal(vectors, whole)
-    assert opened(tmp_path).dropped == 0
+
+
+@pytest.mark.parametrize("damage", ["truncated", "zeroed", "scrambled", "no database"])
+def test_a_damaged_file_is_replaced_and_its_texts_are_embedded_again(tmp_path, damage):
+    whole = stored(tmp_path)
+    path = cache_file(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "truncated": content[: PAGE_BYTES + 100],
+            "zeroed": content[:PAGE_BYTES] + bytes(len(content) - PAGE_BYTES),
+            "scrambled": content[:PAGE_BYTES] + b"\xa5" * (len(content) - PAGE_BYTES),
+            "no database": b"VEC1" * 5_000,
+        }[damage]
+    )
+    embedder = HashingEmbedder()
+    vectors, embedded = cached_embed(opened(tmp_path), embedder, TEXTS)
+    assert embedded == len(embedder.seen) == 20
+    np.testing.assert_array_equal(vectors, whole)
+    assert cached_embed(opened(tmp_path), HashingEmbedder(), TEXTS)[1] == 0
+
+
+def test_an_open_cache_notices_that_its_file_was_replaced(tmp_path):
+    cache = opened(tmp_path)
+    cached_embed(cache, HashingEmbedder(), TEXTS)
+    cache_file(tmp_path).unlink()
+    assert cached_embed(cache, HashingEmbedder(), TEXTS)[1] == 20
+    assert len(opened(tmp_path)) == 20
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_nothing_is_lost(tmp_path):
+    cache = opened(tmp_path)
+    cached_embed(cache, HashingEmbedder(), TEXTS[:2])
+    cache._run(lambda connection: connection.execute("PRAGMA max_page_count = 3"))
+    many = [f"text {number}" for number in range(2_000)]
+    with pytest.raises(OSError, match="full") as raised:
+        cached_embed(cache, HashingEmbedder(), many, flush_every=2_000)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(cache.path))
+    assert len(opened(tmp_path)) == 2
 
 
 def test_a_build_killed_half_way_resumes_with_what_is_missing(tmp_path):
@@ -131,14 +181,6 @@ def test_a_build_killed_half_way_resumes_with_what_is_missing(tmp_path):
     vectors, embedded = cached_embed(opened(tmp_path), embedder, TEXTS)
     assert embedded == len(embedder.seen) == 8
     np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
-
-
-def test_a_half_written_shard_is_swept_away(tmp_path):
-    cached_embed(opened(tmp_path), HashingEmbedder(), TEXTS)
-    leftover = shards(tmp_path)[0].with_name("abc.tmp")
-    leftover.write_bytes(b"VEC1 half")
-    assert len(opened(tmp_path)) == 20
-    assert not leftover.exists()
 
 
 def test_bad_vectors_are_never_stored(tmp_path):
@@ -177,94 +219,41 @@ def test_two_processes_may_write_at_once_and_see_each_others_vectors_when_opened
     assert len(opened(tmp_path)) == 20
 
 
-def test_what_another_process_is_writing_is_left_alone(tmp_path):
-    cached_embed(opened(tmp_path), HashingEmbedder(), TEXTS)
-    shard = shards(tmp_path)[0]
-    running, ended = shard.with_name(f"abc.{os.getpid()}.tmp"), shard.with_name("abc.999999999.tmp")
-    for path in (running, ended):
-        path.write_bytes(b"VEC1 half")
-    opened(tmp_path)
-    assert (running.exists(), ended.exists()) == (True, False)
+def test_an_open_cache_sees_what_another_process_adds(tmp_path):
+    one, other = opened(tmp_path), opened(tmp_path)
+    cached_embed(one, HashingEmbedder(), TEXTS[:3])
+    cached_embed(other, HashingEmbedder(), TEXTS)
+    assert cached_embed(one, HashingEmbedder(), TEXTS)[1] == 0
 
 
-def one_by_one(directory: Path) -> VectorCache:
-    cache = opened(directory)
-    for text in TEXTS:
-        cached_embed(cache, HashingEmbedder(), [text])
-    return cache
-
-
-def test_small_shards_become_one_with_the_same_vectors(tmp_path):
-    cache = one_by_one(tmp_path)
-    assert (len(shards(tmp_path)), cache.small_shards) == (20, 20)
-    cache.compact()
-    assert (len(shards(tmp_path)), cache.small_shards) == (1, 1)
-    for each in (cache, opened(tmp_path)):
-        vectors, embedded = cached_embed(each, HashingEmbedder(), TEXTS)
-        assert embedded == 0
-        np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
-    before = shards(tmp_path)
-    cache.compact()
-    assert shards(tmp_path) == before
-
-
-def test_large_shards_stay_as_they_are(tmp_path, monkeypatch):
-    monkeypatch.setattr("index.cache.SMALL", 5)
+def test_threads_share_an_open_cache(tmp_path):
     cache = opened(tmp_path)
-    cached_embed(cache, HashingEmbedder(), TEXTS[:6])
-    (large,) = shards(tmp_path)
-    cached_embed(cache, HashingEmbedder(), TEXTS[6:8])
-    cached_embed(cache, HashingEmbedder(), TEXTS[8:10])
-    cache.compact()
-    assert large in shards(tmp_path)
-    assert len(shards(tmp_path)) == 2
+    with ThreadPoolExecutor(4) as pool:
+        embedded = pool.map(lambda text: cached_embed(cache, HashingEmbedder(), [text])[1], TEXTS)
+    assert list(embedded) == [1] * 20
+    assert len(cache) == 20
 
 
-def test_an_open_cache_finds_merged_vectors_in_their_new_place(tmp_path):
-    open_elsewhere = one_by_one(tmp_path)
-    opened(tmp_path).compact()
+def test_deleted_vectors_leave_no_bytes_in_any_file(tmp_path):
+    cache, open_elsewhere = opened(tmp_path), opened(tmp_path)
+    vectors, _ = cached_embed(cache, HashingEmbedder(), TEXTS)
+    assert cached_embed(open_elsewhere, HashingEmbedder(), TEXTS)[1] == 0
+    deleted = cache.keep_only([cache.key(text) for text in TEXTS if text != TEXTS[3]] + [b"unknown"])
+    assert (deleted, len(cache)) == (1, 19)
+    contents = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(cache.key(TEXTS[3]) in content or vectors[3].tobytes() in content for content in contents)
+    assert any(vectors[4].tobytes() in content for content in contents)
+    assert cached_embed(open_elsewhere, HashingEmbedder(), TEXTS)[1] == 1
+
+
+def test_vector_files_of_an_earlier_version_are_moved_into_the_cache(tmp_path):
+    first, damaged = write_shard(tmp_path, TEXTS[:12]), write_shard(tmp_path, TEXTS[12:])
+    content = bytearray(damaged.read_bytes())
+    content[-50] ^= 1
+    damaged.write_bytes(bytes(content))
     embedder = HashingEmbedder()
-    vectors, embedded = cached_embed(open_elsewhere, embedder, TEXTS)
-    assert (embedded, embedder.seen) == (0, [])
+    vectors, embedded = cached_embed(opened(tmp_path), embedder, TEXTS)
+    assert (embedded, sorted(embedder.seen)) == (8, sorted(TEXTS[12:]))
     np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
-
-
-def test_the_texts_of_a_shard_that_went_are_embedded_again(tmp_path):
-    cache = opened(tmp_path)
-    cached_embed(cache, HashingEmbedder(), TEXTS, flush_every=6)
-    shards(tmp_path)[0].unlink()
-    vectors, embedded = cached_embed(cache, HashingEmbedder(), TEXTS)
-    assert embedded in (2, 6)
-    np.testing.assert_array_equal(vectors, HashingEmbedder().embed(TEXTS))
-
-
-@pytest.mark.parametrize("small", [1, 512], ids=["in large shards", "in small shards"])
-def test_what_is_to_be_dropped_is_in_no_shard_any_more(tmp_path, monkeypatch, small):
-    monkeypatch.setattr("index.cache.SMALL", small)
-    cache, again = opened(tmp_path), opened(tmp_path)
-    cached_embed(cache, HashingEmbedder(), TEXTS, flush_every=6)
-    cached_embed(again, HashingEmbedder(), TEXTS[3:5])  # a second copy, in another shard
-    open_elsewhere = opened(tmp_path)
-    dropped = cache.key(TEXTS[3])
-    cache.compact({dropped})
-    assert all(dropped not in path.read_bytes() for path in shards(tmp_path))
-    assert dropped not in cache
-    assert len(cache) == len(opened(tmp_path)) == 19
-    _, embedded = cached_embed(open_elsewhere, HashingEmbedder(), TEXTS)
-    assert embedded == 1
-
-
-def test_a_merge_that_is_killed_before_the_old_shards_go_loses_nothing(tmp_path, monkeypatch):
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    cache = one_by_one(tmp_path)
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink", killed)
-        with pytest.raises(KeyboardInterrupt):
-            cache.compact()
-    assert len(shards(tmp_path)) == 21
-    resumed = opened(tmp_path)
-    assert len(resumed) == 20
-    resumed.compact()
-    assert len(shards(tmp_path)) == 1
+    assert not first.parent.exists()
+    assert cached_embed(opened(tmp_path), HashingEmbedder(), TEXTS)[1] == 0

@@ -16,15 +16,12 @@ from index.checks import refusals
 from index.embed.lexical import unit_rows
 from index.lazy import Each
 from index.nearest import Nearest
-from index.places import NOWHERE, Places
 from index.scratch import parts, scratch
 from index.snapshot import NO_ROW
 from index.spool import Spool
 from index.store import Store
 from index.texts import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
 from tests.conftest import HashingEmbedder
-
-KEYS = [bytes([number]) * 15 + b"\0" for number in range(6)]  # numpy takes trailing zeros off what it gives
 
 
 def test_each_is_made_when_it_is_read_and_parts_of_it_too() -> None:
@@ -87,39 +84,6 @@ def test_a_spool_gives_the_last_of_each_id_by_date_and_id(tmp_path: Path) -> Non
     assert (spool.age_of("b") > spool.age_of("c") > spool.age_of("d")) is True
     spool.close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_places_are_found_by_key_and_of_two_the_later_counts() -> None:
-    places = Places()
-    one, other, third = Path("one"), Path("other"), Path("third")
-    places.add([(one, KEYS[3] + KEYS[1]), (other, KEYS[0] + KEYS[3])])
-    places.add([(third, KEYS[4])])
-
-    def where(*keys: bytes) -> dict[bytes, tuple[Path, int]]:
-        found = places.find(b"".join(keys))
-        known = np.flatnonzero(found != NOWHERE)
-        return {
-            keys[known[at]]: (shard, row)
-            for shard, those, rows in places.by_shard(found[known])
-            for at, row in zip(those.tolist(), rows.tolist(), strict=True)
-        }
-
-    assert where(*KEYS) == {KEYS[3]: (other, 1), KEYS[1]: (one, 1), KEYS[0]: (other, 0), KEYS[4]: (third, 0)}
-    assert (len(places), places.keys()) == (4, {KEYS[0], KEYS[1], KEYS[3], KEYS[4]})
-    places.forget([other, third])
-    assert where(*KEYS) == {KEYS[1]: (one, 1)}
-    assert where() == {}
-
-
-def test_places_agree_with_a_dictionary_after_many_additions() -> None:
-    random, places, known = np.random.default_rng(0), Places(), {}
-    for number in range(60):
-        keys = [random.integers(0, 3, 16, np.uint8).tobytes()[:2] + bytes(14) for _ in range(random.integers(0, 5))]
-        keys = list(dict.fromkeys(keys))
-        places.add([(Path(str(number)), b"".join(keys))])
-        known.update({key: (number << 32) + row for row, key in enumerate(keys)})
-    assert places.find(b"".join(known)).tolist() == list(known.values())
-    assert len(places) == len(known)
 
 
 def test_digests_come_back_and_name_the_last_row_of_the_same_text(tmp_path: Path) -> None:

@@ -1,20 +1,20 @@
-"""Owns who is signed in to the console: a cookie that says so, and what proves that a form came from our page.
+"""Signs editors in to the console: the session cookie, and the token that proves a form came from our page.
 
-Only that a session ended early is stored: the cookie names the key and when it ends, signed with the installation's
-secret and the key's digest, so that a key that is revoked or made anew ends its sessions. Who signs out leaves
-an empty file beside the secret, which all workers see: a copy of the cookie is worth nothing then.
+Nothing is stored for a session but its early end. The cookie names the key, its digest and when the session ends,
+signed with the installation's secret: a key that is revoked or replaced ends its sessions. Signing out leaves an empty
+file beside the secret, which all workers see: a copy of the cookie is worth nothing then.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+
+from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from service.api.access import Access
 from service.experiments.tokens import secret_in
@@ -48,21 +48,21 @@ class Sessions:
         if key is None or "editor" not in key.scopes:
             return None
         named = f"{self._clock() + SECONDS}-{secrets.token_hex(8)}"
-        return f"{key.name}.{named}.{self._signature('session', key, named)}"
+        return str(self._cookies.dumps([key.name, key.sha256[:16], named]))
 
     def read(self, cookie: str) -> Session | None:
         """The session of a cookie, while it lasts and its key is an editor's. Raises OSError."""
-        name, _, rest = cookie.partition(".")
-        named, _, signature = rest.partition(".")
-        key = self._access.named(name)
-        if key is None or "editor" not in key.scopes:
+        try:
+            name, digest, named = self._cookies.loads(cookie)
+        except BadData:
             return None
-        expected = self._signature("session", key, named)
-        if not hmac.compare_digest(signature.encode(errors="replace"), expected.encode()):
+        key = self._access.named(name)
+        if key is None or "editor" not in key.scopes or key.sha256[:16] != digest:
             return None
         if _ends(named) <= self._clock() or (self._directory / SIGNED_OUT / named).exists():
             return None
-        return Session(key, self._signature("form", key, named), named)
+        form_token = Signer(self._secret, salt="console form").get_signature(f"{digest} {named}").decode()
+        return Session(key, form_token, named)
 
     def end(self, session: Session) -> None:
         """End a session in all workers; what is kept of those that have ended by themselves goes. Raises OSError."""
@@ -73,9 +73,9 @@ class Sessions:
             if _ends(path.name) <= self._clock():
                 path.unlink(missing_ok=True)
 
-    def _signature(self, purpose: str, key: Key, named: str) -> str:
-        message = "\n".join((purpose, key.name, key.sha256, named))
-        return hmac.digest(self._secret, message.encode(errors="replace"), hashlib.sha256).hex()[:40]
+    @cached_property
+    def _cookies(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self._secret, salt="console session")
 
     @cached_property
     def _secret(self) -> bytes:

@@ -51,8 +51,8 @@ MOST_EVENTS_A_SECOND = 100_000
 WARM_SECONDS = 1
 BEHIND_MS = 250  # events that wait so long have queued up
 GRANIAN = (
-    "granian --interface wsgi --workers 2 --blocking-threads 2 --no-ws --http 1 --log-level error "
-    "--host 127.0.0.1 --port {port} service.wsgi:app"
+    "granian --interface rsgi --loop uvloop --workers 2 --no-ws --http 1 --log-level error "
+    "--host 127.0.0.1 --port {port} service.wsgi:front"
 )
 SEND_EACH_ONCE = """\
 local bodies, at = {{}}, 0

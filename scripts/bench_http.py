@@ -2,11 +2,11 @@
 
     python scripts/bench_http.py [--rows 20000] [--seconds 5] [--rounds 3] [--uniform]
 
-Both run on granian as scripts/serve.py starts it: two web processes, two threads each. `wrk` (needed here) asks
-over 16 connections for articles as readers do: by Zipf's law, the newest most often (exponent 1: half the requests
-to the newest 140 of 20,000). With --uniform all articles are alike, and little comes from a worker's recent lists.
-The two take turns. Memory is private anonymous memory of a web process after at least 10,000 lookups, beside one that
-holds Flask and numpy only. The snapshot is synthetic: see scripts/bench_lookup.py.
+Both run on granian with two web processes: Flask over WSGI with two threads each, ours as scripts/serve.py starts it.
+`wrk` (needed here) asks over 16 connections for articles as readers do: by Zipf's law, the newest most often
+(exponent 1: half the requests to the newest 140 of 20,000). With --uniform all articles are alike, and little comes
+from a worker's recent lists. The two take turns. Memory is private anonymous memory of a web process after at least
+10,000 lookups, beside one that holds Flask and numpy only. The snapshot is synthetic: see scripts/bench_lookup.py.
 """
 
 from __future__ import annotations
@@ -36,10 +36,9 @@ body = Path({body!r}).read_bytes()
 def ready(id):
     return Response(body, content_type="application/json")
 """
-GRANIAN = (
-    "granian --interface wsgi --workers 2 --blocking-threads 2 --no-ws --http 1 --log-level error "
-    "--host 127.0.0.1 --port {port} {app}"
-)
+GRANIAN = "granian {interface} --workers 2 --no-ws --http 1 --log-level error --host 127.0.0.1 --port {port} {app}"
+READY_APP, OURS = "ready:app", "service.wsgi:front"
+INTERFACES = {READY_APP: "--interface wsgi --blocking-threads 2", OURS: "--interface rsgi --loop uvloop"}
 ZIPF = "{rows} - math.ceil({rows} ^ math.random())"  # of n articles, the k newest get ln k / ln n of the requests
 UNIFORM = "math.random(0, {rows} - 1)"
 RANDOM_ARTICLE = """\
@@ -64,12 +63,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         prepare(folder, options.rows, UNIFORM if options.uniform else ZIPF)
-        runs: dict[str, list[Load]] = {"ready:app": [], "service.wsgi:app": []}
+        runs: dict[str, list[Load]] = {READY_APP: [], OURS: []}
         memory: dict[str, float] = {}
         for _ in range(options.rounds):
             for app, loads in runs.items():
                 port = free_port()
-                with running(GRANIAN.format(port=port, app=app).split(), port, folder) as server:
+                with running(server_command(app, port), port, folder) as server:
                     url = f"http://127.0.0.1:{port}/"
                     ask(url, options.connections, 2, folder)
                     loads.append(ask(url, options.connections, options.seconds, folder))
@@ -86,11 +85,16 @@ def main() -> int:
               f"private {memory[app]:.1f} MB a worker")  # fmt: skip
     ratios = [
         ours.requests_per_second / ready.requests_per_second
-        for ready, ours in zip(runs["ready:app"], runs["service.wsgi:app"], strict=True)
+        for ready, ours in zip(runs[READY_APP], runs[OURS], strict=True)
     ]
     print(f"throughput: {statistics.median(ratios):.2f} x ready-made ({min(ratios):.2f}-{max(ratios):.2f})")
-    print(f"memory: {memory['service.wsgi:app'] / memory['ready:app']:.2f} x bare")
+    print(f"memory: {memory[OURS] / memory[READY_APP]:.2f} x bare")
     return 0
+
+
+def server_command(app: str, port: int) -> list[str]:
+    """The command that serves an application."""
+    return GRANIAN.format(interface=INTERFACES[app], port=port, app=app).split()
 
 
 def prepare(folder: Path, rows: int, draw: str) -> None:
@@ -103,7 +107,7 @@ def prepare(folder: Path, rows: int, draw: str) -> None:
     os.environ["RELATED_STORE"] = str(store.root)
     (folder / "random.lua").write_text(RANDOM_ARTICLE.format(draw=draw.format(rows=rows)))
     port = free_port()
-    with running(GRANIAN.format(port=port, app="service.wsgi:app").split(), port, folder):
+    with running(server_command(OURS, port), port, folder):
         path = "/v1/articles/section7/article-number-7/related"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
             (folder / "body.json").write_bytes(answer.read())

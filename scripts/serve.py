@@ -40,7 +40,6 @@ from service.search_socket import SocketInUse, lock_socket
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # here: after a fork nothing may be looked up
-WEB_THREADS = 16  # of a worker; counted in service/api/turns.py, which loads the web's modules: not wanted here
 LOOK_SECONDS = 0.1
 FIRST_WAIT_SECONDS = 0.1
 AGAIN_SECONDS = 0.5
@@ -210,14 +209,13 @@ def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
     """One granian server with one worker; all listen on the same port, and the kernel shares them out.
 
     Why not one granian with several workers: it gives up, with all of them, when one dies twice in
-    5.5 s. Why granian, and two threads of work: `scripts/bench_server.py`, and the README's figures.
+    5.5 s. Why granian: `scripts/bench_server.py`, and the README's figures.
     """
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--log-level", "error"]
+    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--workers", "1"]
     command += ["--host", settings.host, "--port", str(settings.port), "--http", "1", "--no-ws"]
-    # Two of them work at once, the others wait for bodies or the search process, or rest (service/api/places.py).
-    command += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", str(GRACE_SECONDS - 1)]
+    command += ["--log-level", "error", "--workers-kill-timeout", str(GRACE_SECONDS - 1)]
     # Granian's backpressure counts open connections, idle ones too: a low number shuts readers out.
-    command += ["--backlog", "2048", "--backpressure", "1024", "service.wsgi:app"]
+    command += ["--backlog", "2048", "--backpressure", "1024", "service.wsgi:front"]
     # A worker answers from tables: pools of BLAS threads would cost it memory and gain nothing.
     # And each of its threads would keep what a large body took.
     environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

@@ -11,13 +11,12 @@ from index.store import Store
 from service.api.access import Access
 from service.api.errors import register_errors
 from service.api.events import register_events
+from service.api.fast_path import FastPath
+from service.api.front import Front
 from service.api.headers import register_headers
 from service.api.lists import Lists
 from service.api.pages import register_pages
-from service.api.places import Places
 from service.api.routes import register_routes
-from service.api.short_way import ShortWay
-from service.api.turns import InTurn
 from service.api.wiring import Wiring
 from service.api.writing import register_writing
 from service.brands import read_brands
@@ -54,7 +53,6 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     keys = CurrentKeys(settings.keys) if settings.keys is not None else None
     live = LiveStore(settings.live_url) if settings.live_url is not None else None
     experiments = read_experiments(settings.experiments, policies)
-    places = Places()
     brands, store = read_brands(settings.brands), Store(settings.store)
 
     def catalogue(channel: str) -> Catalogue:
@@ -66,9 +64,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     wiring = Wiring(
         catalogue=catalogue(settings.channel),
         others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
-        search=SearchClient(
-            settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms, places.elsewhere
-        ),
+        search=SearchClient(settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms),
         popular=popular_of(settings),
         policies=policies,
         experiments=experiments,
@@ -90,10 +86,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     register_console(app, wiring)
     register_errors(app, wiring.catalogue)
     log = RequestLog(settings.log_level, is_text(settings.log_format), settings.process)
-    answers = app.wsgi_app if settings.reads == "key" else ShortWay(app.wsgi_app, lists, wiring)
+    fast_path = None if settings.reads == "key" else FastPath(app.wsgi_app, lists, wiring)
     app.extensions["watching"] = app.wsgi_app = Watching(  # type: ignore[method-assign]
-        InTurn(answers, places), wiring.measures, log
+        fast_path or app.wsgi_app, wiring.measures, log
     )
+    app.extensions["front"] = Front(app.wsgi_app, fast_path, wiring.access.has_key)
     return app
 
 

@@ -51,6 +51,11 @@ class Catalogue:
             raise NoSnapshot(self.degraded or f"channel {self.channel} has no snapshot yet")
         return archive
 
+    @property
+    def is_open(self) -> bool:
+        """Whether `current` answers without opening a snapshot."""
+        return self._archive is not None
+
     def catch_up(self) -> None:
         """Take in what has changed in the live store."""
         with self._live_lock:

@@ -18,7 +18,7 @@ from service.policy import Policy, Tier
 from service.popular import Popular
 from service.query import Query, codes_of, filters_of
 from service.ranking import Candidates, Codes, Filters, admissible, earliest, rank, section_cap, within_cap
-from service.search_client import Draft, SearchClient, SearchRequest, SearchUnavailable
+from service.search_client import Draft, Search, SearchRequest, SearchUnavailable
 
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper
 SEARCH_DEPTH = 100
@@ -86,7 +86,7 @@ def related(
     query: Query,
     policy: Policy,
     now: int,
-    search: SearchClient | None = None,
+    search: Search | None = None,
     popular: Popular | None = None,
 ) -> RelatedList:
     """The related stories of a visible row. `now` in epoch seconds, truncated to the minute."""
@@ -119,7 +119,7 @@ def selected(
     query: Query,
     policy: Policy,
     now: int,
-    search: SearchClient | None = None,
+    search: Search | None = None,
     popular: Popular | None = None,
 ) -> Selection:
     """The stories that belong under a visible row."""
@@ -175,7 +175,7 @@ def searched(
     codes: Codes,
     after: int | None,
     now: int,
-    search: SearchClient,
+    search: Search,
     row: int | None = None,
     draft: Draft | None = None,
 ) -> Candidates:

@@ -7,10 +7,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -19,6 +17,7 @@ log = logging.getLogger(__name__)
 MAX_FRAME = 8 << 20
 PING = b"{}"  # asks for the state of the search process, without a search
 SILENT_SECONDS = 1.0
+MAX_WAITING = 8  # threads of a worker that wait for the search process at once
 
 
 class SearchUnavailable(Exception):
@@ -79,6 +78,13 @@ def receive_frame(connection: socket.socket) -> bytes:
     return _exactly(connection, length)
 
 
+class Search(Protocol):
+    """What answers a search."""
+
+    def search(self, request: SearchRequest, /) -> SearchAnswer:
+        """The answer. Raises `SearchUnavailable`."""
+
+
 class SearchState(NamedTuple):
     """Whether the search process answers, what is wrong with it, and whether it is still loading its model."""
 
@@ -90,34 +96,27 @@ class SearchState(NamedTuple):
 class SearchClient:
     """Asks over a new connection each time: 30 us on a Unix socket, and nothing to share between threads."""
 
-    def __init__(
-        self,
-        socket_path: Path,
-        deadline_ms: int,
-        draft_deadline_ms: int = 5_000,
-        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
-        """`draft_deadline_ms`: for a draft, which is embedded first: some tenths of a second, one after another.
-
-        `waiting`: what surrounds the wait for an answer to a search.
-        """
+    def __init__(self, socket_path: Path, deadline_ms: int, draft_deadline_ms: int = 5_000) -> None:
+        """`draft_deadline_ms`: for a draft, which is embedded first: some tenths of a second, one after another."""
         self._path = str(socket_path)
         self._deadline_seconds = deadline_ms / 1000
         self._draft_deadline_seconds = draft_deadline_ms / 1000
         self._silent_until = 0.0
-        self._waiting = waiting
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._state = SearchState()
         self._lock = threading.Lock()
 
     def search(self, request: SearchRequest) -> SearchAnswer:
-        """The answer. Raises `SearchUnavailable` when it does not come in time.
+        """The answer. Raises `SearchUnavailable` when it does not come in time, or too many wait for theirs.
 
         Who waited in vain spares the next ones the wait: for a second, nobody of this worker asks.
         """
         if time.monotonic() < self._silent_until:
             raise SearchUnavailable("the search process did not answer in time a moment ago")
+        if not self._waiting.acquire(blocking=False):
+            raise SearchUnavailable(f"{MAX_WAITING} requests of this worker wait for the search process already")
         try:
-            with self._waiting(), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(
                     self._deadline_seconds if request.draft is None else self._draft_deadline_seconds
                 )
@@ -130,6 +129,8 @@ class SearchClient:
         except (OSError, EOFError, msgspec.DecodeError) as error:
             self._noted(self._away(error))
             raise SearchUnavailable(f"no answer from the search process: {error}") from error
+        finally:
+            self._waiting.release()
         if answer.error is not None:
             raise SearchUnavailable(answer.error)
         return answer

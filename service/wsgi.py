@@ -1,4 +1,7 @@
-"""What the web server loads in each of its workers: `granian --interface wsgi service.wsgi:app`."""
+"""Creates the application that a web server loads in each of its workers.
+
+`granian --interface rsgi service.wsgi:front` is what scripts/serve.py runs; any WSGI server runs `service.wsgi:app`.
+"""
 
 from service.api.metrics import keep_telling
 from service.app import create_app
@@ -8,6 +11,7 @@ from service.operations.logs import configure
 settings = Settings.from_environment()
 configure(settings.log_level, settings.log_format, settings.process)
 app = create_app(settings)
+front = app.extensions["front"]
 app.extensions["watching"].log.hold()
 if settings.worker:  # one of several, started by scripts/serve.py
     keep_telling(app.extensions["wiring"])

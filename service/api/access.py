@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from flask import request
 
 from service.api.problems import ProblemFound
-from service.api.turns import tell_of_key
 from service.keys import BadCredentials, CurrentKeys, Key, Scope, presented_key
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 class Access:
@@ -28,6 +31,16 @@ class Access:
     def named(self, name: str) -> Key | None:
         """The key of a name, unless it has expired or there are no keys."""
         return None if self.keys is None else self.keys.get(time.monotonic()).named(name, self.today())
+
+    def has_key(self, environ: WSGIEnvironment) -> bool:
+        """Whether a request brings a key that is valid today, whatever its scopes. For the front, before Flask."""
+        if self.keys is None:
+            return False
+        try:
+            presented = presented_key(environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY"))
+        except BadCredentials:
+            return False
+        return presented is not None and self.keys.get(time.monotonic()).find(presented, self.today()) is not None
 
     def check_read(self) -> None:
         """Nothing where reading is public. Raises `ProblemFound` 401, 403."""
@@ -53,5 +66,4 @@ class Access:
             raise ProblemFound(401, "invalid_key", "The API key is not known here, or has expired.")
         if scope not in key.scopes:
             raise ProblemFound(403, "scope_missing", f"The key {key.name!r} lacks the scope {scope!r}.")
-        tell_of_key(request.environ)
         return key

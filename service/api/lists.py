@@ -1,4 +1,4 @@
-"""Owns the lists under articles: what a request asks of one, and one as asked, for the routes and the short way."""
+"""Owns the lists under articles: what a request asks of one, and one as asked, for the routes and the fast path."""
 
 from __future__ import annotations
 
@@ -15,10 +15,26 @@ from service.policy import Policy
 from service.query import DEFAULT_BLOCK, Query
 from service.recent_lists import RecentLists
 from service.related import related, visible_row
+from service.search_client import Search, SearchAnswer, SearchRequest
 
 MOST, LONGEST = 256, 200  # query strings that are kept as read, and characters of one
 
 Asked = tuple[Query, Policy]
+
+
+class SearchNeeded(Exception):
+    """A list cannot be made without asking the search process."""
+
+
+class NoSearch:
+    """In place of the search client where nobody may wait."""
+
+    def search(self, _request: SearchRequest) -> SearchAnswer:
+        """Raises `SearchNeeded`."""
+        raise SearchNeeded
+
+
+NO_SEARCH = NoSearch()
 
 
 class Lists:
@@ -41,18 +57,27 @@ class Lists:
         found = self._read.get(text)
         if found is None:
             found = self.of_values(read_parameters(self.parameters, request.args))
-            if found[0].unit is None and len(text) <= LONGEST:
-                if len(self._read) >= MOST:
-                    self._read = {"": self._read[""]}
-                self._read[text] = found
+            self.remember(text, found)
         return found
+
+    def remember(self, text: str, asked: Asked) -> None:
+        """Keep what a query string of list parameters asks for, unless it is for a reader's own list."""
+        if asked[0].unit is None and len(text) <= LONGEST:
+            if len(self._read) >= MOST:
+                self._read = {"": self._read[""]}
+            self._read[text] = asked
 
     def asked_before(self, text: str) -> Asked | None:
         """What a query string asks for that somebody has asked by before, if it is for no reader's own list."""
         return self._read.get(text)
 
-    def under(self, archive: Archive, row: int | None, name: str, asked: Asked) -> RelatedList:
-        """The list under an article, which was asked for by `name`. Raises `ArticleNotFound`, `ArticleWithdrawn`."""
+    def under(
+        self, archive: Archive, row: int | None, name: str, asked: Asked, search: Search | None = None
+    ) -> RelatedList:
+        """The list under an article, which was asked for by `name`. `search`: instead of the search process.
+
+        Raises `ArticleNotFound`, `ArticleWithdrawn`, and what `search` raises.
+        """
         (query, policy), wiring = asked, self._wiring
         now = wiring.clock()
         row = visible_row(archive, row, name, now)
@@ -63,7 +88,7 @@ class Lists:
             archive.overlay,
             now // 60,
             (row, query, policy.name),
-            lambda: related(archive, row, query, policy, now, wiring.search, wiring.popular),
+            lambda: related(archive, row, query, policy, now, search or wiring.search, wiring.popular),
         )
 
 

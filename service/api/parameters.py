@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from werkzeug.datastructures import MultiDict
@@ -145,6 +146,19 @@ def checked_id(text: str) -> str:
         return article_id(text)
     except InvalidArticle as error:
         raise ProblemFound(400, "invalid_id", f"The ID {error.reason}.") from None
+
+
+def split_id(query: str) -> tuple[str, str] | None:
+    """The article ID of a query string as WSGI gives it, and the string without that part.
+
+    None where it has no `id`, more than one, or a `url`. Raises `ProblemFound` 400 `invalid_id`, UnicodeDecodeError.
+    """
+    parts = query.split("&")
+    named = [part for part in parts if part.startswith("id=")]
+    if len(named) != 1 or any(part.startswith("url=") for part in parts):
+        return None
+    name = unquote_to_bytes(named[0][3:].replace("+", " ").encode("latin-1")).decode()
+    return checked_id(name), "&".join(part for part in parts if part is not named[0])
 
 
 def schema(parameter: Parameter) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from service.api.events import EVENT_OPERATIONS
 from service.api.lists import Asked, Lists
 from service.api.metrics import scraped
 from service.api.openapi import Operation, document
-from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters
+from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters, split_id
 from service.api.problems import ProblemFound
 from service.api.responses import json_response, list_response
 from service.api.wiring import Wiring
@@ -133,8 +133,11 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
     def by_query() -> Response:
         access.check_read()
         values = read_parameters((ID, URL, *lists.parameters), request.args)
-        archive = wiring.current()
-        return list_response(lists.under(archive, *asked_row(archive, values), lists.of_values(values)))
+        asked, archive = lists.of_values(values), wiring.current()
+        row, name = asked_row(archive, values)
+        if (by_id := split_id(request.environ.get("QUERY_STRING", ""))) is not None:
+            lists.remember(by_id[1], asked)
+        return list_response(lists.under(archive, row, name, asked))
 
     def of_a_body() -> Response:
         key = access.require("read")

@@ -12,7 +12,6 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service.api.problems import ProblemFound
-from service.api.turns import tell_of_key
 from service.api.wiring import Wiring
 from service.console.page import page, signed_in
 from service.console.session import COOKIE, SECONDS, Sessions
@@ -35,7 +34,6 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
         if g.session is None:
             asked = request.full_path.removesuffix("?") if request.method == "GET" else None
             return redirect(url_for("console.sign_in", next=asked), 303)
-        tell_of_key(request.environ)
         if request.method == "POST":
             if request.endpoint == "console.draft":
                 request.max_content_length = 400_000  # a form writes a letter of most scripts as six or nine bytes

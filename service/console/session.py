@@ -1,8 +1,8 @@
 """Signs editors in to the console: the session cookie, and the token that proves a form came from our page.
 
 Nothing is stored for a session but its early end. The cookie names the key, its digest and when the session ends,
-signed with the installation's secret: a key that is revoked or replaced ends its sessions. Signing out leaves an empty
-file beside the secret, which all workers see: a copy of the cookie is worth nothing then.
+signed with the installation's secret: a key that is revoked or replaced ends its sessions. Signing out leaves an
+empty file beside the secret, which all workers see: a copy of the cookie is worth nothing then.
 """
 
 from __future__ import annotations

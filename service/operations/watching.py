@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADER = "X-Request-ID"
+BEGAN = "related.began"  # in the environ: when the request came, in seconds of `perf_counter`
 NO_ROUTE = "none"
 _METHODS = {each: each for each in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -34,7 +35,7 @@ class Watching:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """`route` is the pattern, never what was asked: that has no bounds."""
-        began = perf_counter()
+        began = environ.get(BEGAN) or perf_counter()
         noted = Noted(environ.get("HTTP_X_REQUEST_ID"))
         status, route = "500", NO_ROUTE
 

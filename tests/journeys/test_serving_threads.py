@@ -1,4 +1,4 @@
-"""A worker's threads in the real server: those that rest after a crowd, those that wait for the search process."""
+"""Crowds of connections, and requests that wait for the search process, in the real server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from served import Service, editions, served, until
 
 from index.store import Store
-from service.api.places import ELSEWHERE
-from service.api.turns import OF_ONE_ADDRESS, SILENT_SECONDS
+from service.search_client import MAX_WAITING
 
 CROWD, QUESTIONS = 24, 40
 
@@ -55,7 +53,7 @@ def crowd(service: Service, headers: dict[str, str] | None = None) -> list[http.
     return connections
 
 
-def test_a_crowds_connections_go_on_though_threads_went_to_rest_after_their_answers(service: Service) -> None:
+def test_a_crowds_connections_go_on_after_their_answers(service: Service) -> None:
     for connection in crowd(service):
         assert ask(connection, 0, {}) == 200
         connection.close()
@@ -63,20 +61,7 @@ def test_a_crowds_connections_go_on_though_threads_went_to_rest_after_their_answ
         connection.close()
 
 
-def test_resting_threads_wake_for_bodies_that_come_slowly(service: Service) -> None:
-    with ExitStack() as opened:
-        for connection in crowd(service):
-            connection.close()
-        began = time.monotonic()
-        for _ in range(OF_ONE_ADDRESS - 1):
-            service.begin(opened, "POST /v1/events")
-        for number in range(20):
-            assert service.get(f"/v1/related?id=a{number}")[0] == 200
-            assert service.event() == 422
-        assert time.monotonic() - began < SILENT_SECONDS
-
-
-def test_a_server_whose_threads_rest_ends_when_it_is_told_to(service: Service) -> None:
+def test_a_server_ends_when_it_is_told_to_after_a_crowd(service: Service) -> None:
     for connection in crowd(service):
         connection.close()
     began = time.monotonic()
@@ -96,7 +81,7 @@ def test_requests_that_wait_for_the_search_process_hold_up_no_list(service: Serv
         statuses.append((service.get(filtered(number))[0], time.monotonic()))
 
     until(lambda: service.get(filtered(39))[2]["degraded"] is None)
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(ELSEWHERE)]
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(MAX_WAITING)]
     search = service.search_process()
     os.kill(search, signal.SIGSTOP)
     try:
@@ -110,5 +95,5 @@ def test_requests_that_wait_for_the_search_process_hold_up_no_list(service: Serv
         os.kill(search, signal.SIGCONT)
         for each in threads:
             each.join(10)
-    assert [status for status, _ in statuses] == [200] * ELSEWHERE
+    assert [status for status, _ in statuses] == [200] * MAX_WAITING
     assert all(at > answered for _, at in statuses)

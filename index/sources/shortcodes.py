@@ -13,7 +13,9 @@ _WHOLE = re.compile(
     re.DOTALL,
 )
 _KNOWN = re.compile(
-    r"\[/?(?:[a-z]+_[a-z_]+|gallery|embed|audio|video|playlist|caption|ads?|newsletter)\b[^\]]{0,2000}\]"
+    r"\[/?(?:[a-z]+_[a-z_]+|gallery|embed|audio|video|playlist|caption|ads?|newsletter|iframe|youtube|vimeo|dailymotion"
+    r"|wpvideo|tweet|twitter|instagram|facebook|tiktok|soundcloud|spotify|googlemaps|gist|scribd|slideshare|flickr)"
+    r"\b[^\]]{0,2000}\]"
 )
 _WITH_ATTRIBUTES = re.compile(
     r"\[[a-z][a-z0-9-]{1,40}(?:\s[^\[\]]{0,500})?\s[a-z][\w-]{0,40}=[^\s\[\]=][^\[\]]{0,2000}\]"

@@ -31,6 +31,7 @@ REPORTS = Path(__file__).parent.parent / "reports"
         ("[quote]Inside[/quote]", "Inside"),
         ('[contact-form-7 id="4" title="Write"]Text', "Text"),
         ("[embed]https://video.example/1[/embed]Text", "Text"),
+        ("[youtube https://video.example/1] Text", " Text"),
         ("He said [sic] that [the minister] [...] left", "He said [sic] that [the minister] [...] left"),
         ("[note that x = y] [1] [a] [x](https://x.example/?a=b)", "[note that x = y] [1] [a] [x](https://x.example/?a=b)"),
     ],

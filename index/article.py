@@ -32,6 +32,13 @@ LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# A fragment that leads to the comments of a page, or that only tells where its reader came from.
+_MARK = re.compile(
+    r"#(?:$|:~:text=|(?:utm_\w+|xtor|echobox|ref|intcid|at_\w+)="
+    r"|(?:\w+[_-])?(?:comments?|comm?enti|commentaires?|comentarios?|kommentare?|reacties?|respond|reply|replies"
+    r"|disqus|discussion)(?:[_-]?(?:\d+|area|form|section|list|thread|top))?$)",
+    re.IGNORECASE,
+)
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
 
@@ -127,7 +134,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
     Raises `InvalidArticle` for a missing ID or headline, a wrong type, an impossible date.
     Unknown keys are ignored: foreign records carry many.
     """
-    url = _url(record.get("url"), "url")
+    url = _without_marks(_url(record.get("url"), "url"))
     return Article(
         id=article_id(record.get("id")),
         headline=_required_line(record.get("headline"), "headline", MAX_HEADLINE_CHARS),
@@ -310,6 +317,11 @@ def _lines(value: object, field: str) -> tuple[str, ...]:
     if len(value) > MAX_LIST_ENTRIES:
         raise InvalidArticle(field, f"has more than {MAX_LIST_ENTRIES} entries")
     return tuple(line for entry in value if (line := _line(entry, field, 500)))
+
+
+def _without_marks(url: str) -> str:
+    """The URL without a fragment for comments or tracking; fragments that may name an article of its own stay."""
+    return url[: mark.start()] if (mark := _MARK.search(url)) else url
 
 
 def _url(value: object, field: str) -> str:

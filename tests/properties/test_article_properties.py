@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from index.addresses import other_spellings, page_address
 from index.article import Article, InvalidArticle, article_from_record, article_id, canonical_url, iso_time
 from index.sources import Rejection, read_source
 from index.sources.fields import FIELD_NAMES, our_names
@@ -96,6 +97,16 @@ def test_a_canonical_id_is_its_own_canonical_id(value: object) -> None:
 def test_a_canonical_url_is_its_own_canonical_url(url: str) -> None:
     once = canonical_url(url)
     assert canonical_url(once) == once
+
+
+@given(url=URLS)
+@settings(max_examples=500)
+def test_the_spellings_of_an_address_are_few_and_others_than_it(url: str) -> None:
+    canonical = canonical_url(url)
+    spellings = list(other_spellings(canonical))
+    assert len(spellings) <= 8
+    assert canonical not in spellings
+    assert canonical == page_address(canonical) or page_address(canonical) in spellings
 
 
 @given(content=st.lists(st.binary(max_size=60) | st.builds(msgspec.json.encode, st.text(max_size=20)), max_size=5))

@@ -1,4 +1,4 @@
-"""Which spellings of an address lead to the same page: percent-encodings, http, www., AMP variants, campaign tags.
+"""Addresses made absolute, and which spellings of one lead to the same page: escapes, http, www., AMP, campaign tags.
 
 IDs are made by `index.article.canonical_url`, which unifies less and never changes: an address is looked up as it is
 first, and by these spellings only where no article has it.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
+_LINE_ENDS = re.compile(r"[\t\r\n]")
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, 2.3
 # Query parameters that name a campaign, a click or a visitor. Those that `canonical_url` drops are not repeated.
@@ -23,6 +24,23 @@ _CAMPAIGN = re.compile(
     re.IGNORECASE,
 )
 _AMP_VALUES = ("", "1", "true")
+
+MOST_URL_CHARS = 2_000
+
+
+def absolute_url(url: str, base: str) -> str:
+    """The http(s) URL that a reference means on the page `base`, spaces escaped; "" where it means none.
+
+    A reference without a scheme ("//host/...") is https.
+    """
+    reference = _LINE_ENDS.sub("", url.strip()).replace(" ", "%20")
+    reference = f"https:{reference}" if reference.startswith("//") else reference
+    try:
+        absolute = urljoin(base, reference) if reference else ""
+        usable = urlsplit(absolute).scheme in ("http", "https") and urlsplit(absolute).hostname
+    except ValueError:
+        return ""
+    return absolute if usable and len(absolute) <= MOST_URL_CHARS else ""
 
 
 def page_address(canonical: str) -> str:

@@ -60,7 +60,7 @@ SPELLINGS = [
         (f"https://{{host}}/amplifier?{name}=1", "amplifier")
         for name in (
             "utm_id", "fbclid", "gclid", "dclid", "gbraid", "wbraid", "msclkid", "yclid", "igshid", "mc_cid",
-            "mc_eid", "mkt_tok", "_ga", "_gl", "at_medium", "at_campaign", "at_custom1", "ttclid", "twclid", "MSCLKID",
+            "mc_eid", "mkt_tok", "_ga", "_gl", "at_medium", "at_campaign", "at_custom1", "ttclid", "MSCLKID",
         )
     ),
     ("https://{host}/amplifier?page=2", None),

@@ -1,0 +1,126 @@
+"""The picture of a page: which of the many ways to name one is believed, and that its address can be shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from index.addresses import absolute_url
+from index.article import Article, Image
+from index.sources import read_source
+
+REPORTS = Path(__file__).parents[1] / "reports" / "24_images"
+TEXT = "The lock keeper of Saltmere retires after forty years at the gates and hands the windlass to his niece. "
+ADDRESS = "https://saltmere.example/news/lock"
+
+
+def picture(tmp_path: Path, head: str = "", body: str = "", url: str = ADDRESS) -> Image | None:
+    path = tmp_path / "page.html"
+    canonical = f'<link rel="canonical" href="{url}">' if url else ""
+    path.write_text(
+        f"<html><head><title>Lock keeper</title>{canonical}{head}</head><body><article><h1>Lock keeper</h1>{body}"
+        f"<p>{TEXT * 3}</p></article></body></html>",
+        "utf-8",
+    )
+    (article,) = read_source(path)
+    assert isinstance(article, Article), article
+    return article.image
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("abs", "/i/og.jpg"),
+        ("body", "/i/body.jpg"),
+        ("data_ld", "/i/ld.jpg"),
+        ("data_then_abs", "/i/og.jpg"),
+        ("lazy", "/i/lazy.jpg"),
+        ("ld_rel", "/i/ld.jpg"),
+        ("proto", "https://cdn.saltmere.example/i/og.jpg"),
+        ("rel", "/i/og.jpg"),
+        ("rel_ld", "/i/og.jpg"),
+        ("secure", "/i/og.jpg"),
+        ("space", "/i/og%201.jpg"),
+        ("tw", "/i/tw.jpg"),
+    ],
+)
+def test_each_reported_way_to_name_a_picture_gives_its_absolute_address(name: str, url: str) -> None:
+    (article,) = read_source(REPORTS / f"{name}.html")
+    assert isinstance(article, Article)
+    assert article.image == Image(url if url.startswith("http") else f"https://saltmere.example{url}")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<meta property="og:image" content="p.jpg">',
+        '<meta property="og:image" content=""><meta property="og:image" content="/news/p.jpg">',
+        '<meta property="og:image:url" content="../news/p.jpg">',
+        '<meta property="twitter:image:src" content="p.jpg">',
+        '<meta itemprop="image" content="p.jpg">',
+        '<link rel="image_src" href="p.jpg">',
+        '<base href="https://saltmere.example/news/"><meta property="og:image" content="p.jpg">',
+        *(
+            f'<script type="application/ld+json">{{"@type": "Article", "headline": "X", "image": {image}}}</script>'
+            for image in (
+                '"p.jpg"',
+                '["data:image/gif;base64,R0", "p.jpg"]',
+                '{"@type": "ImageObject", "url": "p.jpg"}',
+                '[{"@type": "ImageObject", "contentUrl": ["p.jpg"]}]',
+                '{"@id": "#picture"}, "associatedMedia": {"@id": "#picture", "@type": "ImageObject", "url": "p.jpg"}',
+            )
+        ),
+    ],
+)
+def test_relative_addresses_are_of_the_page(tmp_path: Path, head: str) -> None:
+    assert picture(tmp_path, head) == Image("https://saltmere.example/news/p.jpg")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        '<img src="grey.gif" data-src="/p.jpg" alt="The lock">',
+        '<img src="data:image/gif;base64,R0" data-srcset="/s.jpg 480w, /p.jpg 1024w, /m.jpg 800w" alt="The lock">',
+        '<img srcset="/s.jpg, /p.jpg 2x" alt="The lock">',
+        '<picture><source srcset="/p.jpg"><img src="data:image/gif;base64,R0" alt="The lock"></picture>',
+        '<noscript><img src="/p.jpg" alt="The lock"></noscript>',
+        '<figure><img class="wp-image-7" width="640" height="400px" src="/p.jpg" alt="The lock"></figure>',
+        '<img class="author-portrait" src="/a.jpg"><div class="share-buttons"><img src="/b.jpg"></div>'
+        '<img src="/logo.png"><img src="/t.gif" width="1" height="1"><aside><img src="/c.jpg"></aside>'
+        '<img src="/drawing.svg"><img src="/p.jpg" alt="The lock">',
+    ],
+)
+def test_a_picture_of_the_text_is_the_last_resort_and_no_decoration(tmp_path: Path, image: str) -> None:
+    assert picture(tmp_path, body=image) == Image("https://saltmere.example/p.jpg", "The lock")
+    head = '<meta name="twitter:image" content="/t.jpg"><meta property="og:image:alt" content="Gates">'
+    assert picture(tmp_path, head, image) == Image("https://saltmere.example/t.jpg", "Gates")
+
+
+def test_a_page_without_a_usable_picture_has_none(tmp_path: Path) -> None:
+    unusable = "".join(
+        f'<meta property="og:image" content="{url}">'
+        for url in ("data:image/png;base64,iVBO", "http://[", "blob:x", " ")
+    )
+    assert picture(tmp_path, unusable, '<img src="/icons/icon.png">') is None
+    assert picture(tmp_path, '<meta property="og:image" content="/p.jpg">', url="") is None
+    related = f'</article><article><p>{TEXT}</p><img src="/other.jpg"></article>'
+    assert picture(tmp_path, body=related) is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "absolute"),
+    [
+        ("//cdn.example/p.jpg", "https://cdn.example/p.jpg"),
+        (" /a b.jpg\n", "http://x.example/a%20b.jpg"),
+        ("/a\n/b.jpg", "http://x.example/a/b.jpg"),
+        ("p.jpg?w=1 2", "http://x.example/news/p.jpg?w=1%202"),
+        ("HTTPS://y.example/p", "HTTPS://y.example/p"),
+        ("", ""),
+        ("javascript:x()", ""),
+        ("https:///p.jpg", ""),
+        ("/" + "x" * 2_000, ""),
+    ],
+)
+def test_a_reference_becomes_an_absolute_url_or_nothing(reference: str, absolute: str) -> None:
+    assert absolute_url(reference, "http://x.example/news/story") == absolute

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 _LINE_ENDS = re.compile(r"[\t\r\n]")
+_WEB = re.compile("https?://", re.IGNORECASE)
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, 2.3
 # Query parameters that name a campaign, a click or a visitor. Those that `canonical_url` drops are not repeated.
@@ -36,7 +37,7 @@ def absolute_url(url: str, base: str) -> str:
     reference = _LINE_ENDS.sub("", url.strip()).replace(" ", "%20")
     reference = f"https:{reference}" if reference.startswith("//") else reference
     try:
-        absolute = urljoin(base, reference) if reference else ""
+        absolute = reference if _WEB.match(reference) or not reference else urljoin(base, reference)
         usable = urlsplit(absolute).scheme in ("http", "https") and urlsplit(absolute).hostname
     except ValueError:
         return ""

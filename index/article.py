@@ -1,4 +1,4 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only language codes.
+"""Owns `Article`, `Teaser` and their validation at the boundary; of the project imports only addresses and languages.
 
 Everything behind this module may rely on: text is NFC without control characters, dates are UTC
 epoch seconds, IDs and URLs are canonical.
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from index.addresses import absolute_url
 from index.language_codes import TWO_LETTERS, UNDETERMINED
 
 Status = Literal["published", "withdrawn"]
@@ -149,7 +150,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
         authors=_lines(record.get("authors"), "authors"),
         language=language_code(record.get("language")),
         type=_line(record.get("type"), "type", 50) or "article",
-        image=_image(record.get("image")),
+        image=_image(record.get("image"), url),
         brand=_line(record.get("brand"), "brand", 200),
         published_at=epoch_seconds(record.get("published_at"), "published_at"),
         updated_at=epoch_seconds(record.get("updated_at"), "updated_at"),
@@ -337,14 +338,18 @@ def _url(value: object, field: str) -> str:
     return text
 
 
-def _image(value: object) -> Image | None:
+def _image(value: object, base: str) -> Image | None:
+    """The picture; an address relative to `base`, the article's own, becomes absolute, a rooted one stays."""
     if value is None or value == "":
         return None
     if isinstance(value, str):
         value = {"url": value}
     if not isinstance(value, Mapping):
         raise InvalidArticle("image", f"must be a URL or an object with url and alt, not {_kind(value)}")
-    url = _url(value.get("url"), "image.url")
+    stated = _line(value.get("url"), "image.url", 2_000)
+    rooted = stated.startswith("/") and not stated.startswith("//")
+    absolute = stated.replace(" ", "%20") if rooted else absolute_url(stated, base) or stated
+    url = _url(absolute, "image.url")
     return Image(url=url, alt=_line(value.get("alt"), "image.alt", 1_000)) if url else None
 
 

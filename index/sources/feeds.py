@@ -9,6 +9,7 @@ from typing import Any
 
 import feedparser
 
+from index.addresses import absolute_url
 from index.article import Article
 from index.sources import Input, Rejection, Tally
 from index.sources.fields import our_names
@@ -99,13 +100,14 @@ def _plain(text: object) -> str:
 
 
 def _image(entry: Dict[str, Any]) -> str | None:
-    """The first picture among media and enclosures."""
+    """The absolute address of the first picture among media and enclosures that has one."""
     media = [each for name in ("media_content", "media_thumbnail") for each in entry.get(name) or ()]
     pictures = [each for each in media if str(each.get("medium") or each.get("type") or "image").startswith("image")]
     links = [each for each in entry.get("links") or () if each.get("rel") == "enclosure"]
     enclosed = [each for each in links if str(each.get("type") or "").startswith("image/")]
     urls = [each.get("url") or each.get("href") for each in (*pictures, *enclosed)]
-    return next(filter(None, map(_web_address, urls)), None)
+    base = _web_address(entry.get("link")) or ""
+    return next((picture for url in urls if isinstance(url, str) and (picture := absolute_url(url, base))), None)
 
 
 def _web_address(url: object) -> str | None:

@@ -66,7 +66,7 @@ def _first_usable(urls: Iterable[str], base: str) -> str:
 
 def _base_of(tree: Tree, address: str) -> str:
     """What relative addresses of the page are relative to."""
-    declared = next((href for each in tree.iter("base") if (href := each.get("href"))), "")
+    declared: str = next((href for each in tree.iter("base") if (href := each.get("href"))), "")
     try:
         return urljoin(address, declared.strip())
     except ValueError:

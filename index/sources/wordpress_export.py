@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
+from index.addresses import absolute_url
 from index.sources.wordpress import status, text_without_codes, utc
 
 ITEM = "item"
@@ -69,7 +70,8 @@ def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, s
     urls = [
         each.get("url", "") for each in media if (each.get("medium") or each.get("type") or "image")[:5] == "image"
     ]
-    return next(({"url": url, "alt": ""} for url in urls if url.startswith(("http://", "https://"))), None)
+    base = (item.findtext("link") or "").strip()
+    return next(({"url": picture, "alt": ""} for url in urls if (picture := absolute_url(url, base))), None)
 
 
 def _meta(item: Element) -> dict[str, str]:

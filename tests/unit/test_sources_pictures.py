@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from index.addresses import absolute_url
@@ -124,3 +125,51 @@ def test_a_page_without_a_usable_picture_has_none(tmp_path: Path) -> None:
 )
 def test_a_reference_becomes_an_absolute_url_or_nothing(reference: str, absolute: str) -> None:
     assert absolute_url(reference, "http://x.example/news/story") == absolute
+
+
+RSS = """<rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"><channel><title>C</title>
+<item><title>Lock keeper</title><link>https://saltmere.example/news/lock</link>{}</item></channel></rss>"""
+WXR = """<rss version="2.0" xmlns:wp="http://wordpress.org/export/1.2/" xmlns:media="http://search.yahoo.com/mrss/">
+<channel><wp:wxr_version>1.2</wp:wxr_version><item><title>Lock keeper</title><link>https://saltmere.example/news/lock</link>
+<wp:post_id>7</wp:post_id><wp:post_type>post</wp:post_type><wp:status>publish</wp:status>{}</item></channel></rss>"""
+POST = {"id": 7, "type": "post", "status": "publish", "slug": "lock", "link": ADDRESS, "title": {"rendered": "Lock"},
+        "content": {"rendered": "<p>Lock</p>"}}  # fmt: skip
+SITEMAP = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
+  xmlns:news="http://www.google.com/schemas/sitemap-news/0.9" xmlns:image="http://www.google.com/schemas/sitemap-image/1.1">
+<url><loc>https://saltmere.example/news/lock</loc><news:news><news:title>Lock keeper</news:title></news:news>
+<image:image><image:loc>{}</image:loc></image:image></url></urlset>"""
+
+
+def formats(reference: str) -> dict[str, bytes]:
+    """A record of each format with this address of a picture."""
+    embedded = {**POST, "_embedded": {"wp:featuredmedia": [{"source_url": reference}]}}
+    plain = {"id": "a", "title": "Lock keeper", "url": ADDRESS}
+    return {
+        "media.xml": RSS.format(f'<media:content url="{reference}" medium="image"/>').encode(),
+        "enclosure.xml": RSS.format(f'<enclosure url="{reference}" type="image/jpeg" length="1"/>').encode(),
+        "wxr.xml": WXR.format(f'<media:content url="{reference}" medium="image"/>').encode(),
+        "sitemap.xml": SITEMAP.format(reference).encode(),
+        "rest.json": msgspec.json.encode([embedded]),
+        "text.jsonl": msgspec.json.encode({**plain, "image": reference}),
+        "object.jsonl": msgspec.json.encode({**plain, "image": {"src": reference}}),
+        "a.csv": f"id,title,url,image\na,Lock keeper,{ADDRESS},{reference}\n".encode(),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(formats("")))
+@pytest.mark.parametrize(
+    ("reference", "absolute"),
+    [
+        ("lock 1.jpg", "https://saltmere.example/news/lock%201.jpg"),
+        ("//cdn.saltmere.example/p.jpg", "https://cdn.saltmere.example/p.jpg"),
+        ("https://saltmere.example/og 1.jpg", "https://saltmere.example/og%201.jpg"),
+    ],
+)
+def test_pictures_of_other_formats_have_addresses_that_can_be_shown(
+    tmp_path: Path, name: str, reference: str, absolute: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(formats(reference)[name])
+    (article,) = read_source(path)
+    assert isinstance(article, Article), article
+    assert article.image == Image(absolute)

@@ -34,7 +34,8 @@ _NO_PHOTO = re.compile(
     r"|transparent|1x1|loading)(?:$|[\W_])|\.svg(?:$|\?)",
     re.IGNORECASE,
 )
-_CANDIDATE = re.compile(r"(\S*[^\s,])(?:\s+([\d.]+)[wxh])?\s*(?:,|$)")
+_BETWEEN = re.compile(r",\s|(?<=\d[wxh]),")  # candidates of a srcset, whose addresses may hold commas
+_NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,3})?")
 _PIXELS = re.compile(r"\s*(\d{1,6})(?:px)?\s*$")
 
 
@@ -132,12 +133,10 @@ def _sources(image: Tree) -> Iterator[str]:
 
 
 def _largest(srcset: str) -> str:
-    """The address of the largest picture in a `srcset`."""
-    sizes = [
-        (float(size or 0), -at, url) for at, (url, size) in enumerate(_CANDIDATE.findall(srcset)) if _is_size(size)
-    ]
-    return max(sizes)[2] if sizes else ""
-
-
-def _is_size(size: str) -> bool:
-    return not size.strip("0123456789.") and size.count(".") <= 1 and size != "."
+    """The address of the largest picture in a `srcset`, of equals the first."""
+    sizes: dict[str, float] = {}
+    for candidate in _BETWEEN.split(srcset):
+        url, _, size = candidate.strip(", \n\t").partition(" ")
+        number = size.strip()[:-1]
+        sizes.setdefault(url, float(number) if _NUMBER.fullmatch(number) else 0)
+    return max(sizes, key=sizes.__getitem__, default="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import msgspec
 import pytest
@@ -84,6 +85,8 @@ def test_relative_addresses_are_of_the_page(tmp_path: Path, head: str) -> None:
         '<img src="grey.gif" data-src="/p.jpg" alt="The lock">',
         '<img src="data:image/gif;base64,R0" data-srcset="/s.jpg 480w, /p.jpg 1024w, /m.jpg 800w" alt="The lock">',
         '<img srcset="/s.jpg, /p.jpg 2x" alt="The lock">',
+        '<img srcset="/s,1.jpg 480w,/p.jpg 1024w" alt="The lock">',
+        '<img srcset="/p.jpg" alt="The lock">',
         '<picture><source srcset="/p.jpg"><img src="data:image/gif;base64,R0" alt="The lock"></picture>',
         '<noscript><img src="/p.jpg" alt="The lock"></noscript>',
         '<figure><img class="wp-image-7" width="640" height="400px" src="/p.jpg" alt="The lock"></figure>',
@@ -173,3 +176,10 @@ def test_pictures_of_other_formats_have_addresses_that_can_be_shown(
     (article,) = read_source(path)
     assert isinstance(article, Article), article
     assert article.image == Image(absolute)
+
+
+@pytest.mark.parametrize("srcset", [",", "a ", "a 1", "a,", ", ", "1x,"])
+def test_no_list_of_sizes_takes_long(tmp_path: Path, srcset: str) -> None:
+    begun = process_time()
+    picture(tmp_path, body=f'<img srcset="{srcset * 200_000}">')
+    assert process_time() - begun < 5  # quadratic time would take minutes

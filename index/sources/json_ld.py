@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from typing import Any
 
+MOST_REPAIRED = 1_000_000  # characters of a script, which bounds the time that a hostile one takes
 MOST_OBJECTS = 20_000  # in a page; live blogs have hundreds
 
 Node = Mapping[str, Any]
@@ -108,6 +109,8 @@ def _roots(script: str) -> list[Any]:
     text = script.strip().removeprefix("<!--").removesuffix("-->").strip()
     text = text.removeprefix("//<![CDATA[").removeprefix("<![CDATA[").removesuffix("//]]>").removesuffix("]]>")
     for source, reading in ((text, str), (text, _repaired), (script, _repaired)):
+        if reading is _repaired and len(source) > MOST_REPAIRED:
+            continue
         try:
             root = json.loads(reading(source).strip().rstrip(";"), strict=False)
         except (ValueError, RecursionError):
@@ -118,7 +121,9 @@ def _roots(script: str) -> list[Any]:
 
 def _repaired(text: str) -> str:
     """The text without comments, CDATA marks and trailing commas; bad escapes as JavaScript reads them."""
-    bare = _MARKS.sub(lambda mark: _BAD_ESCAPE.sub(_good_escape, mark["string"]) if mark["string"] else " ", text)
+    bare = _MARKS.sub(lambda mark: mark["string"] or " ", text)
+    if "\\" in bare:
+        bare = _BAD_ESCAPE.sub(_good_escape, bare)  # outside of strings there is none that means anything
     return _COMMAS.sub(lambda comma: comma["string"] or "", bare)
 
 

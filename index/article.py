@@ -1,4 +1,4 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; of the project imports only addresses and languages.
+"""Owns `Article`, `Teaser` and their validation at the boundary; of the project imports only spellings and languages.
 
 Everything behind this module may rely on: text is NFC without control characters, dates are UTC
 epoch seconds, IDs and URLs are canonical.
@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from index.addresses import absolute_url
 from index.language_codes import TWO_LETTERS, UNDETERMINED
+from index.spellings import absolute_url
 
 Status = Literal["published", "withdrawn"]
 

@@ -27,9 +27,9 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 from tqdm import tqdm
 
-from index.addresses import page_address
 from index.article import InvalidArticle, article_id, canonical_url
 from index.sources.fields import our_names
+from index.spellings import page_address
 from service.evaluation.anchors import Anchor, anchors
 
 FIELD_WORDS = ("body", "content", "html", "text")

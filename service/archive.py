@@ -8,10 +8,10 @@ from heapq import merge
 
 import numpy as np
 
-from index.addresses import other_spellings
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
 from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
+from index.spellings import other_spellings
 from service.brands import ONE_NEWSROOM, Brands
 from service.overlay import Overlay
 from service.ranking import Candidates
@@ -53,7 +53,7 @@ class Archive:
         return id_in(teaser)
 
     def row_of_url(self, url: str) -> int | None:
-        """The row of an article's URL, in any spelling of `index.addresses`; None when unknown or erased.
+        """The row of an article's URL, in any spelling of `index.spellings`; None when unknown or erased.
 
         An article of exactly this URL comes before those of other spellings.
         """

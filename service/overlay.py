@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from index.addresses import page_address
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
 from index.snapshot import (
@@ -26,6 +25,7 @@ from index.snapshot import (
     built_in,
     id_digest,
 )
+from index.spellings import page_address
 from service.entering import Entering
 from service.live.changes import Changes, Compared, LiveArticle, SignalSet, Summary
 from service.ranking import Candidates

@@ -9,12 +9,12 @@ from typing import Any
 
 import feedparser
 
-from index.addresses import absolute_url
 from index.article import Article
 from index.sources import Input, Rejection, Tally
 from index.sources.fields import our_names
 from index.sources.html_text import plain
 from index.sources.record import read_record
+from index.spellings import absolute_url
 
 MOST_FEED_BYTES = 8 << 20  # parsed in memory
 MOST_ENTRIES, MOST_MARKS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
-from index.addresses import absolute_url
 from index.sources.wordpress import status, text_without_codes, utc
+from index.spellings import absolute_url
 
 ITEM = "item"
 AUTHOR = "{*}author"

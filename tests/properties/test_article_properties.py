@@ -9,11 +9,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.addresses import other_spellings, page_address
 from index.article import Article, InvalidArticle, article_from_record, article_id, canonical_url, iso_time
 from index.sources import Rejection, read_source
 from index.sources.fields import FIELD_NAMES, our_names
 from index.sources.page_text import parse_page, split_kicker
+from index.spellings import other_spellings, page_address
 
 ANY_CHARACTER = st.characters(exclude_categories=())  # halves of surrogate pairs too
 SCALARS = st.one_of(

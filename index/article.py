@@ -1,4 +1,4 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; of the project it imports only dates and languages.
+"""Owns `Article`, `Teaser` and their validation at the boundary; imports only dates, spellings and languages.
 
 Everything behind this module may rely on: text is NFC without control characters, dates are UTC
 epoch seconds, IDs and URLs are canonical.
@@ -19,6 +19,7 @@ import msgspec
 
 from index.dates import UnreadableDate, date_seconds
 from index.language_codes import BY_NAME, NO_LANGUAGE, TWO_LETTERS
+from index.spellings import absolute_url
 
 Status = Literal["published", "withdrawn"]
 
@@ -41,6 +42,13 @@ _WINDOWS_SIGNS = {
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LANGUAGE = re.compile("[a-z]{2,3}")
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
+# A fragment that leads to the comments of a page, or that only tells where its reader came from.
+_MARK = re.compile(
+    r"#(?:$|:~:text=|(?:utm_\w+|xtor|echobox|ref|intcid|at_\w+)="
+    r"|(?:\w+[_-])?(?:comments?|comm?enti|commentaires?|comentarios?|kommentare?|reacties?|respond|reply|replies"
+    r"|disqus|discussion)(?:[_-]?(?:\d+|area|form|section|list|thread|top))?$)",
+    re.IGNORECASE,
+)
 _TRACKING = re.compile(r"^(utm_.*|fbclid|gclid|mc_cid|mc_eid|cmp|ito)$", re.IGNORECASE)
 
 
@@ -136,7 +144,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
     Raises `InvalidArticle` for a missing ID or headline, a wrong type, an impossible date.
     Unknown keys are ignored: foreign records carry many.
     """
-    url = _url(record.get("url"), "url")
+    url = _without_marks(_url(record.get("url"), "url"))
     return Article(
         id=article_id(record.get("id")),
         headline=_required_line(record.get("headline"), "headline", MAX_HEADLINE_CHARS),
@@ -151,7 +159,7 @@ def article_from_record(record: Mapping[str, Any]) -> Article:
         authors=_lines(record.get("authors"), "authors"),
         language=language_code(record.get("language")),
         type=_line(record.get("type"), "type", 50) or "article",
-        image=_image(record.get("image")),
+        image=_image(record.get("image"), url),
         brand=_line(record.get("brand"), "brand", 200),
         published_at=epoch_seconds(record.get("published_at"), "published_at"),
         updated_at=epoch_seconds(record.get("updated_at"), "updated_at"),
@@ -324,6 +332,11 @@ def _lines(value: object, field: str) -> tuple[str, ...]:
     return tuple(line for entry in value if (line := _line(entry, field, 500)))
 
 
+def _without_marks(url: str) -> str:
+    """The URL without a fragment for comments or tracking; fragments that may name an article of its own stay."""
+    return url[: mark.start()] if (mark := _MARK.search(url)) else url
+
+
 def _url(value: object, field: str) -> str:
     text = _line(value, field, 2_000)
     if not text or (text.startswith("/") and not text.startswith("//")):
@@ -337,14 +350,18 @@ def _url(value: object, field: str) -> str:
     return text
 
 
-def _image(value: object) -> Image | None:
+def _image(value: object, base: str) -> Image | None:
+    """The picture; an address relative to `base`, the article's own, becomes absolute, a rooted one stays."""
     if value is None or value == "":
         return None
     if isinstance(value, str):
         value = {"url": value}
     if not isinstance(value, Mapping):
         raise InvalidArticle("image", f"must be a URL or an object with url and alt, not {_kind(value)}")
-    url = _url(value.get("url"), "image.url")
+    stated = _line(value.get("url"), "image.url", 2_000)
+    rooted = stated.startswith("/") and not stated.startswith("//")
+    absolute = stated.replace(" ", "%20") if rooted else absolute_url(stated, base) or stated
+    url = _url(absolute, "image.url")
     return Image(url=url, alt=_line(value.get("alt"), "image.alt", 1_000)) if url else None
 
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED, Article, article_version, canonical_url, iso_time
 from index.sketches import BITS, PLANES, random_planes, sketch_rows
+from index.spellings import page_address
 
 FORMAT = 2
 READABLE = (1, 2)  # formats; the first has TF-IDF rows as scipy keeps them
@@ -234,7 +235,10 @@ class Snapshot:
         return FIRST_LIVE_ROW + number if row is None else row
 
     def row_of_url(self, url: str) -> int | None:
-        """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown."""
+        """The row of a URL or of its page's address, as they are in the table; None when unknown.
+
+        `service.archive` also tries the spellings of `index.spellings`.
+        """
         return _find(self._urls, canonical_url(url))
 
     def version(self, row: int) -> str:
@@ -509,7 +513,7 @@ def write_snapshot(
     save.array("attributes.npy", told.attributes)
     save.array("versions.npy", told.versions)
     save.array("ids.npy", _key_table(told.aliases + told.ids))
-    save.array("urls.npy", _key_table(told.alias_urls + told.urls))
+    save.array("urls.npy", _key_table(told.addresses + told.alias_urls + told.urls))
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
     save.array("vectors.npy", contents.vectors, "<f2")
@@ -620,7 +624,8 @@ def fsync_directory(directory: Path) -> None:
 class _Told:
     """What a snapshot tells of its articles outside their teasers, filled as the teasers are made, in row order.
 
-    Of a key given twice the later one counts: IDs win over aliases, and of two articles with one alias the newer.
+    Of a key given twice the later one counts: IDs win over aliases, URLs over aliases, both over what is derived
+    from them, and of two articles with one alias the newer.
     """
 
     def __init__(self, contents: Contents) -> None:
@@ -628,7 +633,8 @@ class _Told:
         self.codes = {field: Codes(field) for field in CODED}
         self.attributes = np.zeros(n, ATTRIBUTES)
         self.versions = np.zeros(n, "<u8")
-        self.aliases, self.ids, self.alias_urls, self.urls = bytearray(), bytearray(), bytearray(), bytearray()
+        self.aliases, self.ids = bytearray(), bytearray()
+        self.addresses, self.alias_urls, self.urls = bytearray(), bytearray(), bytearray()
         self._encode = msgspec.json.Encoder().encode
         self._clusters = (contents.canonical, contents.event, contents.storyline)
 
@@ -646,11 +652,18 @@ class _Told:
         for alias in article.aliases:
             self.aliases += _key(alias, row)
             if "/" in alias:
-                self.alias_urls += _key(canonical_url(alias), row)
+                self._name(self.alias_urls, alias, row)
         self.ids += _key(article.id, row)
         if article.url:
-            self.urls += _key(canonical_url(article.url), row)
+            self._name(self.urls, article.url, row)
         return self._encode(article.teaser())
+
+    def _name(self, table: bytearray, url: str, row: int) -> None:
+        """Add the row under a URL and, where that differs, under the address of its page."""
+        canonical = canonical_url(url)
+        (self.addresses if "#" in url else table).extend(_key(canonical, row))
+        if (address := page_address(canonical)) != canonical:
+            self.addresses += _key(address, row)
 
 
 def _key(key: str, row: int) -> bytes:

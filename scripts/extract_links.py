@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from index.article import InvalidArticle, article_id, canonical_url
 from index.sources.fields import our_names
+from index.spellings import page_address
 from service.evaluation.anchors import Anchor, anchors
 
 FIELD_WORDS = ("body", "content", "html", "text")
@@ -138,11 +139,12 @@ def _internal(records: Sequence[Record], counts: Counter[str]) -> dict[tuple[str
     for record in records:
         for link in record.links:
             counts["links"] += 1
-            key = _key(link.url, record.url)
-            kind = _kind(known.get(key), record.id, key.split("/")[0] in hosts | {""})
+            exact, page = _keys(link.url, record.url)
+            target = known.get(exact, known.get(page))
+            kind = _kind(target, record.id, exact.split("/")[0] in hosts | {""})
             counts[kind] += 1
-            if kind == "internal":
-                found.setdefault((record.id, known[key]), link.text)
+            if kind == "internal" and target is not None:
+                found.setdefault((record.id, target), link.text)
     return found
 
 
@@ -153,19 +155,24 @@ def _kind(other: str | None, own: str, own_site: bool) -> str:
 
 
 def _known(records: Sequence[Record]) -> dict[str, str]:
-    """Article IDs by URL; a URL wins over another article's alias."""
-    aliases = {_key(alias, each.url): each.id for each in records for alias in each.aliases if "/" in alias}
-    return aliases | {_key(each.url, ""): each.id for each in records if each.url}
+    """Article IDs by URL; a URL wins over another article's alias, both over what is only another spelling."""
+    aliases = [(_keys(alias, each.url), each.id) for each in records for alias in each.aliases if "/" in alias]
+    urls = [(_keys(each.url, ""), each.id) for each in records if each.url]
+    pages = {page: identifier for (_, page), identifier in (*aliases, *urls)}
+    return pages | {exact: identifier for (exact, _), identifier in (*aliases, *urls)}
 
 
-def _key(url: str, base: str) -> str:
-    """Host without www and path, of a URL resolved against the article's own."""
+def _keys(url: str, base: str) -> tuple[str, str]:
+    """Of a URL, resolved against the article's own, and of its page's address: the host without www and the path."""
     try:
         full = canonical_url(urljoin(base, url.strip()))
         host = urlsplit(full).netloc
     except ValueError:
-        return url
-    return full.partition("://")[2].removeprefix("www.") if host else full
+        return url, url
+    if not host:
+        return full, page_address(full)
+    exact, page = (each.partition("://")[2].removeprefix("www.") for each in (full, page_address(full)))
+    return exact, page
 
 
 def _write(path: Path, links: Mapping[tuple[str, str], str]) -> None:

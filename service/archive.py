@@ -11,6 +11,7 @@ import numpy as np
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
 from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
+from index.spellings import other_spellings
 from service.brands import ONE_NEWSROOM, Brands
 from service.live.changes import Changes
 from service.overlay import Overlay
@@ -66,10 +67,22 @@ class Archive:
         return id_in(teaser)
 
     def row_of_url(self, url: str) -> int | None:
-        """The row of an article's URL in any spelling that `canonical_url` unifies; None when unknown or erased."""
-        row = self.overlay.urls.get(canonical_url(url))
-        row = self.snapshot.row_of_url(url) if row is None else row
+        """The row of an article's URL, in any spelling of `index.spellings`; None when unknown or erased.
+
+        An article of exactly this URL comes before those of other spellings.
+        """
+        canonical = canonical_url(url)
+        row = self._row_of_spelling(canonical)
+        if row is None:
+            rows = map(self._row_of_spelling, other_spellings(canonical))
+            row = next((other for other in rows if other is not None), None)
         return None if row in self.overlay.erased else row
+
+    def _row_of_spelling(self, canonical: str) -> int | None:
+        overlay = self.overlay
+        row = overlay.urls.get(canonical)
+        row = self.snapshot.row_of_url(canonical) if row is None else row
+        return overlay.addresses.get(canonical) if row is None else row
 
     def version(self, row: int) -> str | None:
         """The ETag of a row's article; None where only its withdrawal is known."""

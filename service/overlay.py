@@ -25,6 +25,7 @@ from index.snapshot import (
     built_in,
     id_digest,
 )
+from index.spellings import page_address
 from service.entering import Entering
 from service.live.changes import Changes, Compared, LiveArticle, SignalSet, Summary
 from service.ranking import Candidates
@@ -43,6 +44,7 @@ class Held(NamedTuple):
     sequence: int
     aliases: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()  # of the pages of its URLs, where they differ from these
 
 
 class Step(NamedTuple):
@@ -70,6 +72,7 @@ class Overlay:
         self.versions: dict[int, str] = {}
         self.aliases: dict[str, int] = {}
         self.urls: dict[str, int] = {}
+        self.addresses: dict[str, int] = {}
         self.erased: set[int] = set()
         self.waiting: set[int] = set()  # rows that the search process has not compared yet
         self.comparisons: dict[int, bytes] = {}
@@ -178,9 +181,10 @@ class Overlay:
         held = self.held.pop(article_id, None)
         if held is None:
             return
-        for url in held.urls:
-            if self.urls.get(url) == held.row:
-                del self.urls[url]
+        for rows, names in ((self.urls, held.urls), (self.addresses, held.addresses)):
+            for name in names:
+                if rows.get(name) == held.row:
+                    del rows[name]
         for changed in (self._known, self.teasers, self.versions):
             changed.pop(held.row, None)
         self.waiting.discard(held.row)
@@ -189,8 +193,10 @@ class Overlay:
 
     def _publish(self, article: LiveArticle, summary: Summary) -> None:
         row = self.snapshot.row_of_live(article.id, article.number)
-        urls = {canonical_url(each) for each in (summary.url, *summary.aliases) if "/" in each}
-        self._hold(article, Held(row, article.sequence, summary.aliases, tuple(urls)))
+        named = {url: canonical_url(url) for url in (summary.url, *summary.aliases) if "/" in url}
+        urls = {canonical for url, canonical in named.items() if "#" not in url}
+        addresses = {*named.values(), *map(page_address, named.values())} - urls
+        self._hold(article, Held(row, article.sequence, summary.aliases, tuple(urls), tuple(addresses)))
         self._known[row] = self._facts_of(article, summary, row)
         self.teasers[row] = bytes(summary.teaser)
         self.versions[row] = summary.version
@@ -256,6 +262,8 @@ class Overlay:
             self._with_aliases.add(article.id)
         for url in held.urls:
             self.urls[url] = held.row
+        for address in held.addresses:
+            self.addresses[address] = held.row
 
     def _settle_names(self) -> None:
         """Which alias leads where, and which rows it hides, from all live articles: in whatever order they came.

@@ -17,6 +17,7 @@ from index.sources.fields import OTHER, our_names, reshaped_status
 from index.sources.html_text import plain
 from index.sources.record import read_record, with_a_status
 from index.sources.xml_bytes import cleaned
+from index.spellings import absolute_url
 
 MOST_FEED_BYTES = 8 << 20  # parsed in memory
 MOST_ENTRIES, MOST_MARKS = (
@@ -149,13 +150,14 @@ def _plain(text: object) -> str:
 
 
 def _image(entry: Dict[str, Any]) -> str | None:
-    """The first picture among media and enclosures."""
+    """The absolute address of the first picture among media and enclosures that has one."""
     media = [each for name in ("media_content", "media_thumbnail") for each in entry.get(name) or ()]
     pictures = [each for each in media if str(each.get("medium") or each.get("type") or "image").startswith("image")]
     links = [each for each in entry.get("links") or () if each.get("rel") == "enclosure"]
     enclosed = [each for each in links if str(each.get("type") or "").startswith("image/")]
     urls = [each.get("url") or each.get("href") for each in (*pictures, *enclosed)]
-    return next(filter(None, map(_web_address, urls)), None)
+    base = _web_address(entry.get("link")) or ""
+    return next((picture for url in urls if isinstance(url, str) and (picture := absolute_url(url, base))), None)
 
 
 def _web_address(url: object) -> str | None:

@@ -12,10 +12,11 @@ from index.sources import Input, Rejection, Tally
 from index.sources.bylines import author_names
 from index.sources.encoding import damaged_field
 from index.sources.headline import headline_of
-from index.sources.json_ld import Node, article_node, text_of, texts_of, url_of
+from index.sources.json_ld import Node, article_node, text_of, texts_of, type_of, url_of
 from index.sources.main_text import main_text
 from index.sources.page_head import Head, bylines, line, marked_times, read_head
 from index.sources.page_tree import Tree, page_tree
+from index.sources.pictures import page_picture
 from index.sources.shortcodes import text_without_codes, without_tail
 
 MOST_PAGE_BYTES = 8 << 20
@@ -45,9 +46,10 @@ def page_record(content: bytes, page_id: str) -> dict[str, Any]:
     head, node = read_head(tree), page_node(tree)
     url = head.canonical or _absolute(url_of(node.get("url")) or url_of(node.get("mainEntityOfPage")))
     record = {"id": canonical_url(url) if url else page_id, "url": url, **_stated(tree, head, node, url)}
+    record["image"] = page_picture(tree, node, url or _absolute(page_id))
     names = (text for name in record["authors"] for text in (name, f"By {name}"))
     apart = [record["headline"], record["standfirst"], *head.headings, *names]
-    text, links = main_text(tree, _own_body(node), apart, url)
+    text, links = main_text(tree, _own_body(node), apart, url, lambda: page_tree(content))
     record |= {"body": text, "links": links}
     if damaged := damaged_field(content, record):
         raise InvalidArticle(damaged, "holds bytes that are no text in the page's encoding")
@@ -70,7 +72,7 @@ def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
         "tags": [line(each)[:200] for each in texts_of(node.get("keywords")) or head.keywords][:MAX_LIST_ENTRIES],
         "authors": (_authors(head, node) or author_names(bylines(tree)))[:MAX_LIST_ENTRIES],
         "language": _language(head, node),
-        "image": _image(head, node),
+        "type": type_of(node),
         "published_at": _first_date([_date_text(node.get("datePublished")), *head.dates], marked_times(tree))
         or _date_in(url),
         "updated_at": _first_date([_date_text(node.get("dateModified")), *head.updates]),
@@ -124,11 +126,6 @@ def _named(value: Any) -> list[str]:
 def _language(head: Head, node: Node) -> str:
     stated = text_of(node.get("inLanguage")) or head.language
     return stated if _LANGUAGE.fullmatch(stated) else ""
-
-
-def _image(head: Head, node: Node) -> dict[str, str] | None:
-    url = _absolute(head.metas.get("og:image", "") or url_of(node.get("image")))
-    return {"url": url, "alt": line(head.metas.get("og:image:alt", ""))[:500]} if url else None
 
 
 def _absolute(url: str) -> str:

@@ -1,6 +1,7 @@
-"""Owns schema.org data in a page's JSON-LD: which of its objects is the page's article, and what it says.
+"""Schema.org data in a page's JSON-LD: which of its objects is the page's article, and what it says.
 
-Broken scripts cost what stands in them, never the page.
+Comments, trailing commas and bad escapes are repaired. Scripts broken otherwise cost what stands in them, never the
+page.
 """
 
 from __future__ import annotations
@@ -11,12 +12,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from typing import Any
 
+MOST_REPAIRED = 1_000_000  # characters of a script, which bounds the time that a hostile one takes
 MOST_OBJECTS = 20_000  # in a page; live blogs have hundreds
 
 Node = Mapping[str, Any]
 
 _ARTICLE = re.compile(r"(?:Article|BlogPosting|LiveBlogPosting|Report|Review)$")
 _TELLING = ("headline", "datePublished", "author", "description", "articleBody", "articleSection", "image")
+# Our types of what is more than an article; ours are free text, and policies name some of them (`type_weights`).
+_TYPES = {
+    "LiveBlogPosting": "live",
+    "AnalysisNewsArticle": "analysis",
+    "BackgroundNewsArticle": "explainer",
+    "OpinionNewsArticle": "opinion",
+    "ReviewNewsArticle": "review",
+    "Review": "review",
+    "CriticReview": "review",
+    "SatiricalArticle": "satire",
+    "AdvertiserContentArticle": "advertorial",
+}
+_STRING = r'"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)'
+_MARKS = re.compile(
+    rf"(?P<string>{_STRING})|//[^\n]*|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|<!\[CDATA\[|\]\]>", re.DOTALL
+)
+_COMMAS = re.compile(rf"(?P<string>{_STRING})|,(?=\s*+[,}}\]])", re.DOTALL)
+_BAD_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}|x(?P<code>[0-9a-fA-F]{2})|(?P<own>.)|\Z)', re.DOTALL)
 _TAG = re.compile(r"<[^<>]{1,200}>")
 
 
@@ -65,14 +85,54 @@ def url_of(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def urls_of(value: Any, depth: int = 3) -> Iterator[str]:
+    """The addresses in a text, an object (of a picture), or a list of either; no names of objects in the page."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and depth:
+        for name in ("url", "contentUrl", "@id", "thumbnailUrl", "thumbnail"):
+            if name != "@id" or "#" not in str(value.get(name)):
+                yield from urls_of(value.get(name), depth - 1)
+    elif isinstance(value, list) and depth:
+        for each in value:
+            yield from urls_of(each, depth - 1)
+
+
+def type_of(node: Node) -> str:
+    """Our type of an article node: of a live blog `live`, of an opinion piece `opinion`; "" for a plain article."""
+    types = node.get("@type")
+    names = (str(each).rpartition("/")[2] for each in (types if isinstance(types, list) else [types]))
+    return next((_TYPES[name] for name in names if name in _TYPES), "")
+
+
 def _roots(script: str) -> list[Any]:
     text = script.strip().removeprefix("<!--").removesuffix("-->").strip()
     text = text.removeprefix("//<![CDATA[").removeprefix("<![CDATA[").removesuffix("//]]>").removesuffix("]]>")
-    try:
-        found = json.loads(text.strip().rstrip(";"), strict=False)
-    except (ValueError, RecursionError):
-        return []
-    return found if isinstance(found, list) else [found]
+    for source, reading in ((text, str), (text, _repaired), (script, _repaired)):
+        if reading is _repaired and len(source) > MOST_REPAIRED:
+            continue
+        try:
+            root = json.loads(reading(source).strip().rstrip(";"), strict=False)
+        except (ValueError, RecursionError):
+            continue
+        return root if isinstance(root, list) else [root]
+    return []
+
+
+def _repaired(text: str) -> str:
+    """The text without comments, CDATA marks and trailing commas; bad escapes as JavaScript reads them."""
+    bare = _MARKS.sub(lambda mark: mark["string"] or " ", text)
+    if "\\" in bare:
+        bare = _BAD_ESCAPE.sub(_good_escape, bare)  # outside of strings there is none that means anything
+    return _COMMAS.sub(lambda comma: comma["string"] or "", bare)
+
+
+def _good_escape(escape: re.Match[str]) -> str:
+    if escape["code"]:
+        return f"\\u00{escape['code']}"
+    if escape["own"] == "u":
+        return r"\\u"
+    return escape[0] if escape["own"] is None else escape["own"]
 
 
 def _objects(roots: list[Any]) -> Iterator[tuple[int, Node]]:

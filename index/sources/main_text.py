@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from copy import deepcopy
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -44,8 +44,10 @@ class MainText(NamedTuple):
     links: list[dict[str, str]]
 
 
-def main_text(tree: Tree, article_body: str, apart: Sequence[str], base: str) -> MainText:
+def main_text(tree: Tree, article_body: str, apart: Sequence[str], base: str, whole: Callable[[], Tree]) -> MainText:
     """The text of the page; changes the tree. `apart`: headline and standfirst; `base`: the page's address.
+
+    `whole`: the page's tree once more, for one whose text stands where usually none does.
 
     Captions, forms, navigation, and paragraphs that only repeat headline or standfirst are left out.
     """
@@ -55,7 +57,16 @@ def main_text(tree: Tree, article_body: str, apart: Sequence[str], base: str) ->
         paragraphs = _extracted(deepcopy(tree), thorough=True)
     known = set(map(folded, apart)) | _teasers(tree)
     kept = _by_own_text([each for each in paragraphs if folded(each) not in known], article_body)
+    if not kept:
+        kept = _remaining(whole, paragraphs, apart)
     return MainText("\n\n".join(kept), _links(tree, kept, base))
+
+
+def _remaining(whole: Callable[[], Tree], paragraphs: Sequence[str], apart: Sequence[str]) -> list[str]:
+    """What there is of a text that the stricter ways have left nothing of: the headline alone is none."""
+    headline = folded(apart[0]) if apart else ""
+    kept = [paragraph for paragraph in paragraphs if folded(paragraph) != headline]
+    return kept or [each for each in _extracted(whole(), thorough=True) if folded(each) != headline]
 
 
 def _teasers(tree: Tree) -> set[str]:

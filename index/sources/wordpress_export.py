@@ -9,6 +9,7 @@ from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
 from index.sources.wordpress import ARTICLE_TYPES, publication, text_without_codes, utc
+from index.spellings import absolute_url
 
 ITEM = "item"
 AUTHOR = "{*}author"
@@ -96,7 +97,8 @@ def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, s
     urls = [
         each.get("url", "") for each in media if (each.get("medium") or each.get("type") or "image")[:5] == "image"
     ]
-    return next(({"url": url, "alt": ""} for url in urls if url.startswith(("http://", "https://"))), None)
+    base = (item.findtext("link") or "").strip()
+    return next(({"url": picture, "alt": ""} for url in urls if (picture := absolute_url(url, base))), None)
 
 
 def _meta(item: Element) -> dict[str, str]:

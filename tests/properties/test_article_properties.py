@@ -13,6 +13,7 @@ from index.article import Article, InvalidArticle, article_from_record, article_
 from index.sources import Rejection, read_source
 from index.sources.fields import FIELD_NAMES, our_names
 from index.sources.page_text import parse_page, split_kicker
+from index.spellings import other_spellings, page_address
 
 ANY_CHARACTER = st.characters(exclude_categories=())  # halves of surrogate pairs too
 SCALARS = st.one_of(
@@ -96,6 +97,16 @@ def test_a_canonical_id_is_its_own_canonical_id(value: object) -> None:
 def test_a_canonical_url_is_its_own_canonical_url(url: str) -> None:
     once = canonical_url(url)
     assert canonical_url(once) == once
+
+
+@given(url=URLS)
+@settings(max_examples=500)
+def test_the_spellings_of_an_address_are_few_and_others_than_it(url: str) -> None:
+    canonical = canonical_url(url)
+    spellings = list(other_spellings(canonical))
+    assert len(spellings) <= 8
+    assert canonical not in spellings
+    assert canonical == page_address(canonical) or page_address(canonical) in spellings
 
 
 @given(content=st.lists(st.binary(max_size=60) | st.builds(msgspec.json.encode, st.text(max_size=20)), max_size=5))

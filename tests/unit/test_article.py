@@ -163,6 +163,24 @@ def test_a_page_has_one_spelling(url: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fragment", "shown"),
+    [
+        *(
+            (mark, "")
+            for mark in ("#", "#comments", "#comment-12", "#respond", "#disqus_thread", "#Kommentare", "#xtor=R-1")
+        ),
+        *((mark, "") for mark in ("#:~:text=a", "#utm_source=x", "#comment_list", "#article-comments")),
+        *(
+            (own, own)
+            for own in ("#post-3", "#!/story/4", "#/story/4", "#commentary-by-ann", "#response", "#comments-on-x")
+        ),
+    ],
+)
+def test_a_url_is_shown_without_a_fragment_for_comments_or_tracking(fragment: str, shown: str) -> None:
+    assert article_of(url=f"https://x.example/a{fragment}").url == f"https://x.example/a{shown}"
+
+
+@pytest.mark.parametrize(
     ("value", "iso"),
     [
         ("2022-01-11", "2022-01-11T00:00:00Z"),

@@ -109,3 +109,13 @@ def test_a_source_without_links_is_an_error_and_writes_nothing(
     assert (code, lines) == (2, [])
     said = capsys.readouterr().err
     assert "no link leads to another article of the source; fields found: slug, title, link, body_html: see" in said
+
+
+def test_links_in_other_spellings_lead_to_the_article_of_that_page_and_exact_ones_to_their_own(
+    tmp_path: Path,
+) -> None:
+    spellings = ("/news/caf%c3%a9", "/amp/news/caf\u00e9", "https://amp.paper.example/news/caf\u00e9/amp?msclkid=1")
+    body = "".join(f'<a href="{url}">{url}</a>' for url in (*spellings, "two/amp"))
+    records = [article("one", body), article("caf\u00e9", ""), article("two", ""), article("two/amp", "")]
+    _, lines = extracted(tmp_path, records)
+    assert [line[:2] for line in lines[1:]] == [["one", "caf\u00e9"], ["one", "two/amp"]]

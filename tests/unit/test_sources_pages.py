@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from measure_extraction import main as measure
+from trafilatura import bare_extraction
 
 from index.article import Article, Image, Link, epoch_seconds
 from index.sources import Rejection, Tally, read_source
@@ -264,3 +265,85 @@ def test_on_91_real_pages_ours_is_better_than_either_alone(
     assert all(mine > other for mine, other in zip(ours, alone, strict=True))
     assert all(mine > other for mine, other in zip(ours, data, strict=True))
     assert all(figure >= least for figure, least in zip(ours, (0.9, 0.95, 0.85, 0.8, 0.95, 0.9), strict=True))
+
+
+DATED = '"@type": "NewsArticle", "headline": "Ferry", "datePublished": "2026-03-02T06:30:00Z"'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"{{{DATED},}}",
+        f'{{{DATED}, "keywords": ["a", "b",, ],\n }}',
+        f'{{// the page\'s own "article"\n{DATED} /* https://x.example " */}}',
+        f"<!-- schema.org -->\n{{{DATED}}}",
+        f'{{<!-- one " quote -->{DATED}}}',
+        f"//<!--\n{{{DATED},}}\n//-->",
+        f"/*<![CDATA[*/{{{DATED}}}/*]]>*/",
+        f"// <![CDATA[\n{{{DATED}}}\n// ]]>",
+        f'{{{DATED}, "description": "It\\\'s \\x41 \\d \\u12 day"}}',
+        f'{{{DATED}, "description": "one\ntwo\tthree"}};',
+    ],
+)
+def test_structured_data_with_a_common_fault_keeps_its_date(data: str) -> None:
+    node = article_node([data])
+    assert (node["headline"], node["datePublished"]) == ("Ferry", "2026-03-02T06:30:00Z")
+
+
+def test_a_repair_leaves_the_texts_as_they_are() -> None:
+    text = "https://x.example/a, ] /* no comment */ <!-- nor this --> // nor this, }"
+    kept = article_node([f'{{{DATED}, "description": "{text}",}}'])
+    assert kept["description"] == text
+    escaped = article_node([f'{{{DATED}, "name": "It\\\'s \\"so\\" \\u00e9 \\xe9 \\\\ \\q",}}'])
+    assert escaped["name"] == 'It\'s "so" é é \\ q'
+    assert article_node([f'{{{DATED}, "name": "never closed']) == {}
+    assert article_node(['{"' + '\\"' * 100_000, "/*" * 100_000, "<!--" * 100_000, ", " * 100_000]) == {}
+
+
+def test_the_reported_pages_keep_their_date_and_their_type() -> None:
+    folder = Path(__file__).parents[1] / "reports" / "pages"
+    live, trailing = (next(read_source(folder / f"{name}.html")) for name in ("livetype", "trailing"))
+    assert isinstance(live, Article)
+    assert isinstance(trailing, Article)
+    assert (live.type, trailing.type) == ("live", "article")
+    assert live.published_at == trailing.published_at == epoch_seconds("2026-10-07T06:00:00Z", "")
+
+
+@pytest.mark.parametrize(
+    ("stated", "ours"),
+    [
+        ('"NewsArticle"', "article"),
+        ('["NewsArticle", "LiveBlogPosting"]', "live"),
+        ('"OpinionNewsArticle"', "opinion"),
+        ('"https://schema.org/AnalysisNewsArticle"', "analysis"),
+        ('"BackgroundNewsArticle"', "explainer"),
+        ('"ReviewNewsArticle"', "review"),
+        ('"ReportageNewsArticle"', "article"),
+        ('"SatiricalArticle"', "satire"),
+        ('"AdvertiserContentArticle"', "advertorial"),
+    ],
+)
+def test_types_of_schema_org_become_ours(tmp_path: Path, stated: str, ours: str) -> None:
+    assert (
+        article(
+            tmp_path, page(data=DATA.replace('"NewsArticle", "headline": "Ferry', f'{stated}, "headline": "Ferry'))
+        ).type
+        == ours
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<form action='/x'><div>{PARAGRAPHS[0]}</div><div>{PARAGRAPHS[1]}</div></form>",
+        f"<article><dialog open><p>{PARAGRAPHS[0]}</p></dialog></article>",
+        f"<div>{PARAGRAPHS[0]}</div>",
+        f"<h1>Ferry</h1><p class='lead'>{PARAGRAPHS[0]}</p>",
+        f"<nav><p>{PARAGRAPHS[0]}</p></nav>",
+        f"<ul><li><a href='/a'>{PARAGRAPHS[0]}</a></li></ul>",
+    ],
+)
+def test_a_page_has_a_text_where_trafilatura_alone_finds_one(tmp_path: Path, body: str) -> None:
+    content = page(head=f'<meta name="description" content="{PARAGRAPHS[0]}">', body=body, data="")
+    assert bare_extraction(content, include_comments=False).text
+    assert PARAGRAPHS[0][:60] in article(tmp_path, content).body

@@ -80,7 +80,7 @@ def test_a_feed_gives_its_pages_and_its_own_text_where_there_is_no_page(
     assert found[2].body == "Its text, in the feed."
     told = capsys.readouterr().out
     assert told.startswith("3 articles, 1 records rejected")
-    assert f"the first: {site.url}/three, line 0: answers 404" in told
+    assert f"the first: {site.url}/three: answers 404" in told
     assert site.asked == ["/robots.txt", "/feed", "/one", "/two", "/three", "/four"]
 
 

@@ -146,7 +146,8 @@ def test_a_page_is_read_as_browsers_read_its_charset(tmp_path: Path, charset: st
 
 def test_a_damaged_byte_of_a_page_costs_nothing_unless_it_is_in_the_article(tmp_path: Path) -> None:
     content = page("utf-8").encode()
-    (tmp_path / "1.html").write_bytes(content.replace(b"</body>", b"<nav>\xe2\x80</nav></body>"))
+    paragraph = b"<p>The ferry crossed the river twice in the morning, and once at night.</p>"
+    (tmp_path / "1.html").write_bytes(content.replace(b"</body>", paragraph + b"<nav>\xe2\x80</nav></body>"))
     (found,) = read_source(tmp_path / "1.html")
     assert isinstance(found, Article)
     assert found.headline == TEXT

@@ -25,7 +25,7 @@ from index.snapshot import (
     built_in,
     id_digest,
 )
-from index.spellings import page_address
+from index.spellings import other_spellings, page_address
 from service.entering import Entering
 from service.live.changes import Changes, Compared, LiveArticle, SignalSet, Summary
 from service.ranking import Candidates
@@ -127,10 +127,14 @@ class Overlay:
             return False
         named = {*self.signals, *(signal.target for given in self.signals.values() for signal in given.signals)}
         urls = {canonical_url(name) for name in named if name is not None and "/" in name}
+        urls.update([spelling for url in urls for spelling in other_spellings(url)])
         return (
             self.aliases != before.aliases
             or any(article.id in named for article in changes.articles)
-            or any(self.urls.get(url) != before.urls.get(url) for url in urls)
+            or any(
+                (self.urls.get(url), self.addresses.get(url)) != (before.urls.get(url), before.addresses.get(url))
+                for url in urls
+            )
         )
 
     def fact(self, row: int) -> Facts:

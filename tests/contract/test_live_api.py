@@ -429,11 +429,11 @@ def test_signals_under_a_former_id_an_alias_or_an_address_act_and_are_seen(newsr
     assert newsroom.live.signals_of("ferry/3").signals[0].target == "2026/ferry-1"  # type: ignore[union-attr]
 
 
-def test_a_target_by_its_address_acts_when_its_article_comes(newsroom: Newsroom) -> None:
-    address = "https://courier.example/later"
+@pytest.mark.parametrize("address", ["https://courier.example/later", "http://www.courier.example/later/amp?ref=1"])
+def test_a_target_by_its_address_acts_when_its_article_comes(newsroom: Newsroom, address: str) -> None:
     assert len(newsroom.signals("ferry/0", pin(address)).get_json()["warnings"]) == 1
     newsroom.ids("ferry/0")  # kept
-    newsroom.put(record("later", BUDGET, 1, url=address))
+    newsroom.put(record("later", BUDGET, 1, url="https://courier.example/later?ref=1" if "?" in address else address))
     newsroom.compare()
     catalogue_of(newsroom.client).catch_up()
     assert newsroom.ids("ferry/0")[0] == "later"

@@ -34,7 +34,8 @@ def import_shards(directory: Path, dimension: int, put: Callable[[Sequence[bytes
     if not directory.is_dir():
         return
     shards = sorted(directory.glob("*.vectors"))
-    log.warning("moving %s vector files of an earlier version into the cache", len(shards))
+    if shards:
+        log.warning("moving %s vector files of an earlier version into the cache", len(shards))
     for path in shards:
         with contextlib.suppress(FileNotFoundError):  # another process moved it
             vectors = _read_shard(path, dimension)

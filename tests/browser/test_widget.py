@@ -242,6 +242,22 @@ def test_an_error_renders_nothing_and_leaves_the_page_alone(opened: Any, article
     assert page.locator("related-stories").evaluate("each => each.shadowRoot.textContent + each.innerHTML") == ""
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_empty_block_in_the_first_screen_is_gone_once_the_reader_is_past_it(
+    served: Any, paper: Any, page_at: Any, width: int
+) -> None:
+    mark = "<p id='mark'>What the reader sees.</p>"
+    address = paper.article(
+        "long", served.url, block("no/such") + TALL * 2 + mark + TALL * 2, body="<p>It begins.</p>"
+    )
+    page = page_at(width)
+    page.goto(address, wait_until="networkidle")
+    page.evaluate("document.querySelector('#mark').scrollIntoView()")
+    page.wait_for_function("document.querySelector('related-stories').offsetHeight === 0")
+    page.evaluate(DRAWN)
+    assert abs(page.evaluate("document.querySelector('#mark').getBoundingClientRect().top")) < 2  # nothing moved
+
+
 @pytest.mark.parametrize("layout", ["list", "grid", "compact"])
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
 def test_an_unknown_article_leaves_no_blank_on_a_short_page(

@@ -163,13 +163,15 @@ class RelatedStories extends HTMLElement {
     for (const each of empty) each.#settle();
   }
 
-  // Of the height that was reserved, keeps what reaches into the screen and gives back the rest. An empty block that
-  // the reader cannot scroll past keeps none: its blank would never leave the screen.
+  // Of the height that was reserved, keeps what reaches into the screen and gives back the rest. An empty block keeps
+  // none once it is above the screen, where the browser holds what is seen in its place, nor where the reader cannot
+  // scroll past it: its blank would never leave the screen.
   #settle() {
     const { top, bottom } = this.#frame.getBoundingClientRect();
     const { scrollHeight, scrollTop } = document.scrollingElement;
-    const stays = empty.has(this) && scrollHeight - scrollTop - bottom < innerHeight;
-    this.#reserve = stays ? 0 : Math.max(0, Math.min(this.#reserve, innerHeight - top));
+    const passed = bottom <= 0 && CSS.supports("overflow-anchor", "auto");
+    const stays = scrollHeight - scrollTop - bottom < innerHeight;
+    this.#reserve = empty.has(this) && (passed || stays) ? 0 : Math.max(0, Math.min(this.#reserve, innerHeight - top));
     this.#frame.style.minBlockSize = `${this.#reserve}px`;
   }
 

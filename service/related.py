@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -143,13 +143,17 @@ def selected(
         Shown(story.row, "similar", story, candidates.cosines(story.place) if query.explain else None)
         for story in stories
     ]
-    if signals.pins:
-        shown = _with_pins(archive, source, shown, signals.pins, codes, filters, now, query.limit)
+    pinned = pinned_rows(archive, source, signals.pins, codes, filters, now) if signals.pins else {}
+    pinned_events = {archive.fact(pinned_row).event for pinned_row in pinned}
+    shown = [story for story in shown if archive.fact(story.row).event not in pinned_events] if pinned else shown
     unfilled = len(shown)
-    if unfilled < query.limit:
-        shown += _fill(archive, source, shown, policy, codes, filters, now, query.limit, popular)
+    if unfilled + len(pinned) < query.limit:
+        present = [*shown, *(Shown(pinned_row, "pinned") for pinned_row in pinned)]
+        shown += _fill(archive, source, present, policy, codes, filters, now, query.limit, popular)
+    is_filled = len(shown) > unfilled
+    shown = _with_pins(shown, pinned, query.limit) if pinned else shown
     made_of = None
-    if len(shown) == unfilled and not searching and query.plain():
+    if not is_filled and not searching and query.plain():
         made_of = array("I", (row, *signals.excluded, *(pinned for _, pinned in signals.pins)))
         made_of.frombytes(candidates.rows.astype(np.uintc, copy=False).tobytes())
     return Selection(archive, row, source, policy, shown, tuple(degraded), made_of)
@@ -207,23 +211,12 @@ def _after(policy: Policy, query: Query, source: Facts, now: int) -> int | None:
     return max(earliest(source, policy, now), query.published_after or 0)
 
 
-def _with_pins(
-    archive: Archive,
-    source: Facts,
-    shown: list[Shown],
-    pins: Sequence[tuple[int, int]],
-    codes: Codes,
-    filters: Filters,
-    now: int,
-    limit: int,
-) -> list[Shown]:
-    """The list with pinned stories at their positions, each in the place of its event: see `pinned_rows`."""
-    pinned = pinned_rows(archive, source, pins, codes, filters, now)
-    events = {archive.fact(row).event for row in pinned}
-    shown = [each for each in shown if archive.fact(each.row).event not in events]
+def _with_pins(shown: Sequence[Shown], pinned: Mapping[int, int], limit: int) -> list[Shown]:
+    """The list with the pinned rows at their positions, counted from 1."""
+    stories = list(shown)
     for row, position in pinned.items():
-        shown.insert(position - 1, Shown(row, "pinned"))
-    return shown[:limit]
+        stories.insert(position - 1, Shown(row, "pinned"))
+    return stories[:limit]
 
 
 def _fill(

@@ -139,9 +139,12 @@ class OwnLists:
             return mine, {}
         theirs = selected(archive, row, query, chosen.other, now, self._search, self._popular)
         ours, others = _by_event(mine), _by_event(theirs)
-        drafted = team_draft(list(ours), list(others), query.limit, self._draw.random)
+        pinned = [(at, story) for at, story in enumerate(mine.shown) if story.source == "pinned"]
+        drafted = team_draft(list(ours), list(others), query.limit - len(pinned), self._draw.random)
         shown = [(others | ours if team != "b" else others)[event] for event, team in drafted]
         teams = {each.row: team for each, (_, team) in zip(shown, drafted, strict=True) if team is not None}
+        for at, story in pinned:  # of no team: both policies show it there
+            shown.insert(at, story)
         return mine._replace(shown=shown).also_degraded(theirs.degraded), teams
 
     def _explored(
@@ -227,5 +230,5 @@ def _measures(selection: Selection, now: float) -> dict[str, Any]:
 
 
 def _by_event(selection: Selection) -> dict[int, Shown]:
-    """The stories by event, in order: two stories of one event are one story to a reader."""
-    return {selection.archive.fact(each.row).event: each for each in selection.shown}
+    """The stories that are not pinned by event, in order: two stories of one event are one story to a reader."""
+    return {selection.archive.fact(each.row).event: each for each in selection.shown if each.source != "pinned"}

@@ -310,6 +310,20 @@ def test_an_interleaved_list_is_degraded_if_either_of_its_lists_is(tmp_path: Pat
     newsroom.close()
 
 
+@pytest.mark.parametrize("position", [1, 2, 3])
+def test_a_pin_keeps_its_position_in_an_interleaved_list_and_counts_for_no_policy(
+    tmp_path: Path, position: int
+) -> None:
+    newsroom = made(tmp_path, INTERLEAVED)
+    newsroom.signals("ferry/3", {"kind": "pin", "target": "ferry/9", "position": position})
+    for number in range(20):
+        items = own_list(newsroom, f"u-{number}")["items"]
+        assert len(items) == 6
+        assert items[position - 1]["teaser"]["id"] == "ferry/9"
+    assert {each["items"][position - 1]["team"] for each in logged(newsroom)} == {None}
+    newsroom.close()
+
+
 def test_an_interleaved_list_is_not_explored(tmp_path: Path) -> None:
     """Its stories are of two policies: what one of them explores has no probability there."""
     newsroom = made(tmp_path, INTERLEAVED.replace('policy = "related"', 'policy = "exploring"'), EXPLORING)

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 MAX_FRAME = 8 << 20
 PING = b"{}"  # asks for the state of the search process, without a search
 SILENT_SECONDS = 1.0
+WARMING_SECONDS = 30.0  # for which a search process that was loading its model may be silent
 MAX_WAITING = 8  # threads of a worker that wait for the search process at once
 
 
@@ -104,6 +105,7 @@ class SearchClient:
         self._silent_until = 0.0
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._state = SearchState()
+        self._warming_until = 0.0
         self._lock = threading.Lock()
 
     def search(self, request: SearchRequest) -> SearchAnswer:
@@ -167,12 +169,15 @@ class SearchClient:
                 send_frame(connection, PING)
                 answer = msgspec.json.decode(receive_frame(connection), type=SearchAnswer)
         except TimeoutError:
+            if self._state.is_warming and time.monotonic() < self._warming_until:
+                return self._state  # loading the model leaves little for answers
             self._silent_until = time.monotonic() + SILENT_SECONDS
             return SearchState(False, f"the search process does not answer in time on {self._path}")
         except (OSError, EOFError, msgspec.DecodeError) as error:
             return self._away(error)
         if answer.model == "failed":
             return SearchState(True, f"the search process cannot load its model: {answer.model_error}")
+        self._warming_until = time.monotonic() + WARMING_SECONDS
         return SearchState(True, None, answer.model == "loading")
 
 

@@ -29,6 +29,8 @@ def body(most: int | None = None) -> bytes:
     if most is not None:
         request.max_content_length = most
     raw = request.get_data()
+    if request.content_length is not None and len(raw) < request.content_length:
+        raise ProblemFound(400, "incomplete_body", "The connection ended before the whole body had arrived.")
     if request.content_length is None and len(raw) >= (request.max_content_length or 0) > 0:
         raise RequestEntityTooLarge  # in chunks, of no declared length: what was read is the limit, not the whole
     return raw

@@ -103,6 +103,7 @@ class Body:
 
         A body that declares more than the largest limit is not read at all: Flask refuses it by its length.
         """
+        environ["wsgi.input_terminated"] = True
         declared = environ.get("CONTENT_LENGTH", "0")
         if declared.isdecimal() and int(declared) > ARTICLE_BYTES:
             return
@@ -115,8 +116,9 @@ class Body:
             environ["wsgi.input"] = Unreadable(_BUSY)
             return
         environ["wsgi.input"] = io.BytesIO(b"".join(pieces))
-        environ["CONTENT_LENGTH"] = str(self._taken)
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if "HTTP_TRANSFER_ENCODING" in environ:  # else the declared length stays: a shorter body is refused
+            environ["CONTENT_LENGTH"] = str(self._taken)
+            del environ["HTTP_TRANSFER_ENCODING"]
 
     def release(self) -> None:
         """Return the memory to the budget."""

@@ -142,6 +142,8 @@ def read_parameters(declared: Sequence[Parameter], given: MultiDict[str, str]) -
 
 def checked_id(text: str) -> str:
     """An article ID in canonical form. Raises `ProblemFound` 400 `invalid_id`."""
+    if "\ufffd" in text:
+        raise ProblemFound(400, "invalid_id", "The ID is no UTF-8.")
     try:
         return article_id(text)
     except InvalidArticle as error:
@@ -151,13 +153,17 @@ def checked_id(text: str) -> str:
 def split_id(query: str) -> tuple[str, str] | None:
     """The article ID of a query string as WSGI gives it, and the string without that part.
 
-    None where it has no `id`, more than one, or a `url`. Raises `ProblemFound` 400 `invalid_id`, UnicodeDecodeError.
+    None where it has no `id`, more than one, a `url`, or an `id` that is no UTF-8. Raises `ProblemFound` 400
+    `invalid_id`.
     """
     parts = query.split("&")
     named = [part for part in parts if part.startswith("id=")]
     if len(named) != 1 or any(part.startswith("url=") for part in parts):
         return None
-    name = unquote_to_bytes(named[0][3:].replace("+", " ").encode("latin-1")).decode()
+    try:
+        name = unquote_to_bytes(named[0][3:].replace("+", " ").encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        return None
     return checked_id(name), "&".join(part for part in parts if part is not named[0])
 
 

@@ -272,6 +272,7 @@ class Newsroom:
         Nobody else writes between the two, so of several changes at once none is lost. Raises `ProblemFound`,
         `VersionConflict`, and `MayNotShow`, with nothing changed, for warnings unless `sure`.
         """
+        self._wiring.catalogue.catch_up()  # a pin is judged by what another editor has just changed, too
         archive, at = self.archive(), self._wiring.clock()
         article_id, former = signals_names(archive, article_id)
         with self.store.transaction() as store:

@@ -54,7 +54,10 @@ def wish(form: Mapping[str, str], now: int) -> Wish:
         asked["position"] = _number("position", form.get("position", ""), int)
     elif multiplier:
         asked["multiplier"] = _number("do", multiplier)
-    seconds = UNTIL.get(form.get("until", ""), ("", None))[1]
+    until = form.get("until", "")
+    if until not in UNTIL:
+        raise InvalidSignals(f"until: {until[:20]!r} is none of {', '.join(filter(None, UNTIL))}")
+    seconds = UNTIL[until][1]
     if seconds is not None:
         asked["valid_until"] = now + seconds
     signal = read_signals(msgspec.json.encode({"signals": [asked]}))[0]

@@ -51,7 +51,7 @@ def guard(console: Blueprint, wiring: Wiring) -> None:
         if cookie is None:
             return page(wiring, "sign-in.html", refused=True), 403
         target = request.args.get("next", "")
-        ours = target.startswith("/console/") and "\\" not in target
+        ours = target.startswith("/console/") and "\\" not in target and target.isprintable()
         response = redirect(target if ours else url_for("console.archive"), 303)
         response.set_cookie(
             COOKIE, cookie, SECONDS, path="/console", secure=_over_tls(), httponly=True, samesite="Lax"

@@ -53,6 +53,16 @@ def ids(answer: Any) -> list[str]:
     return [item["teaser"]["id"] for item in answer.get_json()["items"]]
 
 
+@pytest.mark.parametrize("path", ["/v1/related?id=%ff", "/v1/related?id=%ed%a0%80&explain=true"])
+def test_an_id_in_the_query_that_is_no_utf_8_is_known_by_nobody(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code in (400, 404)
+
+
+def test_an_id_in_the_path_that_is_no_utf_8_is_refused(client: FlaskClient) -> None:
+    answer = client.get("/v1/articles/caf\ufffd/related")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_id")
+
+
 def test_a_list_holds_the_related_stories_and_nothing_readers_may_not_see(client: FlaskClient) -> None:
     answer = client.get(f"/v1/articles/{BRIDGE}/related?fallback=none")
     assert answer.status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import threading
 import time
@@ -427,6 +428,36 @@ def test_signals_under_a_former_id_an_alias_or_an_address_act_and_are_seen(newsr
     assert [found for found in newsroom.ids("2026/ferry-1") if found.startswith("budget")] == ["budget/4"]
     newsroom.signals("ferry/3", pin(address))
     assert newsroom.live.signals_of("ferry/3").signals[0].target == "2026/ferry-1"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("position", [1, 3, 5, 6])
+def test_a_pin_keeps_its_position_in_a_list_that_the_fallback_fills(newsroom: Newsroom, position: int) -> None:
+    newsroom.rebuild([*ARCHIVE, *(story(f"fete/{n}", "summer fete bunting stall tombola", 40 + n) for n in range(6))])
+    newsroom.signals("fete/0", pin("ferry/2", position))
+    answer = newsroom.client.get("/v1/related?id=fete/0&fallback=recent&min_relevance=0.999").get_json()
+    assert answer["fallback_used"]
+    assert [item["teaser"]["id"] for item in answer["items"]].index("ferry/2") == position - 1
+    assert len(answer["items"]) == 6
+
+
+def test_a_pin_is_judged_by_what_another_worker_has_just_heard(newsroom: Newsroom) -> None:
+    newsroom.live.withdraw("ferry/2", by="other", at=NOW, note="", expected=None, snapshot_version=None, known=True)
+    assert newsroom.signals("ferry/0", pin("ferry/2")).get_json()["code"] == "pin_cannot_show"
+
+
+def test_a_body_that_ends_before_its_length_is_refused_and_does_nothing(newsroom: Newsroom) -> None:
+    body = b'{"signals": [{"kind": "exclude"}]}'
+    environ = {
+        "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body) + 10),
+        "CONTENT_TYPE": "application/json",
+    }
+    answer = newsroom.client.put(
+        "/v1/article/signals?id=ferry/0", headers=with_key(EDITOR), environ_overrides=environ
+    )
+    assert answer.status_code == 400
+    asked = newsroom.client.get("/v1/article/signals?id=ferry/0", headers=with_key(EDITOR)).get_json()
+    assert asked["signals"] == []
 
 
 @pytest.mark.parametrize("address", ["https://courier.example/later", "http://www.courier.example/later/amp?ref=1"])

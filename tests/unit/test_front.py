@@ -97,6 +97,10 @@ def test_a_body_in_pieces_is_whole_and_has_its_length() -> None:
     ]
 
 
+def test_a_body_that_ends_early_keeps_its_declared_length_so_that_it_is_refused() -> None:
+    assert answered(sent(b"ab", declared=3)) == [(200, [("Length", "3")], b"ab")]
+
+
 def test_a_body_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "SILENT_SECONDS", 0.05)
     slow, quick = sent(b"ab", b"c", declared=3, wait=0.2), sent(b"ab", b"c", declared=3, wait=0.01)

@@ -33,6 +33,7 @@ from source_options import add_prefix_option
 from tqdm import tqdm
 
 from index.article import Article
+from index.gather import ALWAYS_NEWER
 from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
 from index.sources.languages import with_languages
 from index.sources.prefix import with_prefix
@@ -43,7 +44,6 @@ WAITS = (0, 1, 2, 4, 8, 16, *[30] * 9)  # seconds; 0 for a connection that had m
 LONGEST_RETRY_SECONDS = 300
 TIMEOUT_SECONDS = 60
 KEY = "NEWSROOM_KEY"
-ALWAYS_NEWER = 2**63  # than any date
 
 Sleep = Callable[[float], None]
 Tell = Callable[[str], None]

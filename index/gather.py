@@ -17,6 +17,7 @@ from index.snapshot import LiveMark
 from index.sources import Rejection, Unpublished, Withdrawal
 from index.spool import NO_AGE, Spool, age
 
+ALWAYS_NEWER = 2**63  # than any date
 Progress = Callable[[str, int, int], None]
 
 
@@ -29,8 +30,8 @@ class Gathered(msgspec.Struct, frozen=True):
     seconds or `UNDATED`), and whether it is withdrawn.
 
     `superseded`: records that a later one replaced; `outdated`: records that lost to what was known; `not_found`:
-    withdrawals of an ID that nobody knows; `no_longer_public`: articles withdrawn because a record says that readers
-    are not to see them. `whole`: records read, and the articles that the archive began with.
+    IDs that are withdrawn and that nobody knows; `no_longer_public`: articles withdrawn because a record says that
+    readers are not to see them. `whole`: records read, and the articles that the archive began with.
     """
 
     articles: Records
@@ -66,8 +67,10 @@ def gather(
     `folder`: where to leave the articles, as a snapshot has them (`index.records`).
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
     that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
-    before, and keeps its text; only a newer version publishes the article again. A draft, or another record that is
-    not public, withdraws the article of its ID unless that is newer; an article read later and no older is published.
+    before, and keeps its text; only a newer version, of a date after that of the withdrawal if it has one, publishes
+    the article again. Where no article was known, a bare withdrawal holds for all that are read after it. A draft, or
+    another record that is not public, withdraws the article of its ID unless that is newer; an article read later and
+    no older is published.
     An article whose ID another one declares as an alias has moved there. The addresses that an article had in other
     versions stay among its aliases, unless another article has them by now. A record whose ID is that of another
     site's article is rejected (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
@@ -104,6 +107,7 @@ def _read(
     `hidden`: filled with the IDs of records that are not public, and when those were updated, else `NO_AGE`.
     """
     first, withdrawn, read = spool.count, set[str](), 0
+    withdrawn_until: dict[str, int] = {}  # versions up to that age stay withdrawn
 
     def from_records(article_id: str) -> bool:
         return article_id in withdrawn or spool.places.get(article_id, -1) >= first
@@ -116,7 +120,9 @@ def _read(
         elif isinstance(record, Unpublished):
             tally.no_longer_public += _hide(record, spool, hidden)
         elif isinstance(record, Withdrawal) and record.id not in spool.places:
-            tally.not_found += 1
+            withdrawn.add(record.id)
+            withdrawn_until[record.id] = ALWAYS_NEWER
+            hidden.pop(record.id, None)
         elif isinstance(record, Rejection) and not isinstance(record, Withdrawal):
             tally.rejections.append(record)
         else:
@@ -124,10 +130,22 @@ def _read(
             taken = _taken(record, spool, base_wins_ties and not again, hidden)
             tally.superseded += taken and again
             tally.outdated += not taken
+            if taken and isinstance(record, Article):
+                _withdraw_again(record, spool, withdrawn_until)
             if taken and spool.is_withdrawn(record.id):
                 withdrawn.add(record.id)
+    tally.not_found += sum(each not in spool.places for each in withdrawn_until)
     progress("read", read, read)
     return read
+
+
+def _withdraw_again(record: Article, spool: Spool, withdrawn_until: dict[str, int]) -> None:
+    """Withdraw a version that an earlier withdrawal of the sources covers; note the age of a withdrawal."""
+    until = withdrawn_until.get(record.id)
+    if record.status == "withdrawn":
+        withdrawn_until[record.id] = age(record) if until is None else max(until, age(record))
+    elif until is not None and age(record) <= until:
+        spool.withdraw(record.id)
 
 
 def _hide(record: Unpublished, spool: Spool, hidden: dict[str, int]) -> bool:

@@ -6,8 +6,10 @@
 Sources are those of import_articles.py. What a record marks as withdrawn is withdrawn, and so is an article whose
 record has become a draft, private or the like; what merely vanished from the source stays. The state file holds the
 version of each article that the service has acknowledged, written after that: killed at any moment, nothing is lost,
-and at most one article is sent twice, which changes nothing. Of two records of one article in the source the later
-one counts. Waits while the service is busy or away.
+and at most one article is sent twice, which changes nothing. When another live store answers, all is sent anew. Of
+several records of one article the newest counts. An article that was withdrawn, here or in the service, stays so
+unless the record is dated after that: it is named on stderr as kept withdrawn. Waits while the service is busy or
+away.
 
 Exit codes with --once: 0 all is there, 1 some were refused (named on stderr), 2 usage, unreadable source, or a
 service that takes nothing from this key, 69 the service cannot be reached, 74 I/O failure. Without it, it looks again
@@ -40,6 +42,7 @@ from index.sources.mapping import UnusableMapping, read_mapping
 from index.sources.prefix import with_prefix
 
 WITHDRAWN = "withdrawn"  # in place of a version
+HIDDEN = "hidden"  # withdrawn by us, because its record was not public
 FRESH_SECONDS = 900  # a fetched page that the feed still lists is asked for again after this
 
 Record = Article | Rejection
@@ -55,6 +58,7 @@ class Acknowledged:
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS acknowledged (id TEXT PRIMARY KEY, version TEXT NOT NULL)"
             )
+            self._connection.execute("CREATE TABLE IF NOT EXISTS live_store (name TEXT NOT NULL)")
         except sqlite3.Error as error:
             raise Unusable(f"--state {path}: {error}") from error
 
@@ -66,6 +70,19 @@ class Acknowledged:
     def note(self, article_id: str, version: str) -> None:
         """The service has taken it."""
         self._connection.execute("INSERT OR REPLACE INTO acknowledged VALUES (?, ?)", (article_id, version))
+
+    def begin_anew(self, live_store: str) -> bool:
+        """Forget everything if it was acknowledged by another live store; whether it was."""
+        row = self._connection.execute("SELECT name FROM live_store").fetchone()
+        if row is not None and row[0] == live_store:
+            return False
+        self._connection.execute("BEGIN IMMEDIATE")
+        if row is not None:
+            self._connection.execute("DELETE FROM acknowledged")
+        self._connection.execute("DELETE FROM live_store")
+        self._connection.execute("INSERT INTO live_store VALUES (?)", (live_store,))
+        self._connection.execute("COMMIT")
+        return row is not None
 
     def close(self) -> None:
         """Close the file."""
@@ -102,6 +119,9 @@ def _round(records: Callable[[], Iterator[Record]], state: Acknowledged, service
     """Publish what changed once; the exit code. `patient`: a service or feed that is away will be back."""
     before = service.no_longer_public
     try:
+        live_store = service.live_store()
+        if live_store and state.begin_anew(live_store):
+            _tell("another live store answers than the one that the state file is of: sending everything again")
         done, refused = publish_changes(records(), state, service)
     except (Unreachable, NotFetched) as error:
         _tell(f"{'waiting' if patient else 'error'}: {error}")
@@ -121,25 +141,27 @@ def publish_changes(records: Iterator[Record], state: Acknowledged, service: Ser
             _tell(f"refused: {record.place}: {record.reason}")
             refused += 1
             continue
-        version = _version(record)
-        if state.version(record.id) == version:
+        version, noted = _version(record), state.version(record.id)
+        if noted == version or (isinstance(record, Unpublished) and noted == HIDDEN):
             continue
-        hidden = service.no_longer_public
-        reason = service.withdraw(record.id) if _is_withdrawn(record) else sent(record, service)
+        hidden, kept = service.no_longer_public, service.kept_withdrawn
+        if isinstance(record, Article):
+            withdraw = _is_withdrawn(record)
+            reason = service.withdraw(record.id) if withdraw else service.publish(record, noted == HIDDEN)
+        else:
+            reason = sent(record, service)
         if reason:
             _tell(f"refused: {record.id}: {reason}")
             refused += 1
-        else:
-            state.note(record.id, version)
-            done += not isinstance(record, Unpublished) or service.no_longer_public > hidden
+            continue
+        now_hidden = service.no_longer_public > hidden
+        state.note(record.id, HIDDEN if now_hidden else version)
+        done += now_hidden or not (isinstance(record, Unpublished) or service.kept_withdrawn > kept)
     return done, refused
 
 
 def _latest(records: Iterator[Record]) -> Iterator[Record]:
-    """Each article as its last record says; before them rejections as they come, also of what has another's ID.
-
-    Of a draft, or another record that is not public, and an article the one updated later counts where both say when.
-    """
+    """Each article as its newest record says; before them rejections as they come, also of what has another's ID."""
     latest: dict[str, Article | Withdrawal] = {}
     order = Order()
     for record in records:

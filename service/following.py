@@ -72,6 +72,16 @@ class Following:
         """How long ago the live store last answered; 0 without one."""
         return 0.0 if self.store is None else self._monotonic() - self._reached
 
+    @property
+    def installation(self) -> str:
+        """The random name of the live store that answered last; "" where none has yet, or there is none."""
+        if not self._installation and self.store is not None:
+            try:
+                return self.store.changes(0, None, 1).installation  # nothing is read before the first snapshot
+            except _Error as error:
+                self._missed(error)
+        return self._installation
+
     def _remembered(self) -> Changes:
         """All that is known without asking; of sequence 0, so that everything is read when the store is back."""
         articles, signals = self._articles, self._signals

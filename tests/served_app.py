@@ -11,17 +11,24 @@ from flask import Flask
 
 
 class Counted:
-    """The application, with what it was asked: method and query. `reply_first`: statuses given before it answers."""
+    """The application, with what it was asked: method and query; GET apart, as `read`.
+
+    `reply_first`: statuses given before it answers what is no GET.
+    """
 
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.asked: list[tuple[str, str]] = []
+        self.read: list[str] = []
         self.reply_first: list[tuple[str, str]] = []
         self.noticed: Callable[[int], None] = lambda _: None
         self.url = ""
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        """Answer, then tell `noticed` how much was asked."""
+        """Answer, then tell `noticed` how much was asked that is no GET."""
+        if environ["REQUEST_METHOD"] == "GET":
+            self.read.append(environ["PATH_INFO"])
+            return self.app.wsgi_app(environ, start_response)
         self.asked.append((environ["REQUEST_METHOD"], environ["QUERY_STRING"]))
         if self.reply_first:
             status, retry_after = self.reply_first.pop(0)

@@ -239,7 +239,11 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                     storyline_id=_NULLABLE_TEXT,
                 ),
                 "Policies": _object(default=_TEXT, policies={"type": "array", "items": _reference("Policy")}),
-                "Snapshots": _object(channel=_TEXT, snapshots={"type": "array", "items": {"type": "object"}}),
+                "Snapshots": _object(
+                    channel=_TEXT,
+                    live_store=_NULLABLE_TEXT,
+                    snapshots={"type": "array", "items": {"type": "object"}},
+                ),
                 "State": _object(status=_TEXT),
             },
             "securitySchemes": {

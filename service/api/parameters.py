@@ -45,6 +45,12 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 ID = Parameter(name="id", kind="id", description="The article's ID.")
 REQUIRED_ID = msgspec.structs.replace(ID, required=True)
 URL = Parameter(name="url", kind="url", description="The article's canonical URL or a declared alias.")
+KEEP_WITHDRAWN = Parameter(
+    name="keep_withdrawn",
+    kind="boolean",
+    default=False,
+    description="Refuse (409 `withdrawn`) a version that is not newer than the withdrawal of its article.",
+)
 NOTE = Parameter(name="note", kind="text", description="Why, for the record.")
 _LIMIT = Parameter(
     name="limit", kind="integer", default=6, low=1, high=50, description="Most stories in the list, 1 to 50."

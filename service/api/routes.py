@@ -208,7 +208,10 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
 
     def snapshots() -> Response:
         access.check_read()
-        return json_response({"channel": catalogue.channel, "snapshots": _snapshots(catalogue)})
+        found = _snapshots(catalogue)
+        return json_response(
+            {"channel": catalogue.channel, "live_store": catalogue.live.installation or None, "snapshots": found}
+        )
 
     def livez() -> Response:
         return json_response({"status": "alive"})

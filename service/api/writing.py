@@ -13,9 +13,19 @@ from werkzeug.exceptions import MethodNotAllowed
 from index.addresses import former_addresses, is_address, with_aliases
 from index.article import Article, Teaser, epoch_seconds, iso_time
 from index.clashes import clash_reason, clashes
+from index.snapshot import NEVER
+from index.spool import age
 from service.api.bodies import ARTICLE_BYTES, body, read_article
 from service.api.openapi import Operation
-from service.api.parameters import ID, NOTE, REQUIRED_ID, checked_id, read_parameters
+from service.api.parameters import (
+    ID,
+    KEEP_WITHDRAWN,
+    NOTE,
+    REQUIRED_ID,
+    Parameter,
+    checked_id,
+    read_parameters,
+)
 from service.api.problems import ProblemFound
 from service.api.responses import json_response
 from service.api.wiring import Wiring
@@ -39,6 +49,7 @@ from service.pins import PinFault, pin_faults
 from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 
 RETRY_SECONDS = 5
+CLOCK_SLACK_SECONDS = 3600  # by which a sender's clock may be ahead; a later date is no date of a change
 REPLAY_SECONDS = 900  # longer than a webhook's timestamp may differ from the clock, both ways
 
 _READ_KEYED = {400: "Problem", 401: "Problem", 403: "Problem", 503: "Problem"}
@@ -59,6 +70,7 @@ _OF_ARTICLE = (
         summary="Publish or update an article",
         description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one; with "
         "If-None-Match: * only if there is no such article yet.",
+        parameters=(KEEP_WITHDRAWN,),
         body="Article",
         scope="write",
         responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
@@ -117,18 +129,21 @@ def register_writing(app: Flask, wiring: Wiring) -> None:
     def by_path(id: str) -> Response:
         if id.endswith(("/related", "/signals")):  # what stands behind an ID; an ID that ends so goes by query
             raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
-        read_parameters((NOTE,) if request.method == "DELETE" else (), request.args)
-        return article(checked_id(id))
+        return article(checked_id(id), read_parameters(own_parameters(), request.args))
 
     def by_query() -> Response:
-        values = read_parameters((ID, NOTE) if request.method == "DELETE" else (ID,), request.args)
-        return article(_given(values))
+        values = read_parameters((ID, *own_parameters()), request.args)
+        return article(_given(values), values)
 
-    def article(article_id: str) -> Response:
+    def own_parameters() -> tuple[Parameter, ...]:
+        return (NOTE,) if request.method == "DELETE" else (KEEP_WITHDRAWN,)
+
+    def article(article_id: str, values: dict[str, Any]) -> Response:
         key = wiring.access.require("write")
         if request.method == "DELETE":
             return _written(newsroom.withdraw(article_id, key, _note(), _expected()))
-        return _written(newsroom.publish(read_article(body(ARTICLE_BYTES), article_id), key, _expected()))
+        sent = read_article(body(ARTICLE_BYTES), article_id)
+        return _written(newsroom.publish(sent, key, _expected(), keep_withdrawn=values["keep_withdrawn"]))
 
     def signals_by_path(id: str) -> Response:
         read_parameters((), request.args)
@@ -211,12 +226,17 @@ class Newsroom:
             raise ProblemFound(503, "no_live_store", "This installation has no live store: RELATED_LIVE is off.")
         return store
 
-    def publish(self, article: Article, key: Key, expected: str | None) -> Written:
-        """Publish, or update, or with the status "withdrawn" withdraw. Raises `ProblemFound`."""
+    def publish(self, article: Article, key: Key, expected: str | None, keep_withdrawn: bool = False) -> Written:
+        """Publish, or update, or with the status "withdrawn" withdraw. Raises `ProblemFound`.
+
+        `keep_withdrawn`: leave a withdrawn article as it is unless this version is newer than the withdrawal.
+        """
         archive = self.archive()
         if article.status == "published":
             self._check_queue(archive, 1)
         with self.store.transaction() as store:
+            if keep_withdrawn and article.status == "published":
+                self._check_withdrawn(store, archive, article)
             written = self._put(store, archive, article, key, expected)
         self._wiring.catalogue.catch_up()
         return written
@@ -233,6 +253,15 @@ class Newsroom:
         version = archive.version(row) if archive and row is not None else None
         at = self._wiring.clock()
         return store.put(article, by=key.name, at=at, expected=expected, snapshot_version=version)
+
+    def _check_withdrawn(self, store: LiveStore, archive: Archive | None, article: Article) -> None:
+        """Raises `ProblemFound` 409 for a version that is not newer than the withdrawal of its article."""
+        withdrawn_at = _withdrawn_at(store, archive, article.id)
+        if withdrawn_at is None:
+            return
+        if not withdrawn_at < age(article) <= self._wiring.clock() + CLOCK_SLACK_SECONDS:
+            when = iso_time(withdrawn_at)
+            raise ProblemFound(409, "withdrawn", f"Withdrawn {when}, and this version is not dated after that.")
 
     def withdraw(self, article_id: str, key: Key, note: str, expected: str | None) -> Written:
         """Withdraw an article, also one that nobody has heard of yet. Raises `ProblemFound`."""
@@ -372,6 +401,16 @@ class Newsroom:
         state = store.state_of(article_id)  # another worker may have taken it a moment ago
         if state is not None and state.summary is not None and state.summary.brand != key.brand:
             raise _other_brand(key, state.summary.brand)
+
+
+def _withdrawn_at(store: LiveStore, archive: Archive | None, article_id: str) -> int | None:
+    """When the article was withdrawn, epoch seconds; at the latest, where only the snapshot says that it was."""
+    if (state := store.state_of(article_id)) is not None:
+        return state.changed_at if state.state == "withdrawn" else None
+    row = archive.row_of_id(article_id) if archive else None
+    if archive is None or row is None or archive.fact(row).visible_from != NEVER:
+        return None
+    return archive.snapshot.manifest.built_at
 
 
 def _shown(archive: Archive, row: int) -> Article | None:

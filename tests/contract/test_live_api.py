@@ -845,3 +845,43 @@ def test_reading_can_be_for_holders_of_a_key_alone(open_newsroom: Callable[..., 
         assert newsroom.client.get(path).status_code == 401
     assert newsroom.client.get("/v1/related?id=ferry/1").get_json()["code"] == "key_missing"
     assert newsroom.client.get("/v1/related?id=ferry/1", headers={"X-API-Key": READER}).status_code == 200
+
+
+def put_unless_withdrawn(newsroom: Newsroom, sent: dict[str, Any]) -> tuple[int, str | None]:
+    """The status and problem code of a PUT that leaves a withdrawn article alone unless it is newer."""
+    query = {"id": sent.pop("id"), "keep_withdrawn": "true"}
+    answer = newsroom.client.put("/v1/article", query_string=query, json=sent, headers=with_key(WRITER))
+    return answer.status_code, answer.get_json().get("code")
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "expected"),
+    [
+        (None, (409, "withdrawn")),
+        (NOW - 60, (409, "withdrawn")),
+        (NOW, (409, "withdrawn")),
+        (NOW + 60, (200, None)),
+        (NOW + 10**9, (409, "withdrawn")),
+    ],
+)
+def test_a_sender_may_ask_that_only_a_newer_version_publishes_a_withdrawn_article(
+    newsroom: Newsroom, updated_at: int | None, expected: tuple[int, str | None]
+) -> None:
+    newsroom.put(record("ferry/1", FERRY, 30))
+    assert put_unless_withdrawn(newsroom, record("ferry/1", FERRY, 29))[0] == 200
+    newsroom.delete("ferry/1")
+    newsroom.now += 120
+    dated = {} if updated_at is None else {"updated_at": updated_at}
+    assert put_unless_withdrawn(newsroom, record("ferry/1", FERRY, 20, headline="Export", **dated)) == expected
+    assert newsroom.put(record("ferry/1", FERRY, 20, headline="Export")).status_code == 200  # a person's decision
+
+
+def test_a_withdrawal_that_only_the_snapshot_knows_is_kept_too(newsroom: Newsroom) -> None:
+    newsroom.rebuild([*ARCHIVE, story("gone", FERRY, 9, status="withdrawn")])
+    assert put_unless_withdrawn(newsroom, record("gone", FERRY, 8)) == (409, "withdrawn")
+    assert put_unless_withdrawn(newsroom, record("new", FERRY, 8)) == (201, None)
+
+
+def test_the_live_store_is_named_with_the_snapshots(newsroom: Newsroom) -> None:
+    named = newsroom.client.get("/v1/snapshots").get_json()["live_store"]
+    assert named == newsroom.live.changes(0, None).installation

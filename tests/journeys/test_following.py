@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import pytest
 from conftest import ROOT
 from follow import main
 from loopback_site import Reply, Site, served
-from newsroom import WRITER, Newsroom, story
+from newsroom import NOW, WRITER, Newsroom, record, story
+from publish_articles import main as publish_main
 from served_app import Counted, served_app
 
 FEED = """<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>Courier</title>
@@ -59,10 +60,10 @@ def test_what_is_new_or_changed_is_published_and_nothing_twice(
 ) -> None:
     write(folder, "a", {"id": "a", "headline": "A"}, {"id": "b", "headline": "B"})
     assert [main(options(folder, service, folder)) for _ in range(2)] == [0, 0]
-    assert service.asked == [("PUT", "id=a"), ("PUT", "id=b")]
+    assert service.asked == [("PUT", "id=a&keep_withdrawn=true"), ("PUT", "id=b&keep_withdrawn=true")]
     write(folder, "b", {"id": "b", "headline": "B, changed"}, {"id": "c", "headline": "C"})
     assert main(options(folder, service, folder)) == 0
-    assert service.asked[2:] == [("PUT", "id=b"), ("PUT", "id=c")]
+    assert service.asked[2:] == [("PUT", "id=b&keep_withdrawn=true"), ("PUT", "id=c&keep_withdrawn=true")]
     assert [_headline(newsroom, each) for each in "abc"] == ["A", "B, changed", "C"]
 
 
@@ -87,7 +88,7 @@ def test_what_is_marked_is_withdrawn_and_what_vanished_stays(
     assert [main(options(folder, service, folder)) for _ in range(2)] == [0, 0]
     assert service.asked[3:] == [("DELETE", "id=a")]
     assert [_state(newsroom, each) for each in "abc"] == ["withdrawn", "published", "published"]
-    write(folder, "a", {"id": "a", "headline": "A"})
+    write(folder, "a", {"id": "a", "headline": "A", "updated_at": NOW + 1})
     main(options(folder, service, folder))
     assert _state(newsroom, "a") == "published"
 
@@ -135,7 +136,7 @@ def test_a_mapping_names_the_columns_of_an_export(folder: Path, service: Counted
     mapping = folder.parent / "ours.toml"
     mapping.write_text('[columns]\nid = "Nummer"\nheadline = "Titel"\n')
     assert main([*options(folder, service, folder), "--mapping", str(mapping)]) == 0
-    assert service.asked == [("PUT", "id=7")]
+    assert service.asked == [("PUT", "id=7&keep_withdrawn=true")]
     assert _headline(newsroom, "7") == "Fähre"
     mapping.write_text("[columns]\nheading = 'Titel'\n")
     assert main([*options(folder, service, folder), "--mapping", str(mapping)]) == 2
@@ -157,7 +158,7 @@ def test_a_refused_article_costs_no_other_and_is_sent_again_next_time(
         folder, "a", {"id": "a"}, {"id": "b", "headline": "B", "body": "x" * (1 << 20)}, {"id": "c", "headline": "C"}
     )
     assert [main(options(folder, service, folder)) for _ in range(2)] == [1, 1]
-    assert service.asked == [("PUT", "id=c")]
+    assert service.asked == [("PUT", "id=c&keep_withdrawn=true")]
     told = capsys.readouterr().err.splitlines()
     assert told[:2] == [
         f"refused: {folder / 'a.jsonl'}, line 1: headline: is missing",
@@ -188,6 +189,92 @@ def test_a_wrong_key_an_unusable_state_and_a_missing_source_are_named(
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in told] == ["error"] * 3
     assert told[1] == f"error: {folder / 'none'}: does not exist"
+
+
+def publish(source: Path, service: Counted, folder: Path) -> int:
+    key = ["--key-file", str(folder.parent / "key")]
+    return publish_main(["--source", str(source), "--service", service.url, "--quiet", *key])
+
+
+def follow_without_state(source: Path, service: Counted, folder: Path) -> int:
+    (folder.parent / "follow.db").unlink(missing_ok=True)
+    return main(options(source, service, folder))
+
+
+@pytest.mark.parametrize("send", [publish, follow_without_state])
+@pytest.mark.parametrize(
+    ("updated_at", "state"), [(NOW - 9, "withdrawn"), (None, "withdrawn"), (NOW + 9, "published")]
+)
+def test_an_older_record_does_not_publish_a_withdrawn_story_again(
+    folder: Path,
+    service: Counted,
+    newsroom: Newsroom,
+    capsys: pytest.CaptureFixture[str],
+    send: Callable[[Path, Counted, Path], int],
+    updated_at: int | None,
+    state: str,
+) -> None:
+    newsroom.put(record("a", "ferry", 30))
+    newsroom.delete("a")
+    write(folder, "a", {"id": "a", "headline": "A", "updated_at": updated_at})
+    assert [send(folder, service, folder) for _ in range(2)] == [0, 0]
+    assert _state(newsroom, "a") == state
+    told = capsys.readouterr()
+    kept = "kept withdrawn: a: Withdrawn " in told.err
+    assert kept == (state == "withdrawn")
+    assert ("1 kept withdrawn" in told.out) == (kept and send is publish)
+
+
+@pytest.mark.parametrize("send", [publish, follow_without_state])
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        ({"status": "withdrawn", "updated_at": "2026-11-10"}, {"updated_at": "2026-11-09"}, None),
+        ({"updated_at": "2026-11-10"}, {"status": "withdrawn", "updated_at": "2026-11-09"}, None),
+        ({"updated_at": "2026-11-10", "headline": "Newer"}, {"updated_at": "2026-11-09"}, "Newer"),
+        ({"updated_at": "2026-11-10", "headline": "Newer"}, {}, "Newer"),
+        ({"headline": "First"}, {"headline": "Second"}, "Second"),
+        ({"status": "draft"}, {"headline": "Second"}, "Second"),
+    ],
+)
+def test_of_several_records_of_one_article_the_newest_counts_in_whichever_order(
+    folder: Path,
+    service: Counted,
+    newsroom: Newsroom,
+    send: Callable[[Path, Counted, Path], int],
+    first: dict[str, Any],
+    second: dict[str, Any],
+    shown: str | None,
+) -> None:
+    write(folder, "a", *({"id": "a", "headline": "H", "status": "published", **each} for each in (first, second)))
+    assert send(folder, service, folder) == 0
+    if shown is None:
+        assert _state(newsroom, "a") == "withdrawn"
+    else:
+        assert (_state(newsroom, "a"), _headline(newsroom, "a")) == ("published", shown)
+
+
+def test_a_bare_withdrawal_stands_before_the_article_that_it_withdraws(
+    folder: Path, service: Counted, newsroom: Newsroom
+) -> None:
+    write(folder, "a", {"id": "a", "status": "withdrawn"}, {"id": "a", "headline": "A", "updated_at": NOW - 9})
+    assert main(options(folder, service, folder)) == 0
+    assert _state(newsroom, "a") == "withdrawn"
+
+
+def test_another_live_store_is_sent_everything(
+    folder: Path, service: Counted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, "a", {"id": "a", "headline": "A"})
+    assert main(options(folder, service, folder)) == 0
+    other = Newsroom(tmp_path / "other")
+    service.app = other.client.application
+    try:
+        assert [main(options(folder, service, folder)) for _ in range(2)] == [0, 0]
+        assert (len(service.asked), _headline(other, "a")) == (2, "A")
+    finally:
+        other.close()
+    assert capsys.readouterr().err.count("another live store answers") == 1
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(100, marks=[pytest.mark.proof, pytest.mark.timeout(3_600)])])

@@ -95,6 +95,31 @@ def test_a_withdrawal_that_comes_twice_replaces_what_the_first_one_said(tmp_path
     assert [gathered(tmp_path, *[withdrawn] * times).superseded for times in (1, 2)] == [0, 1]
 
 
+@pytest.mark.parametrize("days", [[None], [5], [4, 6], [6, 4]])
+@pytest.mark.parametrize("before", [[], [{"id": "bridge", "status": "draft"}]])
+def test_a_bare_withdrawal_that_is_read_before_its_article_withdraws_it(
+    tmp_path: Path, days: list[int | None], before: list[dict[str, Any]]
+) -> None:
+    articles = [
+        {"id": "bridge", "headline": "Bridge", "status": "published", "published_at": day and day * DAY}
+        for day in days
+    ]
+    bare = {"id": "bridge", "status": "withdrawn"}
+    found = gathered(tmp_path, *before, bare, bare, *articles)
+    assert {each.id: each.status for each in found.articles} == {"bridge": "withdrawn", "ferry": "published"}
+    assert (found.not_found, found.no_longer_public, found.rejections) == (0, 0, [])
+    assert found.superseded + found.outdated == len(articles)
+
+
+@pytest.mark.parametrize(("day", "status"), [(7, "withdrawn"), (10, "withdrawn"), (11, "published")])
+def test_a_version_that_is_older_than_the_withdrawal_says_does_not_publish_an_article_again(
+    tmp_path: Path, day: int, status: str
+) -> None:
+    withdrawal = {"id": "ferry", "headline": "x", "status": "withdrawn", "updated_at": 10 * DAY}
+    again = {"id": "ferry", "headline": "Again", "status": "published", "updated_at": day * DAY}
+    assert [each.status for each in gathered(tmp_path, withdrawal, again).articles] == [status]
+
+
 def draft(article_id: str = "ferry", status: str = "draft", **more: Any) -> dict[str, Any]:
     return {"id": article_id, "headline": "Ferry breaks down", "status": status, **more}
 

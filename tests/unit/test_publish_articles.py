@@ -146,7 +146,7 @@ def test_of_an_article_and_a_draft_of_it_the_one_updated_later_counts(
     source.write_bytes(public + msgspec.json.encode({"id": "a", "status": "draft", "updated_at": day}))
     assert publish(newsroom.address, source) == (0, [])
     assert newsroom.withdrawn == withdrawn
-    position.write_text("1\n")
+    position.write_text("1\n")  # as earlier releases wrote it
     assert publish(newsroom.address, source, "--position", str(position)) == (0, [])
     assert newsroom.withdrawn == withdrawn * 2
 
@@ -259,11 +259,11 @@ def test_a_run_that_ended_early_goes_on_at_its_position(newsroom: Newsroom, sour
     position = tmp_path / "position"
     newsroom.replies = [(201, {}, {}), (401, {}, {"code": "invalid_key"})]
     assert publish(newsroom.address, source, "--position", str(position))[0] == 2
-    assert position.read_text() == "1\n"
+    assert position.read_text().split()[::2] == ["1", "0"]
     assert publish(newsroom.address, source, "--position", str(position)) == (0, [])
     assert newsroom.asked == [str(RECORDS[0]["id"]), "news/budget", "news/budget", "17"]
     assert publish(newsroom.address, source, "--position", str(position)) == (0, [])
-    assert (position.read_text(), len(newsroom.asked)) == ("3\n", 4)
+    assert (position.read_text().split()[::2], len(newsroom.asked)) == (["3", "0"], 4)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive.jsonl", "position"]
 
 
@@ -272,14 +272,14 @@ def test_the_position_is_written_once_a_second(tmp_path: Path) -> None:
     position = Position(path)
     written = []
     for moment in (100.0, 100.5, 100.9, 101.0, 101.1):
-        position.advance(moment)
-        written.append(path.read_text())
-    assert written == ["1\n", "1\n", "1\n", "4\n", "4\n"]
+        position.advance(Article(id="a", headline="A"), False, moment)
+        written.append(path.read_text().split()[0])
+    assert written == ["1", "1", "1", "4", "4"]
     position.write()
     assert Position(path).done == 5
 
 
-@pytest.mark.parametrize("text", ["three", "-1", "", "²"])
+@pytest.mark.parametrize("text", ["three", "-1", "", "²", "3 4"])
 def test_a_position_that_is_no_number_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "position").write_text(text, "utf-8")
     with pytest.raises(Unusable, match="not a number of records"):
@@ -336,3 +336,39 @@ def test_a_prefix_stands_before_every_id(newsroom: Newsroom, source: Path, tmp_p
     assert publish(newsroom.address, tmp_path / "down.jsonl", "--id-prefix", "courier-") == (0, [])
     assert newsroom.asked == [f"courier-{record['id']}" for record in RECORDS]
     assert newsroom.withdrawn == ["courier-9"]
+
+
+def test_a_position_is_refused_for_another_source(
+    newsroom: Newsroom, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    position, other = tmp_path / "position", tmp_path / "other.jsonl"
+    assert publish(newsroom.address, source, "--position", str(position)) == (0, [])
+    kept = position.read_text()
+    other.write_bytes(b"".join(b'{"id": %d, "headline": "Other"}\n' % number for number in range(5)))
+    assert publish(newsroom.address, other, "--position", str(position)) == (2, [])
+    assert f"the first 3 records of {other} are not those that are done: another source" in capsys.readouterr().err
+    assert (len(newsroom.asked), position.read_text()) == (3, kept)
+    moved = source.rename(tmp_path / "moved.jsonl")
+    moved.write_bytes(moved.read_bytes() + b'{"id": "more", "headline": "More"}\n')
+    assert publish(newsroom.address, moved, "--position", str(position)) == (0, [])
+    assert newsroom.asked[3:] == ["more"]
+
+
+def test_refused_records_that_a_position_counts_as_done_are_told_of_each_time(
+    newsroom: Newsroom, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    position = tmp_path / "position"
+    source.write_bytes(b'{"id": "a"}\n' + source.read_bytes())
+    for _ in range(2):
+        assert publish(newsroom.address, source, "--position", str(position)) == (1, [])
+        assert f"1 refused records count as done: {position} does not send them again" in capsys.readouterr().out
+
+
+def test_an_article_that_the_service_keeps_withdrawn_is_told_of_and_not_refused(
+    newsroom: Newsroom, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newsroom.replies = [(409, {}, {"code": "withdrawn", "detail": "Withdrawn in May."})]
+    assert publish(newsroom.address, source) == (0, [])
+    told = capsys.readouterr()
+    assert told.err == f"kept withdrawn: {RECORDS[0]['id']}: Withdrawn in May.\n"
+    assert told.out == "published 2 articles, 0 refused, 1 kept withdrawn\n"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clashes import clash
+from index.clashes import alias_clash_reason, clash
 from index.live_rows import LiveRows, bring_live
 from index.records import Records, write_records
 from index.snapshot import LiveMark
@@ -70,7 +70,8 @@ def gather(
     not public, withdraws the article of its ID unless that is newer; an article read later and no older is published.
     An article whose ID another one declares as an alias has moved there. The addresses that an article had in other
     versions stay among its aliases, unless another article has them by now. A record whose ID is that of another
-    site's article is rejected (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
+    site's article is rejected, and such an alias is left out (`index.clashes`). `live`, and `mark` of what of it the
+    base holds: see `bring_live`.
     """
     spool, tally = Spool(folder / "spool"), _Tally()
     try:
@@ -81,6 +82,7 @@ def gather(
         if live is not None:
             tally.rejections += bring_live(spool, live, mark)
             tally.no_longer_public += sum(_hides(spool, each, hidden[each]) for each in hidden)
+        tally.rejections += _refuse_taken_aliases(spool)
         tally.superseded += _drop_moved(spool)
         spool.release_addresses()
         ids = spool.in_order()
@@ -179,6 +181,26 @@ def _clash(record: Article | Rejection, spool: Spool, from_records: Callable[[st
     if not isinstance(record, Article | Withdrawal) or record.id not in spool.places:
         return None
     return clash(spool.article(record.id), record, may_have_moved=not from_records(record.id))
+
+
+def _refuse_taken_aliases(spool: Spool) -> list[Rejection]:
+    """Leave out the aliases that are IDs of another site's or brand's articles; returns a rejection of each."""
+    rejections = []
+    for article_id, aliases in list(spool.aliases()):
+        former_ids = [alias for alias in aliases if alias != article_id and alias in spool.places]
+        if not former_ids:
+            continue
+        article = spool.with_former_addresses(article_id)
+        reasons = {
+            alias: reason
+            for alias in former_ids
+            if (reason := alias_clash_reason(alias, spool.with_former_addresses(alias), article))
+        }
+        where = article.url or article.headline
+        rejections += [Rejection(where, 0, reason) for reason in reasons.values()]
+        if reasons:
+            spool.remove_aliases(article_id, reasons)
+    return rejections
 
 
 def _drop_moved(spool: Spool) -> int:

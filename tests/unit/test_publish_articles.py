@@ -255,6 +255,17 @@ def test_a_service_that_would_refuse_every_article_alike_ends_the_run_at_the_fir
     assert capsys.readouterr().err == "error: Not for you.\n"
 
 
+def test_a_withdrawal_that_the_service_knows_no_article_for_does_not_end_the_run(
+    newsroom: Newsroom, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "withdrawals.jsonl"
+    source.write_text('{"id": "a", "status": "withdrawn"}\n{"id": "b", "status": "withdrawn"}\n', "utf-8")
+    newsroom.replies = [(404, {}, {"code": "article_not_found", "detail": "No article 'a'."})]
+    assert publish(newsroom.address, source)[0] == 1
+    assert newsroom.asked == ["a", "b"]
+    assert "No article 'a'." in capsys.readouterr().err
+
+
 def test_a_run_that_ended_early_goes_on_at_its_position(newsroom: Newsroom, source: Path, tmp_path: Path) -> None:
     position = tmp_path / "position"
     newsroom.replies = [(201, {}, {}), (401, {}, {"code": "invalid_key"})]

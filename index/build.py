@@ -82,7 +82,8 @@ class NothingToBuildOnto(Exception):
 class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
-    `superseded`, `outdated`, `not_found`, `no_longer_public`, `rejections`: as in `index.gather.Gathered`.
+    `superseded`, `outdated`, `not_found`, `no_longer_public`, `renamed`, `renamed_examples`, `rejections`: as in
+    `index.gather.Gathered`.
     """
 
     snapshot_id: str
@@ -100,6 +101,8 @@ class BuildReport(msgspec.Struct, frozen=True):
     quality: Quality
     pruned: tuple[str, ...]
     rejections: tuple[Rejection, ...] = ()
+    renamed: int = 0
+    renamed_examples: tuple[str, ...] = ()
 
 
 class Handover(NamedTuple):
@@ -224,7 +227,8 @@ def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None
 
 def _what_became_of_records(gathered: Gathered) -> dict[str, Any]:
     """The counts that a report takes over as they are."""
-    return {name: getattr(gathered, name) for name in ("superseded", "outdated", "not_found", "no_longer_public")}
+    names = ("superseded", "outdated", "not_found", "no_longer_public", "renamed", "renamed_examples")
+    return {name: getattr(gathered, name) for name in names}
 
 
 def _check_names(gathered: Gathered) -> None:

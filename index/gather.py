@@ -18,6 +18,7 @@ from index.sources import Rejection, Unpublished, Withdrawal
 from index.spool import NO_AGE, Spool, age
 
 Progress = Callable[[str, int, int], None]
+RENAMED_EXAMPLES = 5
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -30,7 +31,9 @@ class Gathered(msgspec.Struct, frozen=True):
 
     `superseded`: records that a later one replaced; `outdated`: records that lost to what was known; `not_found`:
     withdrawals of an ID that nobody knows; `no_longer_public`: articles withdrawn because a record says that readers
-    are not to see them. `whole`: records read, and the articles that the archive began with.
+    are not to see them. `renamed`: records whose ID an earlier record of the run has with another headline, as where
+    two sources number alike; `renamed_examples` names the first of them. `whole`: records read, and the articles that
+    the archive began with.
     """
 
     articles: Records
@@ -42,6 +45,8 @@ class Gathered(msgspec.Struct, frozen=True):
     outdated: int
     not_found: int
     no_longer_public: int
+    renamed: int
+    renamed_examples: tuple[str, ...]
     whole: int
 
 
@@ -51,6 +56,17 @@ class _Tally(msgspec.Struct):
     outdated: int = 0
     not_found: int = 0
     no_longer_public: int = 0
+    renamed: int = 0
+    renamed_examples: list[str] = []
+
+    def note_renamed(self, known: Article, record: Article | Rejection) -> None:
+        """Count a record with another headline than the article that an earlier record gave its ID."""
+        if not isinstance(record, Article) or record.headline == known.headline:
+            return
+        self.renamed += 1
+        if len(self.renamed_examples) < RENAMED_EXAMPLES:
+            headlines = f"{known.headline[:80]!r} and {record.headline[:80]!r}"
+            self.renamed_examples.append(f"id {record.id[:200]!r}: {headlines}")
 
 
 def gather(
@@ -90,7 +106,8 @@ def gather(
     finally:
         spool.close()
     counted = (tally.superseded, tally.outdated, tally.not_found, tally.no_longer_public)
-    return Gathered(*columns, tally.rejections, *counted, whole=len(base) + read)
+    renamed = (tally.renamed, tuple(tally.renamed_examples))
+    return Gathered(*columns, tally.rejections, *counted, *renamed, whole=len(base) + read)
 
 
 def _read(
@@ -123,6 +140,8 @@ def _read(
             tally.rejections.append(record)
         else:
             again = from_records(record.id)
+            if spool.places.get(record.id, -1) >= first:
+                tally.note_renamed(spool.article(record.id), record)
             taken = _taken(record, spool, base_wins_ties and not again, hidden)
             tally.superseded += taken and again
             tally.outdated += not taken

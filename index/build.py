@@ -83,7 +83,8 @@ class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
     `superseded`, `outdated`, `not_found`, `no_longer_public`, `renamed`, `renamed_examples`, `rejections`: as in
-    `index.gather.Gathered`.
+    `index.gather.Gathered`. `shared_addresses`: articles whose URL leads to a newer one that has it, too;
+    `shared_examples` names the first of them, each with that one.
     """
 
     snapshot_id: str
@@ -103,6 +104,8 @@ class BuildReport(msgspec.Struct, frozen=True):
     rejections: tuple[Rejection, ...] = ()
     renamed: int = 0
     renamed_examples: tuple[str, ...] = ()
+    shared_addresses: int = 0
+    shared_examples: tuple[str, ...] = ()
 
 
 class Handover(NamedTuple):
@@ -180,7 +183,7 @@ def rebuild(
             raise
         name = partial.name.removeprefix(".").removesuffix(".partial")
         progress("write", 0, 1)
-        write_snapshot(partial, contents, name, now, version("related-stories"))
+        shadowed = write_snapshot(partial, contents, name, now, version("related-stories"))
         verify_all(partial)  # as a reader would, before anybody can see it
         Snapshot.open(partial)
         progress("write", 1, 1)
@@ -199,6 +202,10 @@ def rebuild(
             quality=worth,
             pruned=tuple(store.prune(keep)),
             rejections=tuple(gathered.rejections),
+            shared_addresses=shadowed.shape[1],
+            shared_examples=tuple(
+                f"{gathered.ids[row]!r} and {gathered.ids[found]!r}" for row, found in shadowed[:, :5].T.tolist()
+            ),
         )
 
 

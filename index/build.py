@@ -193,7 +193,7 @@ def rebuild(
             snapshot_id=name,
             articles=len(contents.articles),
             withdrawn=contents.counts["withdrawn"],
-            **_what_became_of_records(gathered),
+            **_what_became_of_records(gathered, shadowed),
             rejected=len(gathered.rejections),
             embedded=embedded,
             lexical_refitted=lexical.refitted,
@@ -202,10 +202,6 @@ def rebuild(
             quality=worth,
             pruned=tuple(store.prune(keep)),
             rejections=tuple(gathered.rejections),
-            shared_addresses=shadowed.shape[1],
-            shared_examples=tuple(
-                f"{gathered.ids[row]!r} and {gathered.ids[found]!r}" for row, found in shadowed[:, :5].T.tolist()
-            ),
         )
 
 
@@ -232,10 +228,15 @@ def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None
         raise Refused(blocking, gathered.rejections)
 
 
-def _what_became_of_records(gathered: Gathered) -> dict[str, Any]:
-    """The counts that a report takes over as they are."""
+def _what_became_of_records(gathered: Gathered, shadowed: npt.NDArray[Any]) -> dict[str, Any]:
+    """The counts that a report takes over as they are, and those of articles that share a URL (`shadowed_rows`)."""
     names = ("superseded", "outdated", "not_found", "no_longer_public", "renamed", "renamed_examples")
-    return {name: getattr(gathered, name) for name in names}
+    pairs = shadowed[:, :5].T.tolist()
+    return {
+        **{name: getattr(gathered, name) for name in names},
+        "shared_addresses": shadowed.shape[1],
+        "shared_examples": tuple(f"{gathered.ids[row]!r} and {gathered.ids[found]!r}" for row, found in pairs),
+    }
 
 
 def _check_names(gathered: Gathered) -> None:

@@ -82,7 +82,9 @@ class NothingToBuildOnto(Exception):
 class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
-    `superseded`, `outdated`, `not_found`, `no_longer_public`, `rejections`: as in `index.gather.Gathered`.
+    `superseded`, `outdated`, `not_found`, `no_longer_public`, `renamed`, `renamed_examples`, `rejections`: as in
+    `index.gather.Gathered`. `shared_addresses`: articles whose URL leads to a newer one that has it, too;
+    `shared_examples` names the first of them, each with that one.
     """
 
     snapshot_id: str
@@ -100,6 +102,10 @@ class BuildReport(msgspec.Struct, frozen=True):
     quality: Quality
     pruned: tuple[str, ...]
     rejections: tuple[Rejection, ...] = ()
+    renamed: int = 0
+    renamed_examples: tuple[str, ...] = ()
+    shared_addresses: int = 0
+    shared_examples: tuple[str, ...] = ()
 
 
 class Handover(NamedTuple):
@@ -177,7 +183,7 @@ def rebuild(
             raise
         name = partial.name.removeprefix(".").removesuffix(".partial")
         progress("write", 0, 1)
-        write_snapshot(partial, contents, name, now, version("related-stories"))
+        shadowed = write_snapshot(partial, contents, name, now, version("related-stories"))
         verify_all(partial)  # as a reader would, before anybody can see it
         Snapshot.open(partial)
         progress("write", 1, 1)
@@ -187,7 +193,7 @@ def rebuild(
             snapshot_id=name,
             articles=len(contents.articles),
             withdrawn=contents.counts["withdrawn"],
-            **_what_became_of_records(gathered),
+            **_what_became_of_records(gathered, shadowed),
             rejected=len(gathered.rejections),
             embedded=embedded,
             lexical_refitted=lexical.refitted,
@@ -222,9 +228,15 @@ def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None
         raise Refused(blocking, gathered.rejections)
 
 
-def _what_became_of_records(gathered: Gathered) -> dict[str, Any]:
-    """The counts that a report takes over as they are."""
-    return {name: getattr(gathered, name) for name in ("superseded", "outdated", "not_found", "no_longer_public")}
+def _what_became_of_records(gathered: Gathered, shadowed: npt.NDArray[Any]) -> dict[str, Any]:
+    """The counts that a report takes over as they are, and those of articles that share a URL (`shadowed_rows`)."""
+    names = ("superseded", "outdated", "not_found", "no_longer_public", "renamed", "renamed_examples")
+    pairs = shadowed[:, :5].T.tolist()
+    return {
+        **{name: getattr(gathered, name) for name in names},
+        "shared_addresses": shadowed.shape[1],
+        "shared_examples": tuple(f"{gathered.ids[row]!r} and {gathered.ids[found]!r}" for row, found in pairs),
+    }
 
 
 def _check_names(gathered: Gathered) -> None:

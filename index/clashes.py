@@ -46,6 +46,19 @@ def clash_reason(known: Article, record: Article) -> str:
     )
 
 
+def alias_clash_reason(alias: str, known: Article, record: Article) -> str | None:
+    """Why the record may not take over the known article that has its alias as an ID; None where it may.
+
+    The rule is that of `clashes`. An alias is declared on purpose, so the known article may always have moved.
+    """
+    if not clashes(known, record, may_have_moved=True):
+        return None
+    return (
+        f"aliases: {alias[:200]!r} is the ID of {_called(known)}, and this is {_called(record)}: give each source a "
+        "prefix (--id-prefix), or if the article has moved, declare its old address as an alias, too"
+    )
+
+
 def _differ(one: str, other: str) -> bool:
     return bool(one and other) and one.casefold() != other.casefold()
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clashes import clash
+from index.clashes import alias_clash_reason, clash
 from index.live_rows import LiveRows, bring_live
 from index.records import Records, write_records
 from index.snapshot import LiveMark
@@ -19,6 +19,7 @@ from index.spool import NO_AGE, Spool, age
 
 ALWAYS_NEWER = 2**63  # than any date
 Progress = Callable[[str, int, int], None]
+RENAMED_EXAMPLES = 5
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -31,7 +32,9 @@ class Gathered(msgspec.Struct, frozen=True):
 
     `superseded`: records that a later one replaced; `outdated`: records that lost to what was known; `not_found`:
     IDs that are withdrawn and that nobody knows; `no_longer_public`: articles withdrawn because a record says that
-    readers are not to see them. `whole`: records read, and the articles that the archive began with.
+    readers are not to see them. `renamed`: records whose ID an earlier record of the run has with another headline,
+    as where two sources number alike; `renamed_examples` names the first of them. `whole`: records read, and the
+    articles that the archive began with.
     """
 
     articles: Records
@@ -43,6 +46,8 @@ class Gathered(msgspec.Struct, frozen=True):
     outdated: int
     not_found: int
     no_longer_public: int
+    renamed: int
+    renamed_examples: tuple[str, ...]
     whole: int
 
 
@@ -52,6 +57,17 @@ class _Tally(msgspec.Struct):
     outdated: int = 0
     not_found: int = 0
     no_longer_public: int = 0
+    renamed: int = 0
+    renamed_examples: list[str] = []
+
+    def note_renamed(self, known: Article, record: Article | Rejection) -> None:
+        """Count a record with another headline than the article that an earlier record gave its ID."""
+        if not isinstance(record, Article) or record.headline == known.headline:
+            return
+        self.renamed += 1
+        if len(self.renamed_examples) < RENAMED_EXAMPLES:
+            headlines = f"{known.headline[:80]!r} and {record.headline[:80]!r}"
+            self.renamed_examples.append(f"id {record.id[:200]!r}: {headlines}")
 
 
 def gather(
@@ -73,7 +89,8 @@ def gather(
     no older is published.
     An article whose ID another one declares as an alias has moved there. The addresses that an article had in other
     versions stay among its aliases, unless another article has them by now. A record whose ID is that of another
-    site's article is rejected (`index.clashes`). `live`, and `mark` of what of it the base holds: see `bring_live`.
+    site's article is rejected, and such an alias is left out (`index.clashes`). `live`, and `mark` of what of it the
+    base holds: see `bring_live`.
     """
     spool, tally = Spool(folder / "spool"), _Tally()
     try:
@@ -84,6 +101,7 @@ def gather(
         if live is not None:
             tally.rejections += bring_live(spool, live, mark)
             tally.no_longer_public += sum(_hides(spool, each, hidden[each]) for each in hidden)
+        tally.rejections += _refuse_taken_aliases(spool)
         tally.superseded += _drop_moved(spool)
         spool.release_addresses()
         ids = spool.in_order()
@@ -91,7 +109,8 @@ def gather(
     finally:
         spool.close()
     counted = (tally.superseded, tally.outdated, tally.not_found, tally.no_longer_public)
-    return Gathered(*columns, tally.rejections, *counted, whole=len(base) + read)
+    renamed = (tally.renamed, tuple(tally.renamed_examples))
+    return Gathered(*columns, tally.rejections, *counted, *renamed, whole=len(base) + read)
 
 
 def _read(
@@ -127,6 +146,8 @@ def _read(
             tally.rejections.append(record)
         else:
             again = from_records(record.id)
+            if spool.places.get(record.id, -1) >= first:
+                tally.note_renamed(spool.article(record.id), record)
             taken = _taken(record, spool, base_wins_ties and not again, hidden)
             tally.superseded += taken and again
             tally.outdated += not taken
@@ -197,6 +218,26 @@ def _clash(record: Article | Rejection, spool: Spool, from_records: Callable[[st
     if not isinstance(record, Article | Withdrawal) or record.id not in spool.places:
         return None
     return clash(spool.article(record.id), record, may_have_moved=not from_records(record.id))
+
+
+def _refuse_taken_aliases(spool: Spool) -> list[Rejection]:
+    """Leave out the aliases that are IDs of another site's or brand's articles; returns a rejection of each."""
+    rejections = []
+    for article_id, aliases in list(spool.aliases()):
+        former_ids = [alias for alias in aliases if alias != article_id and alias in spool.places]
+        if not former_ids:
+            continue
+        article = spool.with_former_addresses(article_id)
+        reasons = {
+            alias: reason
+            for alias in former_ids
+            if (reason := alias_clash_reason(alias, spool.with_former_addresses(alias), article))
+        }
+        where = article.url or article.headline
+        rejections += [Rejection(where, 0, reason) for reason in reasons.values()]
+        if reasons:
+            spool.remove_aliases(article_id, reasons)
+    return rejections
 
 
 def _drop_moved(spool: Spool) -> int:

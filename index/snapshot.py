@@ -501,12 +501,10 @@ def check_names(articles: Iterable[Article]) -> None:
             numbers[getattr(article, field)]
 
 
-def write_snapshot(
-    directory: Path, contents: Contents, snapshot_id: str, built_at: int, code_version: str
-) -> Manifest:
+def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_at: int, code_version: str) -> Array:
     """Write every file of a snapshot into the existing, empty `directory` and fsync them; manifest last.
 
-    Raises `TooManyNames`, OSError.
+    Returns the `shadowed_rows`. Raises `TooManyNames`, OSError.
     """
     save, told = _Saver(directory), _Told(contents)
     save.lines("teasers", map(told.teaser, range(len(contents.articles)), contents.articles))
@@ -552,7 +550,7 @@ def write_snapshot(
     save.raw("manifest.json", text)
     save.raw("manifest.sha256", hashlib.sha256(text).hexdigest().encode() + b"\n")
     fsync_directory(directory)
-    return manifest
+    return shadowed_rows(told.urls)
 
 
 class _Saver:
@@ -679,6 +677,20 @@ def _key_table(packed: bytearray) -> Array:
     table = table[np.lexsort((table[:, 1], table[:, 0]))]  # stable: of equal keys the last one given comes last
     last = np.append((table[1:, :2] != table[:-1, :2]).any(axis=1), True)[: len(table)]
     return np.ascontiguousarray(table[last].T)
+
+
+def shadowed_rows(packed: bytearray) -> Array:
+    """(2, n): rows whose URL is also that of a later row, in rising order; and the row that is found by that URL.
+
+    `packed`: from `_key`, in row order.
+    """
+    table = np.frombuffer(packed, "<u8").reshape(-1, 3)
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    last = np.append((table[1:, :2] != table[:-1, :2]).any(axis=1), True)[: len(table)]
+    places = np.flatnonzero(~last)
+    found = np.flatnonzero(last)[np.searchsorted(np.flatnonzero(last), places)]
+    pairs = np.stack([table[places, 2], table[found, 2]])
+    return pairs[:, np.argsort(pairs[0], kind="stable")]
 
 
 def id_digest(key: str) -> bytes:

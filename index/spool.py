@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -100,6 +100,17 @@ class Spool:
         """The article of an ID that is there, as it was added: published, without former addresses."""
         self._file.flush()
         return msgspec.json.decode(self._line(self.places[article_id]), type=Article)
+
+    def with_former_addresses(self, article_id: str) -> Article:
+        """The article of an ID that is there, as it was added, with the addresses that earlier versions had."""
+        return with_aliases(self.article(article_id), self._former.get(article_id, ()))
+
+    def remove_aliases(self, article_id: str, removed: Container[str]) -> None:
+        """Keep the article of an ID that is there without some of its aliases."""
+        article = self.article(article_id)
+        aliases = tuple(alias for alias in article.aliases if alias not in removed)
+        status = "withdrawn" if self.is_withdrawn(article_id) else article.status
+        self.add(msgspec.structs.replace(article, aliases=aliases, status=status))
 
     def age_of(self, article_id: str) -> int:
         """The `age` of the article of an ID that is there."""

@@ -56,6 +56,8 @@ from index.sources.prefix import with_prefix
 
 EXAMPLES = 10
 REASONS = 12  # different ones that are shown
+RENAMED_EXAMPLES = 5
+IDS_COMPARED = 200_000  # of which headlines are kept for comparison
 TOLD_FIELDS = (
     "url",
     "standfirst",
@@ -103,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Understood:
-    """Counts of what was read; the same size however much that is."""
+    """Counts of what was read, of a bounded size however much that is."""
 
     def __init__(self) -> None:
         self.articles = 0
@@ -115,6 +117,9 @@ class Understood:
         self.reasons: Counter[str] = Counter()
         self.first_rejected: dict[str, Rejection] = {}
         self.examples: list[Article] = []
+        self.headlines: dict[str, str] = {}
+        self.renamed = 0
+        self.renamed_examples: list[str] = []
 
     def add(self, record: Record) -> None:
         """Count an article or a rejection; what only withdraws or hides an article is counted elsewhere."""
@@ -128,11 +133,23 @@ class Understood:
                 self.first_rejected.setdefault(kind, record)
             return
         self.articles += 1
+        self._compare_headlines(record)
         self.missing.update(name for name in TOLD_FIELDS if not getattr(record, name))
         self.years[(iso_time(record.published_at) or "none")[:4]] += 1
         self.languages[record.language or "unknown"] += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(record)
+
+    def _compare_headlines(self, article: Article) -> None:
+        """Count an article whose ID an earlier one has with another headline; of the first `IDS_COMPARED` IDs."""
+        earlier = self.headlines.get(article.id)
+        if earlier is None:
+            if len(self.headlines) < IDS_COMPARED:
+                self.headlines[article.id] = article.headline[:80]
+        elif earlier != article.headline[:80]:
+            self.renamed += 1
+            if len(self.renamed_examples) < RENAMED_EXAMPLES:
+                self.renamed_examples.append(f"id {article.id[:200]!r}: {earlier!r} and {article.headline[:80]!r}")
 
     def report(self) -> str:
         """For people: what was understood and what was not."""
@@ -143,6 +160,11 @@ class Understood:
             lines += [f"{self.tally.windows:,} files are not UTF-8 and name no encoding: read as Windows-1252"]
         if self.withdrawals:
             lines += [f"{self.withdrawals:,} withdrawals without a text"]
+        if self.renamed:
+            lines += [
+                f"{self.renamed:,} records have the ID of an earlier one with another headline: where that is no "
+                f"correction, give each source a prefix (--id-prefix); the first: {'; '.join(self.renamed_examples)}"
+            ]
         if types := self.tally.left_out():
             lines += [f"left out by type: {types}; a type that is articles: types = [...] in a --mapping file"]
         lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]

@@ -197,7 +197,8 @@ def _verdict(answer: Answer) -> str | None:
     if answer.status in (200, 201):
         return None
     for_all = answer.status in (401, 404, 405) or answer.status < 400
-    if for_all or answer.code in ("scope_missing", "no_live_store"):
+    for_all = for_all or answer.code in ("scope_missing", "no_live_store")
+    if for_all and answer.code != "article_not_found":
         raise TurnedAway(answer.detail)
     return answer.detail
 

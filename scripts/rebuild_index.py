@@ -241,6 +241,16 @@ def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> 
     rejected = store / "snapshots" / report.snapshot_id / "rejected.jsonl"
     told = [
         (report.no_longer_public, "articles withdrawn: their records are drafts, private or the like now"),
+        (
+            report.renamed,
+            "records have the ID of an earlier one with another headline: where that is no correction, give each "
+            f"source a prefix (--id-prefix); the first: {'; '.join(report.renamed_examples)}",
+        ),
+        (
+            report.shared_addresses,
+            "articles share their URL with a newer one, which is found by it; the first: "
+            + "; ".join(report.shared_examples),
+        ),
         (report.outdated, "older than what is known, or undated, ignored"),
         (report.not_found, "withdrawals of unknown articles, ignored"),
         (tally.unpublished, "drafts and other unpublished records, skipped"),

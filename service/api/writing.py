@@ -10,9 +10,9 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from index.addresses import former_addresses, is_address, with_aliases
+from index.addresses import addresses, former_addresses, is_address, with_aliases
 from index.article import Article, Teaser, epoch_seconds, iso_time
-from index.clashes import clash_reason, clashes
+from index.clashes import alias_clash_reason, clash_reason, clashes
 from index.snapshot import NEVER
 from index.spool import age
 from service.api.bodies import ARTICLE_BYTES, body, read_article
@@ -82,7 +82,7 @@ _OF_ARTICLE = (
         description="It leaves every list at once and no rebuild brings it back; a later PUT does.",
         parameters=(NOTE,),
         scope="write",
-        responses=_WRITE,
+        responses={**_WRITE, 404: "Problem"},
     ),
 )
 _OF_SIGNALS = (
@@ -278,6 +278,11 @@ class Newsroom:
             article_id = archive.own_id(row) or article_id  # by a former ID, the article itself is meant
         if key.brand:
             self._check_brand(store, article_id, key, archive)
+            if row is None and expected in (None, ABSENT) and store.state_of(article_id) is None:
+                reason = (
+                    f"No article {article_id[:200]!r}: a key of a brand withdraws only articles known as its own."
+                )
+                raise ProblemFound(404, "article_not_found", reason)
         return store.withdraw(
             article_id,
             by=key.name,
@@ -389,7 +394,26 @@ class Newsroom:
             raise _other_brand(key, article.brand)
         for article_id in (article.id, *article.aliases):
             self._check_brand(store, article_id, key, archive)
+        if archive:
+            # The check of URLs needs what other workers have stored a moment ago.
+            archive = archive.after(store.changes(archive.overlay.sequence, archive.id))
+            self._check_brand_of_addresses(store, article, key, archive)
         return msgspec.structs.replace(article, brand=key.brand)
+
+    def _check_brand_of_addresses(self, store: LiveStore, article: Article, key: Key, archive: Archive) -> None:
+        """Raises `ProblemFound` 403 for a URL, or an alias that is one, of an article of another brand, or of none.
+
+        A path without a host may stand for pages of several brands. An address that the article has already stays.
+        """
+        known = _known_version(store, archive, article.id)
+        held = addresses(known.url, known.aliases) if known else set[str]()
+        for address in sorted(addresses(article.url, article.aliases) - held):
+            row = None if address.startswith("/") else archive.row_of_url(address)
+            if row is None:
+                continue
+            brand = archive.names["brand"][archive.fact(row).brand]
+            if brand != key.brand:
+                raise _other_brand(key, brand, f"{address[:200]} is an address of an article of")
 
     def _check_brand(self, store: LiveStore, article_id: str, key: Key, archive: Archive | None) -> None:
         """Raises `ProblemFound` 403 for an article of another brand, or of none, here or in the live store."""
@@ -427,19 +451,32 @@ def _shown(archive: Archive, row: int) -> Article | None:
     )
 
 
+def _known_version(store: LiveStore, archive: Archive | None, article_id: str) -> Article | None:
+    """What is known of the article that has this ID, or declares it as an alias; None where nothing is."""
+    row = archive.row_of_id(article_id) if archive else None
+    return store.article(article_id) or (_shown(archive, row) if archive and row is not None else None)
+
+
 def _next_version(article: Article, store: LiveStore, archive: Archive | None) -> Article:
     """The article with the addresses it had before, also under a former ID, but those that another one has by now.
 
-    Raises `ProblemFound` 409 where its ID is that of another site's article.
+    Raises `ProblemFound` 409 where its ID, or an alias that it has not had before, is that of another site's article.
     """
     former, rows = tuple[str, ...](), set[int | None]([None])
+    current = store.article(article.id)
+    declared = current.aliases if current else ()
     for article_id in (article.id, *(alias for alias in article.aliases if not is_address(alias))):
         row = archive.row_of_id(article_id) if archive else None
-        known = store.article(article_id) or (_shown(archive, row) if archive and row is not None else None)
+        known = _known_version(store, archive, article_id)
         if known is None:
             continue
-        if article_id == article.id and clashes(known, article, may_have_moved=True):
-            raise ProblemFound(409, "id_taken", f"{clash_reason(known, article)}.")
+        if article_id == article.id:
+            if clashes(known, article, may_have_moved=True):
+                raise ProblemFound(409, "id_taken", f"{clash_reason(known, article)}.")
+        elif article_id not in declared and not (archive and row is not None and archive.own_id(row) == article.id):
+            reason = alias_clash_reason(article_id, known, article)
+            if reason:
+                raise ProblemFound(409, "id_taken", f"{reason}.")
         former = former_addresses(article, known, former)
         rows.add(row)
     if archive is None or not former:
@@ -449,9 +486,9 @@ def _next_version(article: Article, store: LiveStore, archive: Archive | None) -
     )
 
 
-def _other_brand(key: Key, brand: str) -> ProblemFound:
+def _other_brand(key: Key, brand: str, what: str = "this is of") -> ProblemFound:
     whose = repr(brand) if brand else "no brand"
-    return ProblemFound(403, "other_brand", f"The key {key.name!r} writes for {key.brand!r}, and this is of {whose}.")
+    return ProblemFound(403, "other_brand", f"The key {key.name!r} writes for {key.brand!r}, and {what} {whose}.")
 
 
 def _given(values: dict[str, Any]) -> str:

@@ -283,6 +283,25 @@ def test_another_sites_article_of_the_same_id_is_refused_and_changes_nothing(new
     assert newsroom.put(moved).status_code in (200, 201)
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_an_alias_takes_no_article_of_another_site_over(newsroom: Newsroom, live: bool) -> None:
+    courier = {"url": "https://courier.example/3/", "headline": "Harbour dues"}
+    if live:
+        newsroom.put(record("3", FERRY, **courier))
+    else:
+        newsroom.rebuild([*ARCHIVE, story("3", FERRY, **courier)])
+    evening = {"url": "https://evening.example/4/", "headline": "Choir and chapel"}
+    answer = newsroom.put(record("4", BUDGET, **evening, aliases=["3"]))
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "id_taken")
+    assert "aliases: '3' is the ID of https://courier.example/3/" in answer.get_json()["detail"]
+    assert article_at(newsroom, "3/") == "3"
+    moved = record("4", BUDGET, **evening, aliases=["3", "https://courier.example/3/"])
+    assert newsroom.put(moved).status_code == 201
+    # Once the article has moved, an update need not declare the old address.
+    again = record("4", BUDGET, **{**evening, "headline": "Choir sings"}, aliases=["3"])
+    assert newsroom.put(again).status_code == 200
+
+
 def see(newsroom: Newsroom) -> None:
     """Compare what waits, and have the worker know of it."""
     newsroom.compare()
@@ -582,6 +601,54 @@ def test_a_brand_writes_its_own_articles_alone(newsroom: Newsroom) -> None:
     assert newsroom.live.article("c").brand == "courier"  # type: ignore[union-attr]
     answer = newsroom.put(record("d", FERRY, brand="evening"), key=COURIER)
     assert (answer.status_code, answer.get_json()["code"]) == (403, "other_brand")
+
+
+def test_a_key_of_a_brand_withdraws_nothing_that_nobody_knows(newsroom: Newsroom) -> None:
+    answer = newsroom.delete("evening/9", key=COURIER)
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "article_not_found")
+    hook = newsroom.client.post("/v1/webhooks/courier", **signed({"action": "withdraw", "id": "evening/9"}))
+    assert hook.get_json()["results"][0]["code"] == "article_not_found"
+    conditional = newsroom.delete("evening/9", key=COURIER, **{"If-Match": "*"})
+    assert (conditional.status_code, conditional.get_json()["code"]) == (412, "version_conflict")
+    newsroom.rebuild([story("evening/9", FERRY, brand="evening")], onto_last=True)
+    assert newsroom.worker().get("/v1/related?id=evening/9").status_code == 200
+    newsroom.put(record("courier/9", FERRY), key=COURIER)
+    assert [newsroom.delete("courier/9", key=COURIER).status_code for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"url": "https://courier.example/e"},
+        {"url": "http://www.courier.example/e?utm_source=x#top"},
+        {"url": "https://courier.example/c", "aliases": ["https://courier.example/e"]},
+    ],
+)
+def test_a_key_of_a_brand_takes_no_address_of_another_brand(
+    newsroom: Newsroom, live: bool, claim: dict[str, Any]
+) -> None:
+    evening = {"brand": "evening", "url": "https://courier.example/e"}
+    if live:
+        newsroom.live.put(story("e", FERRY, **evening), by="x", at=NOW, expected=None, snapshot_version=None)
+    else:
+        newsroom.rebuild([*ARCHIVE, story("e", FERRY, **evening)])
+    answer = newsroom.put(record("c", FERRY, **claim), key=COURIER)
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "other_brand")
+    assert "is an address of an article of 'evening'" in answer.get_json()["detail"]
+    assert article_at(newsroom, "e") == "e"
+
+
+def test_a_key_of_a_brand_updates_an_article_that_shares_its_address_with_another_brands(newsroom: Newsroom) -> None:
+    url = "https://courier.example/shared"
+    copies = (
+        story(identifier, FERRY, brand=brand, url=url) for identifier, brand in (("e", "evening"), ("z", "courier"))
+    )
+    newsroom.rebuild([*ARCHIVE, *copies])
+    assert newsroom.put(record("z", FERRY, url=url, headline="Changed"), key=COURIER).status_code == 200
+    for key, identifier in ((WRITER, "e2"), (COURIER, "c2")):
+        brand = {"brand": "evening"} if key == WRITER else {}
+        assert newsroom.put(record(identifier, FERRY, url="/relative", **brand), key=key).status_code == 201
 
 
 def test_a_brand_shows_its_own_stories_and_those_of_its_sisters(

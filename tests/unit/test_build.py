@@ -280,6 +280,17 @@ def test_of_two_articles_with_one_id_the_later_updated_wins(store: Store, embedd
     assert (report.superseded, report.outdated) == (0, 1)
 
 
+def test_articles_that_share_a_url_are_counted_and_the_first_are_named(store: Store, embedder, now: int) -> None:
+    url = "https://courier.example/shared"
+    articles = [article(1, url=url), article(2, url="/2"), article(3, url=url + "?utm_source=x"), article(4, url=url)]
+    report = rebuild([*articles, article(5)], store, embedder, now)
+    snapshot = Snapshot.open(store.directory(report.snapshot_id))
+    row = snapshot.row_of_url(url)
+    assert row is not None
+    assert (report.shared_addresses, snapshot.id_of(row)) == (2, "a4")
+    assert report.shared_examples == ("'a1' and 'a4'", "'a3' and 'a4'")
+
+
 def test_of_two_equally_old_articles_with_one_id_the_one_read_later_wins(store: Store, embedder, now: int) -> None:
     report = rebuild([article(1, headline="First"), article(1, headline="Second")], store, embedder, now)
     assert [each.headline for each in read_articles(store.directory(report.snapshot_id))] == ["Second"]

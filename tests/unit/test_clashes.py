@@ -204,3 +204,51 @@ def test_a_record_whose_id_a_live_article_of_another_site_has_is_named(tmp_path:
     found = gather(tmp_path, (), [record], live=rows)
     assert list(found.articles) == [live]
     assert [each.where for each in found.rejections] == ["https://courier.example/3/"]
+
+
+FERRY_1 = {"id": "a1", "headline": "Ferry stops", "url": "https://a.example/ferry-1"}
+CLAIM = {"id": "b1", "headline": "Choir sings", "url": "https://b.example/choir-1", "aliases": ["a1", "old-b1"]}
+
+
+@pytest.mark.parametrize("base", [True, False])
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_alias_that_is_the_id_of_another_sites_article_is_left_out_and_named(
+    tmp_path: Path, base: bool, order: int
+) -> None:
+    known, claim = article(**FERRY_1), article(**CLAIM)
+    found = gathered(tmp_path, claim, base=(known,)) if base else gathered(tmp_path, *[known, claim][::order])
+    assert [(each.id, each.aliases) for each in found.articles] == [("a1", ()), ("b1", ("old-b1",))]
+    assert found.superseded == 0
+    assert [(each.where, each.reason[:92]) for each in found.rejections] == [
+        (
+            "https://b.example/choir-1",
+            "aliases: 'a1' is the ID of https://a.example/ferry-1, and this is https://b.example/choir-1:",
+        )
+    ]
+
+
+def test_a_live_article_takes_no_other_brands_article_over_by_an_alias(tmp_path: Path) -> None:
+    known = article(id="a1", brand="Courier", url="/a1", status="withdrawn")
+    live = article(id="b1", brand="Evening", headline="Choir sings", aliases=["a1"])
+    rows = LiveRows("installation", 7, [(7, live)], [], frozenset())
+    found = gather(tmp_path, [known], [], live=rows)
+    assert [(each.id, each.status, each.aliases) for each in found.articles] == [
+        ("a1", "withdrawn", ()),
+        ("b1", "published", ()),
+    ]
+    assert len(found.rejections) == 1
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"url": "https://a.example/news/1", "headline": "Ferry sails"},
+        {"url": "https://b.example/1", "headline": "Ferry stops"},
+        {"url": "https://b.example/1", "headline": "Ferry sails", "aliases": ["a1", "https://a.example/ferry-1"]},
+    ],
+)
+def test_an_article_that_has_moved_to_another_id_takes_its_place(tmp_path: Path, moved: dict[str, Any]) -> None:
+    record = article(id="b1", **{"aliases": ["a1"], **moved})
+    found = gathered(tmp_path, record, base=(article(**FERRY_1),))
+    assert [each.id for each in found.articles] == ["b1"]
+    assert (found.rejections, found.superseded) == ([], 1)

@@ -187,3 +187,17 @@ def test_a_record_whose_status_cannot_be_read_keeps_the_known_version(tmp_path: 
     found = gathered(tmp_path, draft(status="pitch"), draft(status=""))
     assert list(found.articles) == [FERRY]
     assert len(found.rejections) == 2
+
+
+def test_records_of_one_id_with_other_headlines_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    numbers = range(1, 9)
+    one = [{"id": n, "headline": f"Ferry {n}", "url": f"/{n}", "published_at": DAY} for n in numbers]
+    other = [{"id": n, "headline": f"Choir {n}", "url": f"/{n}", "published_at": (n % 2) * 2 * DAY} for n in numbers]
+    found = gathered(tmp_path, *one, *other, {"id": 1, "headline": "Choir 1", "published_at": 2 * DAY}, base=())
+    assert found.renamed == 8  # also those that are older, and not the repetition
+    assert found.renamed_examples == tuple(f"id '{n}': 'Ferry {n}' and 'Choir {n}'" for n in range(1, 6))
+
+
+def test_a_new_headline_of_an_article_of_the_base_is_an_update(tmp_path: Path) -> None:
+    found = gathered(tmp_path, {"id": "ferry", "headline": "Ferry sails", "published_at": 6 * DAY})
+    assert (found.renamed, [each.headline for each in found.articles]) == (0, ["Ferry sails"])

@@ -90,6 +90,19 @@ def test_what_withdraws_or_hides_an_article_is_written_and_is_no_article_nor_rej
     ]
 
 
+def test_a_dry_run_names_ids_that_stand_with_several_headlines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, headline in (("a", "Ferry stops"), ("b", "Choir sings")):
+        records = [{"id": n, "headline": f"{headline} {n}", "url": f"/{n}"} for n in range(1, 8)]
+        (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, records)))
+    assert main(["--source", str(tmp_path), "--dry-run", "--jobs", "1", "--quiet"]) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "another headline" in each]
+    assert line.startswith("7 records have the ID of an earlier one")
+    assert "; the first: id '1': 'Ferry stops 1' and 'Choir sings 1'; id '2'" in line
+    assert line.endswith("id '5': 'Ferry stops 5' and 'Choir sings 5'")
+
+
 def test_the_types_that_are_left_out_of_an_export_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--source", str(ROOT / "tests" / "reports" / "16_wxr_types.xml"), "--dry-run", "--quiet"]) == 0
     told = capsys.readouterr().out

@@ -40,6 +40,7 @@ class Newsroom(ThreadingHTTPServer):
         self.paths: set[str] = set()
         self.taken: dict[str, Article] = {}
         self.withdrawn: list[str] = []
+        self.refused_withdrawals: set[str] = set()
         self.connections = 0
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -57,6 +58,9 @@ class Desk(BaseHTTPRequestHandler):
         (article_id,) = parse_qs(urlsplit(self.path).query)["id"]
         if self.headers["If-Match"] == "*" and article_id not in self.server.taken:
             self.answer(412, {}, {"code": "version_conflict", "detail": "It is not there."})
+            return
+        if article_id in self.server.refused_withdrawals:
+            self.answer(404, {}, {"code": "article_not_found", "detail": f"No article {article_id!r}."})
             return
         self.server.withdrawn.append(article_id)
         self.answer(200, {}, {"changed": True})
@@ -253,6 +257,17 @@ def test_a_service_that_would_refuse_every_article_alike_ends_the_run_at_the_fir
     assert publish(newsroom.address, source) == (2, [])
     assert newsroom.asked == [RECORDS[0]["id"]]
     assert capsys.readouterr().err == "error: Not for you.\n"
+
+
+def test_a_withdrawal_that_the_service_knows_no_article_for_does_not_end_the_run(
+    newsroom: Newsroom, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "withdrawals.jsonl"
+    source.write_text('{"id": "a", "status": "withdrawn"}\n{"id": "b", "status": "withdrawn"}\n', "utf-8")
+    newsroom.refused_withdrawals = {"a"}
+    assert publish(newsroom.address, source)[0] == 1
+    assert newsroom.withdrawn == ["b"]
+    assert "No article 'a'." in capsys.readouterr().err
 
 
 def test_a_run_that_ended_early_goes_on_at_its_position(newsroom: Newsroom, source: Path, tmp_path: Path) -> None:

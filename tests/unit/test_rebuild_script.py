@@ -53,6 +53,16 @@ def test_the_summary_says_what_was_ignored_skipped_and_turned_into_text() -> Non
     ]
 
 
+def test_the_summary_names_ids_that_stand_with_several_headlines() -> None:
+    examples = ("id '1': 'Ferry stops' and 'Choir sings'",)
+    report = msgspec.structs.replace(REPORT, renamed=2, renamed_examples=examples)
+    report = msgspec.structs.replace(report, shared_addresses=1, shared_examples=("'a' and 'b'",))
+    line, shared = _summary(report, Tally(), Path("store"), 1.0).splitlines()[3:]
+    assert shared == "  1 articles share their URL with a newer one, which is found by it; the first: 'a' and 'b'"
+    assert line.startswith("  2 records have the ID of an earlier one with another headline")
+    assert line.endswith("the first: id '1': 'Ferry stops' and 'Choir sings'")
+
+
 def test_the_summary_says_nothing_of_what_did_not_happen() -> None:
     assert len(_summary(REPORT, Tally(), Path("store"), 1.0).splitlines()) == 3
 

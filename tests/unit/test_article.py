@@ -94,9 +94,10 @@ def test_a_full_record_becomes_an_article_and_its_teaser() -> None:
 
 
 def test_an_article_is_visible_from_the_later_of_publication_and_embargo() -> None:
-    assert article_of(published_at=100, embargo_until=200).visible_from == 200
-    assert article_of(published_at=300, embargo_until=200).visible_from == 300
-    assert article_of(embargo_until=200).visible_from == 200
+    day = 500_000_000
+    assert article_of(published_at=day, embargo_until=2 * day).visible_from == 2 * day
+    assert article_of(published_at=3 * day, embargo_until=2 * day).visible_from == 3 * day
+    assert article_of(embargo_until=2 * day).visible_from == 2 * day
     assert article_of().visible_from is None
 
 
@@ -196,7 +197,9 @@ def test_a_url_is_shown_without_a_fragment_for_comments_or_tracking(fragment: st
         (date(2022, 1, 11), "2022-01-11T00:00:00Z"),
         (datetime(2022, 1, 11, 10, tzinfo=UTC), "2022-01-11T10:00:00Z"),
         ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
-        (0, "1970-01-01T00:00:00Z"),
+        (100_000_000, "1973-03-03T09:46:40Z"),
+        (-100_000_000, "1966-10-31T14:13:20Z"),
+        (946_684_800_000, "2000-01-01T00:00:00Z"),
         ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z"),
         ("1788-01-01", "1788-01-01T00:00:00Z"),
         (None, None),

@@ -66,7 +66,7 @@ UNPUBLISHED = frozenset(
         "future", "scheduled", "unpublished", "trash", "trashed", "deleted", "protected", "password",
         "password-protected", "hidden", "retracted", "removed", "canceled", "cancelled", "killed", "spiked",
         "recalled", "pulled", "taken-down", "archived", "expired", "unlisted", "offline", "inactive", "disabled",
-        "rejected", "suspended", "embargoed", "internal",
+        "rejected", "suspended", "embargoed", "internal", "never-published",
     }
 )  # fmt: skip
 STATUS_NAMES = (
@@ -103,7 +103,8 @@ _NO = frozenset(
 )  # fmt: skip
 _CREATION_DATES = frozenset({"createdat", "created", "datecreated"})
 _DATES_OF_PUBLICATION = {bare_name(name) for name in FIELD_NAMES["published_at"]} - _CREATION_DATES
-_NEUTRAL_DATES = frozenset({"date", "displaydate"})  # which, when blank, do not say that a record is unpublished
+_NEUTRAL_DATES = frozenset({"date", "displaydate", "published", "pubdate"})  # blank, they say that none is known
+NEVER_PUBLISHED = "never-published"  # the status of a record that states none, and whose date of publication is blank
 
 
 class UnreadableStatus(ValueError):
@@ -142,7 +143,7 @@ def record_names(raw: Mapping[str, Any]) -> dict[str, Any]:
     if not has_blank_publication_date(raw):
         return record
     record.pop("published_at", None)
-    return {"status": "unpublished", **record}
+    return {"status": NEVER_PUBLISHED, **record}
 
 
 def has_blank_publication_date(raw: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from index.dates import UnreadableDate, date_seconds
 from index.sources.fields import (
     FIELD_NAMES,
+    NEVER_PUBLISHED,
     STATUS_NAMES,
     bare_name,
     has_blank_publication_date,
@@ -70,7 +71,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             unnamed = {name: value for name, value in raw.items() if bare_name(name) not in STATUS_NAMES}
             return stated_status({**unnamed, "status": found["status"]})
         status = stated_status(raw)
-        return {"status": "unpublished"} if not status and has_blank_publication_date(raw) else status
+        return {"status": NEVER_PUBLISHED} if not status and has_blank_publication_date(raw) else status
 
     def _value(self, ours: str, theirs: str, raw: Dict[str, Any]) -> Any:
         if "{" in theirs:

@@ -279,6 +279,12 @@ def test_a_blank_date_of_publication_yields_to_a_status_and_a_creation_date_is_n
     ) == ["1"]
 
 
+def test_a_blank_date_says_nothing_of_other_records_and_published_of_none() -> None:
+    dates: list[dict[str, Any]] = [{"published_at": None}, {"published_at": "2026-03-02"}, {"published": None}, {}]
+    found = read("a.jsonl", lines(*({"id": str(at), "headline": "H", **each} for at, each in enumerate(dates))))
+    assert (shown(found), hidden(found), reasons(found)) == (["1", "2", "3"], ["0"], [])
+
+
 @pytest.mark.parametrize(
     "word",
     ["retracted", "removed", "canceled", "cancelled", "unpublished", "deleted", "killed", "spiked", "Taken down",

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from index.dates import UnreadableDate, date_seconds
-from index.language_codes import BY_NAME, NO_LANGUAGE, TWO_LETTERS
+from index.language_codes import BY_NAME, CODES_OF_TWO, MISTAKEN, NO_LANGUAGE, REPLACED, TWO_LETTERS
 from index.spellings import absolute_url
 
 Status = Literal["published", "withdrawn"]
@@ -259,7 +259,11 @@ def language_code(value: object) -> str:
         return ""
     if not _LANGUAGE.fullmatch(code):
         raise InvalidArticle("language", f"{text[:60]!r} is neither a code such as en or en-GB nor a language's name")
-    return TWO_LETTERS.get(code, code)
+    code = REPLACED.get(code, TWO_LETTERS.get(code, code))
+    if len(code) == 2 and code not in CODES_OF_TWO:
+        hint = f": did you mean {MISTAKEN[code]}?" if code in MISTAKEN else ""
+        raise InvalidArticle("language", f"{text[:60]!r} is no language code of ISO 639{hint}")
+    return code
 
 
 def iso_time(seconds: float | None) -> str | None:

@@ -21,7 +21,7 @@ from index.article import (
     iso_time,
     language_code,
 )
-from index.language_codes import BY_NAME, TWO_LETTERS
+from index.language_codes import BY_NAME, CODES_OF_TWO, MISTAKEN, TWO_LETTERS
 
 
 def article_of(**fields: Any) -> Article:
@@ -318,3 +318,37 @@ def test_names_of_languages_are_of_codes_that_articles_have() -> None:
     assert len(BY_NAME) > 200
     assert all(unicodedata.is_normalized("NFC", name) for name in BY_NAME)
     assert all(language_code(code) == code for code in BY_NAME.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [("jp", "ja"), ("cz", "cs"), ("dk", "da"), ("gr", "el"), ("us", "en"), ("cn-CN", "zh"), ("UA", "uk")],
+)
+def test_a_code_of_a_country_is_refused_with_the_language_that_is_meant(code: str, meant: str) -> None:
+    with pytest.raises(
+        InvalidArticle, match=f"language: '{code}' is no language code of ISO 639: did you mean {meant}"
+    ):
+        language_code(code)
+
+
+@pytest.mark.parametrize("code", ["zz", "xx", "qq"])
+def test_two_letters_that_are_no_code_are_refused(code: str) -> None:
+    with pytest.raises(InvalidArticle, match=f"'{code}' is no language code of ISO 639$"):
+        language_code(code)
+
+
+def test_a_withdrawn_code_becomes_the_one_that_replaces_it() -> None:
+    assert [language_code(code) for code in ("iw", "in", "ji", "jw", "mo", "sh")] == [
+        "he",
+        "id",
+        "yi",
+        "jv",
+        "ro",
+        "sh",
+    ]
+
+
+def test_the_countries_codes_are_none_of_languages_and_the_hints_are() -> None:
+    assert len(CODES_OF_TWO) > 180
+    assert CODES_OF_TWO.isdisjoint(MISTAKEN)
+    assert all(language_code(code) == code for code in MISTAKEN.values())

@@ -408,3 +408,19 @@ def test_an_export_whose_beginning_is_lost_shows_no_draft() -> None:
     assert shown(read("a.xml", f'<rss version="2.0"><channel>{items}')) == ["21", "23"]
     (refused,) = reasons(read("a.xml", f'<rss version="2.0"><channel>{" " * 9_000}{items}'))
     assert refused.startswith("holds items of a WordPress export, but does not begin as one")
+
+
+@pytest.mark.parametrize(
+    ("status", "public"), [("Draft", 0), ("Pending", 0), ("Published", 1), ("Final", 1), ("", 1)]
+)
+def test_a_page_whose_data_call_it_a_draft_is_rejected(status: str, public: int) -> None:
+    data = {"@type": "NewsArticle", "headline": "Weir repaired", "creativeWorkStatus": status}
+    page = (
+        f'<html><head><script type="application/ld+json">{msgspec.json.encode(data).decode()}</script></head>'
+        "<body><h1>Weir repaired</h1><p>The weir was repaired in March.</p></body></html>"
+    )
+    found = read("a.html", page)
+    assert len(shown(found)) == public
+    assert reasons(found) == (
+        [] if public else [f"status: is {status.lower()}: the page's data say that it is not public"]
+    )

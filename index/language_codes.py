@@ -30,7 +30,7 @@ REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro"}
 MISTAKEN = {
     "al": "sq", "at": "de", "au": "en", "by": "be", "cn": "zh", "cz": "cs", "dk": "da", "eg": "ar", "gb": "en",
     "ge": "ka", "gr": "el", "hk": "zh", "il": "he", "iq": "ar", "ir": "fa", "jp": "ja", "kz": "kk", "md": "ro",
-    "me": "sr", "mx": "es", "nz": "en", "ph": "fil", "pk": "ur", "rs": "sr", "tw": "zh", "ua": "uk", "us": "en",
+    "me": "sr", "mx": "es", "nz": "en", "ph": "fil", "pk": "ur", "rs": "sr", "ua": "uk", "us": "en",
     "vn": "vi",
 }  # fmt: skip
 # What systems write where they know no language, or more than one.

@@ -261,7 +261,7 @@ def language_code(value: object) -> str:
         raise InvalidArticle("language", f"{text[:60]!r} is neither a code such as en or en-GB nor a language's name")
     code = REPLACED.get(code, TWO_LETTERS.get(code, code))
     if len(code) == 2 and code not in CODES_OF_TWO:
-        hint = f": did you mean {MISTAKEN[code]}?" if code in MISTAKEN else ""
+        hint = f" (did you mean {MISTAKEN[code]}?)" if code in MISTAKEN else ""
         raise InvalidArticle("language", f"{text[:60]!r} is no language code of ISO 639{hint}")
     return code
 

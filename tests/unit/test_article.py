@@ -326,7 +326,7 @@ def test_names_of_languages_are_of_codes_that_articles_have() -> None:
 )
 def test_a_code_of_a_country_is_refused_with_the_language_that_is_meant(code: str, meant: str) -> None:
     with pytest.raises(
-        InvalidArticle, match=f"language: '{code}' is no language code of ISO 639: did you mean {meant}"
+        InvalidArticle, match=f"language: '{code}' is no language code of ISO 639 .did you mean {meant}"
     ):
         language_code(code)
 

@@ -30,7 +30,7 @@ MAX_STANDFIRST_CHARS = 5_000
 MAX_BODY_CHARS = 2_000_000
 MAX_LIST_ENTRIES = 200
 EARLIEST = int(datetime(1600, 1, 1, tzinfo=UTC).timestamp())
-LEAST_NUMBER = 100_000_000  # seconds from 1970 that a number must be away to be read as epoch seconds
+LEAST_NUMBER = 80_000  # below it a number is a year or the day of a spreadsheet (46357 is in 2026)
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -41,7 +41,8 @@ _WINDOWS_SIGNS = {
     if code not in (0x81, 0x85, 0x8D, 0x8F, 0x90, 0x9D)
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DAY_AND_TIME = re.compile(r"(?:1[6-9]|2[01])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[0-2]\d[0-5]\d")
+# 202610, 20261024 and 202610241605 as numbers are moments of 1970 and, in milliseconds, 1976.
+_CALENDAR = re.compile(r"(?:1[6-9]|2[01])\d\d(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d)?)?")
 _LANGUAGE = re.compile("[a-z]{2,3}")
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
 # A fragment that leads to the comments of a page, or that only tells where its reader came from.
@@ -276,12 +277,11 @@ def iso_time(seconds: float | None) -> str | None:
 def _seconds_of_number(value: float, field: str) -> int:
     """Epoch seconds of seconds or, as many systems write them, milliseconds. Raises `InvalidArticle`.
 
-    Refused are numbers that may be something else: a year, a spreadsheet's day, 20261024 or 202610241605. Those
-    within three years of 1970 are of that kind.
+    Refused are numbers that may be something else: a year, a spreadsheet's day, 202610, 20261024 or 202610241605.
     """
     if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
         raise InvalidArticle(field, "is not a plausible number of seconds")
-    if abs(value) < LEAST_NUMBER or _DAY_AND_TIME.fullmatch(f"{value:.0f}"):
+    if abs(value) < LEAST_NUMBER or _CALENDAR.fullmatch(f"{value:.0f}"):
         raise InvalidArticle(field, f"{value} may be a day or epoch seconds: write a day as text")
     return math.floor(value / 1000 if abs(value) > 2e10 else value)
 

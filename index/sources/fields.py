@@ -107,8 +107,21 @@ _NEUTRAL_DATES = frozenset({"date", "displaydate", "published", "pubdate"})  # b
 NEVER_PUBLISHED = "never-published"  # the status of a record that states none, and whose date of publication is blank
 
 
+# Flags that stand beside a status, or only in records that they hide: without one a record has not lost its status.
+_BESIDE = {
+    "deleted", "isdeleted", "trashed", "istrashed", "hidden", "ishidden", "archived", "isarchived", "unlisted",
+    "isunlisted", "active", "isactive", "enabled", "isenabled", "live", "islive", "published", *_HIDING_VALUES,
+}  # fmt: skip
+
+
 class UnreadableStatus(ValueError):
     """Stands as the status of a record of which nobody can tell whether readers may see it; the message says why."""
+
+
+class StatusBeside(str):
+    """An unpublished status that a record has by another field than one that each record of its file has."""
+
+    __slots__ = ()
 
 
 def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +156,7 @@ def record_names(raw: Mapping[str, Any]) -> dict[str, Any]:
     if not has_blank_publication_date(raw):
         return record
     record.pop("published_at", None)
-    return {"status": NEVER_PUBLISHED, **record}
+    return {"status": StatusBeside(NEVER_PUBLISHED), **record}
 
 
 def has_blank_publication_date(raw: Mapping[str, Any]) -> bool:
@@ -182,18 +195,21 @@ def stated_status(record: Mapping[str, Any]) -> dict[str, Any]:
     words = _status_words(named)
     if "withdrawn" in [word for _, word in words] and all(word != "published" for _, word in words):
         return {"status": "withdrawn"}
-    flags = [(name, value, _flag(bare, value)) for bare, name, value in named]
-    hiding = sorted({status for _, _, status in flags if status in UNPUBLISHED})
-    if hiding or str(record.get("_id", "")).startswith(("drafts.", "versions.")):
-        return {"status": hiding[0] if hiding else "draft"}
-    if unreadable := [(name, value) for name, value, status in flags if status == _UNREADABLE]:
+    flags = [(bare, name, value, said) for bare, name, value in named if (said := _flag(bare, value))]
+    beside = not words and all(bare in _BESIDE for bare, *_ in flags)
+    hiding = sorted({said for *_, said in flags if said in UNPUBLISHED})
+    if not hiding and str(record.get("_id", "")).startswith(("drafts.", "versions.")):
+        hiding = ["draft"]
+    if hiding:
+        return {"status": StatusBeside(hiding[0]) if beside else hiding[0]}
+    if unreadable := [(name, value) for _, name, value, said in flags if said == _UNREADABLE]:
         name, value = unreadable[0]
         return {"status": UnreadableStatus(f"{name}: {str(value)[:40]!r} is neither yes nor no")}
     if words:
         return {"status": _one_status(words)}
-    if any(status == _BLANK for _, _, status in flags):
+    if any(said == _BLANK for *_, said in flags):
         return {"status": None}
-    return {"status": "published"} if any(status == "published" for _, _, status in flags) else {}
+    return {"status": "published"} if any(bare not in _BESIDE for bare, *_ in flags) else {}
 
 
 def _status_words(named: Sequence[tuple[str, str, Any]]) -> list[tuple[str, Any]]:

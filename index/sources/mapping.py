@@ -17,6 +17,7 @@ from index.sources.fields import (
     FIELD_NAMES,
     NEVER_PUBLISHED,
     STATUS_NAMES,
+    StatusBeside,
     bare_name,
     has_blank_publication_date,
     our_names,
@@ -71,7 +72,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             unnamed = {name: value for name, value in raw.items() if bare_name(name) not in STATUS_NAMES}
             return stated_status({**unnamed, "status": found["status"]})
         status = stated_status(raw)
-        return {"status": NEVER_PUBLISHED} if not status and has_blank_publication_date(raw) else status
+        return {"status": StatusBeside(NEVER_PUBLISHED)} if not status and has_blank_publication_date(raw) else status
 
     def _value(self, ours: str, theirs: str, raw: Dict[str, Any]) -> Any:
         if "{" in theirs:

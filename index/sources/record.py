@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from index.article import Article, InvalidArticle, article_from_record, article_id, epoch_seconds
 from index.sources import Input, Rejection, Tally, Unpublished, Withdrawal
-from index.sources.fields import NEVER_PUBLISHED, OTHER, UNPUBLISHED, UnreadableStatus, record_names
+from index.sources.fields import OTHER, UNPUBLISHED, StatusBeside, UnreadableStatus, record_names
 from index.sources.html_text import without_html
 from index.sources.mapping import Mapping
 from index.sources.ninjs import is_ninjs, ninjs_record
@@ -80,7 +80,7 @@ def _states_a_status(record: Record | Rejection) -> bool:
     status = record.get("status") if isinstance(record, Dict) else None
     if isinstance(status, UnreadableStatus):
         return True
-    if not isinstance(status, str) or status == NEVER_PUBLISHED:  # said by a date, not by a status
+    if not isinstance(status, str) or isinstance(status, StatusBeside):
         return False
     return status == PUBLISHED or status in UNPUBLISHED
 

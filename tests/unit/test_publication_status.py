@@ -279,6 +279,21 @@ def test_a_blank_date_of_publication_yields_to_a_status_and_a_creation_date_is_n
     ) == ["1"]
 
 
+def test_what_stands_beside_a_status_says_nothing_of_other_records() -> None:
+    table = (
+        "id,title,post_password,deleted_at,hidden,published\n1,A,,,f,2026-03-02\n2,B,x,,f,2026-03-02\n"
+        "3,C,,2026-01-01,f,\n4,D,,,t,\n5,E,,,?,\n6,F,,,,\n"
+    )
+    found = read("a.csv", table)
+    assert (shown(found), hidden(found)) == (["1"], ["2", "3", "4"])
+    assert reasons(found) == ["hidden: '?' is neither yes nor no", UNREADABLE]
+    some = [{"deleted_at": "2026-01-01"}, {"hidden": True}, {"password": "x"}, {"_id": "drafts.3"}, {}]
+    found = read("a.jsonl", lines(*({"id": str(at), "headline": "H", **each} for at, each in enumerate(some))))
+    assert (shown(found), hidden(found)) == (["4"], ["0", "1", "2", "3"])
+    assert hidden(read("a.jsonl", lines({"id": "a", "headline": "H", "publishedAt": None, "hidden": False}))) == ["a"]
+    assert shown(read("a.jsonl", lines({"id": "a", "headline": "H", "publishedAt": None, "draft": False}))) == ["a"]
+
+
 def test_a_blank_date_says_nothing_of_other_records_and_published_of_none() -> None:
     dates: list[dict[str, Any]] = [{"published_at": None}, {"published_at": "2026-03-02"}, {"published": None}, {}]
     found = read("a.jsonl", lines(*({"id": str(at), "headline": "H", **each} for at, each in enumerate(dates))))

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from index.dates import UnreadableDate, date_seconds
-from index.language_codes import BY_NAME, NO_LANGUAGE, TWO_LETTERS
+from index.language_codes import BY_NAME, CODES_OF_TWO, MISTAKEN, NO_LANGUAGE, REPLACED, TWO_LETTERS
 from index.spellings import absolute_url
 
 Status = Literal["published", "withdrawn"]
@@ -30,6 +30,7 @@ MAX_STANDFIRST_CHARS = 5_000
 MAX_BODY_CHARS = 2_000_000
 MAX_LIST_ENTRIES = 200
 EARLIEST = int(datetime(1600, 1, 1, tzinfo=UTC).timestamp())
+LEAST_NUMBER = 80_000  # below it a number is a year or the day of a spreadsheet (46357 is in 2026)
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -40,6 +41,8 @@ _WINDOWS_SIGNS = {
     if code not in (0x81, 0x85, 0x8D, 0x8F, 0x90, 0x9D)
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# 202610, 20261024 and 202610241605 as numbers are moments of 1970 and, in milliseconds, 1976.
+_CALENDAR = re.compile(r"(?:1[6-9]|2[01])\d\d(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d)?)?")
 _LANGUAGE = re.compile("[a-z]{2,3}")
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)$")
 # A fragment that leads to the comments of a page, or that only tells where its reader came from.
@@ -257,7 +260,11 @@ def language_code(value: object) -> str:
         return ""
     if not _LANGUAGE.fullmatch(code):
         raise InvalidArticle("language", f"{text[:60]!r} is neither a code such as en or en-GB nor a language's name")
-    return TWO_LETTERS.get(code, code)
+    code = REPLACED.get(code, TWO_LETTERS.get(code, code))
+    if len(code) == 2 and code not in CODES_OF_TWO:
+        hint = f" (did you mean {MISTAKEN[code]}?)" if code in MISTAKEN else ""
+        raise InvalidArticle("language", f"{text[:60]!r} is no language code of ISO 639{hint}")
+    return code
 
 
 def iso_time(seconds: float | None) -> str | None:
@@ -268,9 +275,14 @@ def iso_time(seconds: float | None) -> str | None:
 
 
 def _seconds_of_number(value: float, field: str) -> int:
-    """Epoch seconds of seconds or, as many systems write them, milliseconds. Raises `InvalidArticle`."""
+    """Epoch seconds of seconds or, as many systems write them, milliseconds. Raises `InvalidArticle`.
+
+    Refused are numbers that may be something else: a year, a spreadsheet's day, 202610, 20261024 or 202610241605.
+    """
     if not -1e18 < value < 1e18:  # also nan, infinities, and whole numbers too large for a float
         raise InvalidArticle(field, "is not a plausible number of seconds")
+    if abs(value) < LEAST_NUMBER or _CALENDAR.fullmatch(f"{value:.0f}"):
+        raise InvalidArticle(field, f"{value} may be a day or epoch seconds: write a day as text")
     return math.floor(value / 1000 if abs(value) > 2e10 else value)
 
 

@@ -23,6 +23,16 @@ _CODES = """
     vol:vo wel:cy wln:wa wol:wo xho:xh yid:yi yor:yo zha:za zho:zh zul:zu
 """
 TWO_LETTERS: dict[str, str] = dict(pair.split(":") for pair in _CODES.split())
+CODES_OF_TWO = frozenset(TWO_LETTERS.values())
+# Codes that ISO 639 has withdrawn, and those that replace them.
+REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro"}
+# Codes of countries and others that are none of languages, and the language that is probably meant.
+MISTAKEN = {
+    "al": "sq", "at": "de", "au": "en", "by": "be", "cn": "zh", "cz": "cs", "dk": "da", "eg": "ar", "gb": "en",
+    "ge": "ka", "gr": "el", "hk": "zh", "il": "he", "iq": "ar", "ir": "fa", "jp": "ja", "kz": "kk", "md": "ro",
+    "me": "sr", "mx": "es", "nz": "en", "ph": "fil", "pk": "ur", "rs": "sr", "ua": "uk", "us": "en",
+    "vn": "vi",
+}  # fmt: skip
 # What systems write where they know no language, or more than one.
 NO_LANGUAGE = frozenset(
     {UNDETERMINED, "mul", "zxx", "none", "unknown", "undefined", "default", "x-default", "all", "multilingual"}

@@ -11,6 +11,7 @@ from index.dates import UnreadableDate, date_seconds
 from index.sources import Input, Rejection, Tally
 from index.sources.bylines import author_names
 from index.sources.encoding import damaged_field
+from index.sources.fields import UNPUBLISHED, reshaped_status
 from index.sources.headline import headline_of
 from index.sources.json_ld import Node, article_node, text_of, texts_of, type_of, url_of
 from index.sources.main_text import main_text
@@ -53,6 +54,9 @@ def page_record(content: bytes, page_id: str) -> dict[str, Any]:
     record |= {"body": text, "links": links}
     if damaged := damaged_field(content, record):
         raise InvalidArticle(damaged, "holds bytes that are no text in the page's encoding")
+    status = reshaped_status(text_of(node.get("creativeWorkStatus")))
+    if status in UNPUBLISHED or status == "withdrawn":
+        raise InvalidArticle("status", f"is {status}: the page's data say that it is not public")
     return record
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dict
 from typing import Any
 
-from index.sources.fields import our_names
+from index.sources.fields import our_names, publication_fields
 
 VERSION = "https://jsonfeed.org/version/"
 
@@ -27,7 +27,7 @@ def _item(item: Dict[str, Any], feed: Dict[str, Any]) -> dict[str, Any]:
     """An item; author and language are the feed's where it names none. A text that only repeats another is none."""
     text = item.get("content_html") or item.get("content_text")
     author = item.get("authors") or item.get("author") or feed.get("authors") or feed.get("author")
-    return our_names(
+    record = our_names(
         {
             "id": item.get("id") or item.get("url"),
             "url": item.get("url") or item.get("external_url"),
@@ -42,3 +42,4 @@ def _item(item: Dict[str, Any], feed: Dict[str, Any]) -> dict[str, Any]:
             "updated_at": item.get("date_modified"),
         }
     )
+    return {**record, **publication_fields(item)}

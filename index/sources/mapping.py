@@ -13,7 +13,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from index.dates import UnreadableDate, date_seconds
-from index.sources.fields import FIELD_NAMES, our_names, stated_status
+from index.sources.fields import (
+    FIELD_NAMES,
+    NEVER_PUBLISHED,
+    STATUS_NAMES,
+    StatusBeside,
+    bare_name,
+    has_blank_publication_date,
+    our_names,
+    stated_embargo,
+    stated_status,
+)
 
 DATES = ("published_at", "updated_at", "embargo_until")
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -44,10 +54,25 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def record(self, raw: Dict[str, Any]) -> dict[str, Any]:
         """The raw record under our names; a column that it lacks is a field that it lacks.
 
-        A status counts also where the mapping does not name it.
+        What says whether and from when readers may see a record counts also where the mapping does not name it. A
+        constant status says that all are public.
         """
         found = {ours: self._value(ours, theirs, raw) for ours, theirs in self.columns.items()}
-        return our_names({**stated_status(raw), **found, **self.constants})
+        record = our_names({**found, **self.constants})
+        if "status" not in self.constants:
+            record |= self._status(found, raw)
+        if "embargo_until" in {*self.columns, *self.constants}:
+            return record
+        embargo = self._moment(stated_embargo(raw))
+        return record if embargo is None else {**record, "embargo_until": embargo}
+
+    def _status(self, found: Dict[str, Any], raw: Dict[str, Any]) -> dict[str, Any]:
+        """The status in the column that the mapping names, or else in one of a usual name; flags count beside it."""
+        if "status" in found:
+            unnamed = {name: value for name, value in raw.items() if bare_name(name) not in STATUS_NAMES}
+            return stated_status({**unnamed, "status": found["status"]})
+        status = stated_status(raw)
+        return {"status": StatusBeside(NEVER_PUBLISHED)} if not status and has_blank_publication_date(raw) else status
 
     def _value(self, ours: str, theirs: str, raw: Dict[str, Any]) -> Any:
         if "{" in theirs:

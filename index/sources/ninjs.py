@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 from typing import Any
 
-from index.sources.fields import OTHER, our_names, reshaped_status
+from index.sources.fields import OTHER, our_names, publication_fields, reshaped_status
 
 _STATES = {"usable": "published", "withheld": "private", "canceled": "withdrawn", "cancelled": "withdrawn"}
 _ABOUT = ("subject", "subjects", "person", "people", "organisation", "organisations", "place", "places", "event")
@@ -43,10 +43,15 @@ def ninjs_record(raw: Dict[str, Any]) -> dict[str, Any]:
             "image": _image(item.get("associations")),
             "published_at": item.get("contentcreated") or item.get("firstcreated") or item.get("versioncreated"),
             "updated_at": item.get("versioncreated"),
-            "embargo_until": item.get("embargoed"),
         }
     )
-    return {**record, **_status(item)}
+    return {**record, **_publication(raw, item)}
+
+
+def _publication(raw: Dict[str, Any], item: Dict[str, Any]) -> dict[str, Any]:
+    """The format's own status where it says that the item is not usable, else what the record says otherwise."""
+    stated, status = publication_fields(raw), _status(item)
+    return {**status, **stated} if status["status"] == "published" else {**stated, **status}
 
 
 def _status(item: Dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from index.article import Article, InvalidArticle, article_from_record, article_id, epoch_seconds
 from index.sources import Input, Rejection, Tally, Unpublished, Withdrawal
-from index.sources.fields import OTHER, UNPUBLISHED, our_names
+from index.sources.fields import OTHER, UNPUBLISHED, StatusBeside, UnreadableStatus, record_names
 from index.sources.html_text import without_html
 from index.sources.mapping import Mapping
 from index.sources.ninjs import is_ninjs, ninjs_record
 from index.sources.opening import TORN, PackedTooTightly
-from index.sources.wordpress import ARTICLE_TYPES, is_post, post_record
+from index.sources.wordpress import ARTICLE_TYPES, foreign_type, is_post, post_record
 
 LOOKAHEAD_BYTES = 1 << 20  # of a file, held until a record in them states a status
 PUBLISHED, WITHDRAWN = "published", "withdrawn"
@@ -31,11 +31,14 @@ class Decoded(NamedTuple):
 
 def our_record(raw: Record, mapping: Mapping | None) -> Record:
     """The record under our names: by the mapping, as a WordPress post, as ninjs, or by the table of known names."""
+    if is_post(raw) and (mapping is None or not mapping.columns):
+        return post_record(raw, article_types(mapping))
+    if kind := foreign_type(raw, article_types(mapping)):
+        record = record_names(raw) if mapping is None or not mapping.columns else mapping.record(raw)
+        return {**record, "status": OTHER, "left_out": kind}
     if mapping is not None and mapping.columns:
         return mapping.record(raw)
-    if is_post(raw):
-        return post_record(raw, article_types(mapping))
-    return ninjs_record(raw) if is_ninjs(raw) else our_names(raw)
+    return ninjs_record(raw) if is_ninjs(raw) else record_names(raw)
 
 
 def article_types(mapping: Mapping | None) -> frozenset[str]:
@@ -75,7 +78,11 @@ def _read(decoded: Sequence[Decoded], source: Input, tally: Tally, stated: bool)
 
 def _states_a_status(record: Record | Rejection) -> bool:
     status = record.get("status") if isinstance(record, Dict) else None
-    return isinstance(status, str) and (status == PUBLISHED or status in UNPUBLISHED)
+    if isinstance(status, UnreadableStatus):
+        return True
+    if not isinstance(status, str) or isinstance(status, StatusBeside):
+        return False
+    return status == PUBLISHED or status in UNPUBLISHED
 
 
 def with_a_status(record: Record) -> Record:
@@ -86,6 +93,8 @@ def with_a_status(record: Record) -> Record:
 def read_record(record: Record, source: Input, number: int, tally: Tally) -> Article | Rejection | None:
     """The article under our names; None for a record that is no article or unpublished, and has no ID."""
     status = record.get("status")
+    if isinstance(status, UnreadableStatus):
+        return Rejection(source.where, number, str(status))
     if isinstance(status, str) and (status == OTHER or status in UNPUBLISHED):
         tally.leave_out(record.get("left_out", "") if status == OTHER else None)
         return _unpublished(record, Rejection(source.where, number, f"status: is {status}"))

@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
 from index.sources.encoding import PIECE, WINDOWS, guessed, recoded, undecoded
+from index.sources.fields import StatusBeside
 from index.sources.opening import rewindable
 from index.sources.record import our_record, read_record, with_a_status
 
@@ -96,7 +97,8 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
 
 def _have_statuses(columns: Sequence[str], source: Input) -> bool:
     """Whether each row has a status: where there is a column of them, a row without one has lost it."""
-    return "status" in our_record(dict.fromkeys(columns, "?"), source.mapping)
+    record = our_record(dict.fromkeys(columns, "1"), source.mapping)
+    return "status" in record and not isinstance(record["status"], StatusBeside)
 
 
 def _read(row: Row, stated: bool, source: Input, line: int, tally: Tally) -> Article | Rejection | None:

@@ -14,6 +14,7 @@ from index.sources.shortcodes import text_without_codes as text_without_codes
 
 ARTICLE_TYPES = frozenset({"post", "article", "news", "story"})  # a mapping's `types` names more
 NO_DATE = "0000-00-00 00:00:00"
+_COLUMNS_OF_POSTS = ("post_title", "post_content", "post_status", "post_name")
 
 _CUT = re.compile(r"\s*(?:\[\s*(?:…|\.\.\.)\s*\]|…|\.\.\.)$")  # with which WordPress and themes end what they cut
 
@@ -49,6 +50,14 @@ def post_record(raw: Dict[str, Any], types: Collection[str] = ARTICLE_TYPES) -> 
     }
 
 
+def foreign_type(row: Dict[str, Any], types: Collection[str]) -> str:
+    """The type of a row of the table of posts that is none of articles; "" for an article, and for other records."""
+    kind = row.get("post_type")
+    if not isinstance(kind, str) or not kind.strip() or not any(name in row for name in _COLUMNS_OF_POSTS):
+        return ""
+    return "" if kind.strip() in types else kind.strip()
+
+
 def publication(kind: object, state: object, types: Collection[str], protected: bool) -> dict[str, object]:
     """Our status for a type and a state of WordPress, and the type where it is none of articles.
 
@@ -65,7 +74,9 @@ def publication(kind: object, state: object, types: Collection[str], protected: 
 def _is_protected(raw: Dict[str, Any]) -> bool:
     """Whether only those who know a password may read a post."""
     texts = (raw.get(name) for name in ("content", "excerpt"))
-    return bool(raw.get("password")) or any(isinstance(each, Dict) and each.get("protected") for each in texts)
+    return bool(raw.get("password") or raw.get("post_password")) or any(
+        isinstance(each, Dict) and each.get("protected") for each in texts
+    )
 
 
 def utc(moment: object) -> object:

@@ -238,7 +238,10 @@ def _value(parameter: Parameter, text: str) -> Any:
         case "language":
             if not _LANGUAGE.fullmatch(text) or len(text) > 35:
                 raise _invalid(parameter, f"must be a language code such as en or en-GB, not {text[:60]!r}")
-            return language_code(text)
+            try:
+                return language_code(text)
+            except InvalidArticle as error:
+                raise _invalid(parameter, error.reason) from None
         case "moment":
             if not text:
                 raise _invalid(parameter, "must not be empty")

@@ -21,7 +21,7 @@ from index.article import (
     iso_time,
     language_code,
 )
-from index.language_codes import BY_NAME, TWO_LETTERS
+from index.language_codes import BY_NAME, CODES_OF_TWO, MISTAKEN, TWO_LETTERS
 
 
 def article_of(**fields: Any) -> Article:
@@ -94,9 +94,10 @@ def test_a_full_record_becomes_an_article_and_its_teaser() -> None:
 
 
 def test_an_article_is_visible_from_the_later_of_publication_and_embargo() -> None:
-    assert article_of(published_at=100, embargo_until=200).visible_from == 200
-    assert article_of(published_at=300, embargo_until=200).visible_from == 300
-    assert article_of(embargo_until=200).visible_from == 200
+    day = 500_000_000
+    assert article_of(published_at=day, embargo_until=2 * day).visible_from == 2 * day
+    assert article_of(published_at=3 * day, embargo_until=2 * day).visible_from == 3 * day
+    assert article_of(embargo_until=2 * day).visible_from == 2 * day
     assert article_of().visible_from is None
 
 
@@ -196,7 +197,9 @@ def test_a_url_is_shown_without_a_fragment_for_comments_or_tracking(fragment: st
         (date(2022, 1, 11), "2022-01-11T00:00:00Z"),
         (datetime(2022, 1, 11, 10, tzinfo=UTC), "2022-01-11T10:00:00Z"),
         ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
-        (0, "1970-01-01T00:00:00Z"),
+        (100_000_000, "1973-03-03T09:46:40Z"),
+        (-100_000_000, "1966-10-31T14:13:20Z"),
+        (946_684_800_000, "2000-01-01T00:00:00Z"),
         ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z"),
         ("1788-01-01", "1788-01-01T00:00:00Z"),
         (None, None),
@@ -315,3 +318,37 @@ def test_names_of_languages_are_of_codes_that_articles_have() -> None:
     assert len(BY_NAME) > 200
     assert all(unicodedata.is_normalized("NFC", name) for name in BY_NAME)
     assert all(language_code(code) == code for code in BY_NAME.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [("jp", "ja"), ("cz", "cs"), ("dk", "da"), ("gr", "el"), ("us", "en"), ("cn-CN", "zh"), ("UA", "uk")],
+)
+def test_a_code_of_a_country_is_refused_with_the_language_that_is_meant(code: str, meant: str) -> None:
+    with pytest.raises(
+        InvalidArticle, match=f"language: '{code}' is no language code of ISO 639 .did you mean {meant}"
+    ):
+        language_code(code)
+
+
+@pytest.mark.parametrize("code", ["zz", "xx", "qq"])
+def test_two_letters_that_are_no_code_are_refused(code: str) -> None:
+    with pytest.raises(InvalidArticle, match=f"'{code}' is no language code of ISO 639$"):
+        language_code(code)
+
+
+def test_a_withdrawn_code_becomes_the_one_that_replaces_it() -> None:
+    assert [language_code(code) for code in ("iw", "in", "ji", "jw", "mo", "sh")] == [
+        "he",
+        "id",
+        "yi",
+        "jv",
+        "ro",
+        "sh",
+    ]
+
+
+def test_the_countries_codes_are_none_of_languages_and_the_hints_are() -> None:
+    assert len(CODES_OF_TWO) > 180
+    assert CODES_OF_TWO.isdisjoint(MISTAKEN)
+    assert all(language_code(code) == code for code in MISTAKEN.values())

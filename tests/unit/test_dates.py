@@ -131,10 +131,17 @@ def test_a_date_that_may_mean_two_moments_or_none_is_refused(text: str, reason: 
     [
         (20261024, "published_at: 20261024 may be a day or epoch seconds: write a day as text"),
         (20261324, "1970-08-23T12:08:44Z"),
+        (20991231.0, "published_at: 20991231.0 may be a day or epoch seconds: write a day as text"),
+        (209912310800, "published_at: 209912310800 may be a day or epoch seconds: write a day as text"),
+        (46357.5, "published_at: 46357.5 may be a day or epoch seconds: write a day as text"),
+        (73050, "published_at: 73050 may be a day or epoch seconds: write a day as text"),
+        (202610, "published_at: 202610 may be a day or epoch seconds: write a day as text"),
+        (2026, "published_at: 2026 may be a day or epoch seconds: write a day as text"),
+        (0, "published_at: 0 may be a day or epoch seconds: write a day as text"),
         (1792861500, "2026-10-24T17:05:00Z"),
     ],
 )
-def test_a_number_that_may_be_a_day_is_refused(tmp_path: Path, number: int, told: str) -> None:
+def test_a_number_that_may_be_a_day_is_refused(tmp_path: Path, number: float, told: str) -> None:
     (tmp_path / "a.jsonl").write_text(f'{{"id": "1", "headline": "H", "date": {number}}}')
     (found,) = read_source(tmp_path / "a.jsonl")
     assert (iso_time(found.published_at) if isinstance(found, Article) else found.reason) == told

@@ -47,3 +47,10 @@ def test_what_is_no_language_code_is_refused_by_name(given: str) -> None:
     code, detail = refused(language=given)
     assert code == "invalid_language"
     assert detail.endswith(f"must be a language code such as en or en-GB, not {given[:60]!r}.")
+
+
+def test_a_country_s_code_is_refused_with_the_language_that_is_meant() -> None:
+    assert refused(language="us") == (
+        "invalid_language",
+        "The parameter language 'us' is no language code of ISO 639 (did you mean en?).",
+    )

@@ -229,15 +229,139 @@ def test_a_mapping_that_forgets_the_status_column_does_not_publish_drafts(tmp_pa
 @pytest.mark.parametrize(
     "flag",
     [{"draft": True}, {"is_draft": "yes"}, {"private": 1}, {"isPublished": False}, {"is_public": "0"},
-     {"visibility": "private"}, {"status": "published", "draft": "true"}, {"status": "In review"}],
+     {"visibility": "private"}, {"status": "published", "draft": "true"}, {"status": "In review"},
+     {"is_published": "f"}, {"draft": "WAHR"}, {"is_draft": 1.0}, {"isPublished": 0.0}, {"draft": "t"},
+     {"is_draft": "Y"}, {"IsPublished": "n"}, {"is_public": "off"}, {"visibility": "internal"}, {"published": False},
+     {"published": "0"}, {"deleted": True}, {"is_deleted": 1}, {"trashed": True}, {"hidden": "vrai"},
+     {"archived": True}, {"unlisted": True}, {"live": False}, {"active": "nein"}, {"enabled": False},
+     {"state": "draft"}, {"workflow_state": "draft"}, {"moderation_state": "Draft"}, {"publicationState": "draft"},
+     {"post_password": "x"}, {"password": "x", "status": "published"}, {"deleted_at": "2026-01-01"},
+     {"status": "live", "hidden": True}, {"_id": "drafts.abc"}, {"published_at": None, "created_at": "2026-03-02"},
+     {"publishedAt": None}, {"published": "", "published_at": " "}, {"published_at": None, "date": ""}],
 )  # fmt: skip
 def test_a_flag_that_says_no_hides_the_record(flag: dict[str, Any]) -> None:
     assert hidden(read("a.jsonl", lines({"id": "a", "headline": "H", **flag}))) == ["a"]
 
 
-@pytest.mark.parametrize("flag", [{"draft": False}, {"is_published": True}, {"visibility": "public"}, {"draft": ""}])
+@pytest.mark.parametrize(
+    "flag",
+    [{"draft": False}, {"is_published": True}, {"visibility": "public"}, {"published": True}, {"hidden": 0},
+     {"deleted_at": None}, {"password": ""}, {"visibility": "members"}, {"draft": "", "status": "live"}],
+)  # fmt: skip
 def test_a_flag_that_says_yes_hides_nothing(flag: dict[str, Any]) -> None:
     assert shown(read("a.jsonl", lines({"id": "a", "headline": "H", **flag}))) == ["a"]
+
+
+@pytest.mark.parametrize("flag", ["x", "maybe", 2, [True]])
+@pytest.mark.parametrize("name", ["draft", "is_published", "Hidden", "live"])
+def test_a_flag_that_cannot_be_read_is_rejected_by_name(name: str, flag: Any) -> None:
+    found = read("a.jsonl", lines({"id": "a", "headline": "H", name: flag}))
+    assert (shown(found), reasons(found)) == ([], [f"{name}: {str(flag)!r} is neither yes nor no"])
+
+
+def test_a_blank_flag_is_rejected_as_a_blank_status_is() -> None:
+    assert reasons(read("a.jsonl", lines({"id": "a", "headline": "H", "draft": ""}))) == [UNREADABLE]
+    found = read("a.csv", "id,title,is_published\n1,A,t\n2,B,f\n3,C,\n4,D,x\n")
+    assert (shown(found), hidden(found)) == (["1"], ["2"])
+    assert reasons(found) == [UNREADABLE, "is_published: 'x' is neither yes nor no"]
+
+
+def test_a_blank_date_of_publication_yields_to_a_status_and_a_creation_date_is_none() -> None:
+    record = {"id": "a", "headline": "H", "published_at": None, "created_at": "2026-03-02"}
+    (public,) = read("a.jsonl", lines({**record, "status": "published"}))
+    assert isinstance(public, Article)
+    assert public.published_at is None
+    (dated,) = read("a.jsonl", lines({**record, "date": "2026-03-03"}))
+    assert isinstance(dated, Article)
+    assert dated.published_at == 1_772_496_000
+    assert hidden(
+        read("a.csv", "id,title,published_at,created_at\n1,A,,2026-03-02\n2,B,2026-03-02,2026-03-01\n")
+    ) == ["1"]
+
+
+def test_what_stands_beside_a_status_says_nothing_of_other_records() -> None:
+    table = (
+        "id,title,post_password,deleted_at,hidden,published\n1,A,,,f,2026-03-02\n2,B,x,,f,2026-03-02\n"
+        "3,C,,2026-01-01,f,\n4,D,,,t,\n5,E,,,?,\n6,F,,,,\n"
+    )
+    found = read("a.csv", table)
+    assert (shown(found), hidden(found)) == (["1"], ["2", "3", "4"])
+    assert reasons(found) == ["hidden: '?' is neither yes nor no", UNREADABLE]
+    some = [{"deleted_at": "2026-01-01"}, {"hidden": True}, {"password": "x"}, {"_id": "drafts.3"}, {}]
+    found = read("a.jsonl", lines(*({"id": str(at), "headline": "H", **each} for at, each in enumerate(some))))
+    assert (shown(found), hidden(found)) == (["4"], ["0", "1", "2", "3"])
+    assert hidden(read("a.jsonl", lines({"id": "a", "headline": "H", "publishedAt": None, "hidden": False}))) == ["a"]
+    assert shown(read("a.jsonl", lines({"id": "a", "headline": "H", "publishedAt": None, "draft": False}))) == ["a"]
+
+
+def test_a_blank_date_says_nothing_of_other_records_and_published_of_none() -> None:
+    dates: list[dict[str, Any]] = [{"published_at": None}, {"published_at": "2026-03-02"}, {"published": None}, {}]
+    found = read("a.jsonl", lines(*({"id": str(at), "headline": "H", **each} for at, each in enumerate(dates))))
+    assert (shown(found), hidden(found), reasons(found)) == (["1", "2", "3"], ["0"], [])
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["retracted", "removed", "canceled", "cancelled", "unpublished", "deleted", "killed", "spiked", "Taken down",
+     "archived", "expired"],
+)  # fmt: skip
+def test_a_status_that_says_no_longer_public_hides_the_record(word: str) -> None:
+    assert hidden(read("a.jsonl", lines({"id": "a", "headline": "H", "status": word}))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"status": "live", "post_status": "trash"}, "status: status says 'published', post_status 'trash'"),
+        (
+            {"publicationStatus": "draft", "status": "published"},
+            "status: status says 'published', publicationStatus 'draft'",
+        ),
+        ({"status": "published", "Status": "draft"}, "status: status says 'published', Status 'draft'"),
+        ({"state": "draft", "status": "published"}, "status: status says 'published', state 'draft'"),
+    ],
+)
+def test_statuses_that_contradict_are_rejected_by_name(record: dict[str, Any], reason: str) -> None:
+    assert reasons(read("a.jsonl", lines({"id": "a", "headline": "H", **record}))) == [reason]
+
+
+def test_a_state_that_is_a_place_says_nothing() -> None:
+    assert shown(read("a.jsonl", lines({"id": "a", "headline": "H", "state": "CA"}))) == ["a"]
+    withdrawn = read("a.jsonl", lines({"id": "a", "status": "withdrawn", "deleted": True}))
+    assert [type(each) for each in withdrawn] == [Withdrawal]
+
+
+@pytest.mark.parametrize(
+    "extra", [{"status": "draft"}, {"draft": True}, {"hidden": "t"}, {"password": "x"}, {"workflow_state": "draft"}]
+)
+def test_ninjs_and_json_feed_honour_our_own_fields(extra: dict[str, Any]) -> None:
+    item = {"uri": "a", "versioncreated": "2026-03-02T08:00:00Z", "headline": "T", "pubstatus": "usable", **extra}
+    feed = {"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "a", "title": "T", **extra}]}
+    assert hidden(read("a.jsonl", lines(item))) == hidden(read("a.json", msgspec.json.encode(feed))) == ["a"]
+
+
+def test_ninjs_and_json_feed_honour_an_embargo() -> None:
+    item = {"uri": "a", "versioncreated": "2026-03-02T08:00:00Z", "headline": "T"}
+    feed = {"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "a", "title": "T"}]}
+    for name in ("embargo_until", "embargoed", "Embargo Until"):
+        item[name] = feed["items"][0][name] = "2099-12-31T00:00:00Z"  # type: ignore[index]
+        for found in (read("a.jsonl", lines(item)), read("a.json", msgspec.json.encode(feed))):
+            assert [each.embargo_until for each in found if isinstance(each, Article)] == [4_102_358_400]
+        del item[name], feed["items"][0][name]  # type: ignore[attr-defined]
+
+
+def test_a_mapping_honours_password_type_flags_and_embargo_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text('[columns]\nid = "ID"\nheadline = "post_title"\nstatus = "post_status"\n')
+    table = (
+        "ID,post_title,post_status,post_password,post_type,draft,embargo_date\n"
+        "1,A,publish,,post,no,\n2,B,publish,x,post,no,\n3,C,publish,,page,no,\n4,D,publish,,post,yes,\n"
+        "5,E,publish,,post,no,2099-12-31\n6,F,draft,,post,no,\n"
+    )
+    tally = Tally()
+    found = read("a.csv", table, tally, mapping=read_mapping(tmp_path / "m.toml"))
+    assert (shown(found), hidden(found), reasons(found)) == (["1", "5"], ["2", "3", "4", "6"], [])
+    assert tally.types == {"page": 1}
+    assert [each.embargo_until for each in found if isinstance(each, Article)] == [None, 4_102_358_400]
 
 
 def test_a_flag_that_others_of_the_file_have_is_missed() -> None:
@@ -299,3 +423,19 @@ def test_an_export_whose_beginning_is_lost_shows_no_draft() -> None:
     assert shown(read("a.xml", f'<rss version="2.0"><channel>{items}')) == ["21", "23"]
     (refused,) = reasons(read("a.xml", f'<rss version="2.0"><channel>{" " * 9_000}{items}'))
     assert refused.startswith("holds items of a WordPress export, but does not begin as one")
+
+
+@pytest.mark.parametrize(
+    ("status", "public"), [("Draft", 0), ("Pending", 0), ("Published", 1), ("Final", 1), ("", 1)]
+)
+def test_a_page_whose_data_call_it_a_draft_is_rejected(status: str, public: int) -> None:
+    data = {"@type": "NewsArticle", "headline": "Weir repaired", "creativeWorkStatus": status}
+    page = (
+        f'<html><head><script type="application/ld+json">{msgspec.json.encode(data).decode()}</script></head>'
+        "<body><h1>Weir repaired</h1><p>The weir was repaired in March.</p></body></html>"
+    )
+    found = read("a.html", page)
+    assert len(shown(found)) == public
+    assert reasons(found) == (
+        [] if public else [f"status: is {status.lower()}: the page's data say that it is not public"]
+    )

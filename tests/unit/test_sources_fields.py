@@ -51,8 +51,7 @@ def test_the_first_declared_name_with_a_value_wins_whatever_the_order_in_the_rec
 
 
 def test_a_zero_is_a_value() -> None:
-    article = article_from_record(our_names({"id": 0, "_id": "other", "title": "H", "published": 0}))
-    assert (article.id, article.published_at) == ("0", 0)
+    assert article_from_record(our_names({"id": 0, "_id": "other", "title": "H"})).id == "0"
 
 
 def test_a_record_without_url_and_section_is_an_article() -> None:
@@ -113,3 +112,32 @@ def test_a_draft_is_no_article_and_a_withdrawn_one_is_whatever_its_capitals() ->
 def test_a_body_without_a_headline_is_refused_by_that_name() -> None:
     with pytest.raises(InvalidArticle, match="headline: is missing"):
         article_from_record(our_names({"id": "a", "title": " ", "text": "A long text."}))
+
+
+def test_names_count_in_any_spelling_and_the_declared_one_comes_first() -> None:
+    article = article_from_record(
+        our_names({"ID": "a", "Title": "H", "Canonical URL": "/a", "Published At": "2026-03-02"})
+    )
+    assert (article.id, article.headline, article.url) == ("a", "H", "/a")
+    assert article.published_at == epoch_seconds("2026-03-02", "")
+    assert our_names({"Title": "spelled", "title": "declared", "name": "other"}) == {"headline": "declared"}
+    assert our_names({"name": "other", "Title": "spelled"}) == {"headline": "spelled"}
+
+
+@pytest.mark.parametrize(
+    "name", ["embargoUntil", "Embargo", "Embargo Until", "embargo_date", "embargoed", "Publish-At"]
+)
+def test_an_embargo_counts_in_any_spelling(name: str) -> None:
+    moment = "2099-12-31T08:00:00Z"
+    assert article_of(**{name: moment}).embargo_until == epoch_seconds(moment, "")
+
+
+def test_of_two_embargoes_the_later_counts_and_one_that_cannot_be_read_is_refused() -> None:
+    assert article_of(embargo_until="2026-01-01", publish_at="2099-01-01").embargo_until == epoch_seconds(
+        "2099-01-01", ""
+    )
+    assert article_of(embargoed=False).embargo_until is None
+    with pytest.raises(InvalidArticle, match="embargo_until: 'soon' is not a date"):
+        article_of(embargo_until="2026-01-01", publish_at="soon")
+    with pytest.raises(InvalidArticle, match="embargo_until: must be a date, not true or false"):
+        article_of(embargoed=True)

@@ -30,7 +30,7 @@ language = "de"
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_known_column_names_need_no_mapping(tmp_path: Path, delimiter: str) -> None:
     rows = [
-        ["id", "title", "published", "body"],
+        ["id", "title", "date", "body"],
         ["7", '"Ferry, ""bridge"""', "2026-03-02", '"One.\n\nTwo."'],
         ["8", "X", "", ""],
     ]

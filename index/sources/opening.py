@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -99,7 +98,8 @@ def rewindable(source: Input) -> Iterator[tuple[io.BufferedReader, Exception | N
     with tempfile.TemporaryFile() as file:
         torn = None
         try:
-            shutil.copyfileobj(source.file, file)
+            while piece := source.file.read1():  # `read` would lose what it has when it meets the tear
+                file.write(piece)
         except (PackedTooTightly, *TORN) as error:
             torn = error
         file.seek(0)

@@ -45,6 +45,7 @@ from index.sources import (
     Unpublished,
     UnreadableSource,
     Withdrawal,
+    read_files,
     read_input,
     read_source,
     source_files,
@@ -216,7 +217,7 @@ def _in_processes(files: Sequence[Path], mapping: Mapping | None, jobs: int, tal
 
 def _read_lot(files: Sequence[Path], mapping: Mapping | None) -> tuple[list[Record], Tally]:
     tally = Tally()
-    return [record for file in files for record in read_source(file, tally, mapping)], tally
+    return list(read_files(files, tally, mapping)), tally
 
 
 def _out(name: str, opened: ExitStack) -> IO[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -22,6 +22,7 @@ __all__ = [
     "Unpublished",
     "UnreadableSource",
     "Withdrawal",
+    "read_files",
     "read_input",
     "read_source",
 ]
@@ -132,11 +133,22 @@ def read_source(
     a file in a folder or zip file that its reader refuses is one rejection.
     """
     counted = Tally() if tally is None else tally
-    for file in source_files(path):
+    if path.is_dir():
+        yield from read_files(source_files(path), counted, mapping)
+    else:
+        yield from _read_file(path, counted, mapping)
+
+
+def read_files(files: Iterable[Path], tally: Tally, mapping: Mapping | None = None) -> Iterator[Article | Rejection]:
+    """The records of files of a folder; one that its reader refuses is one rejection.
+
+    Raises `UnreadableSource` where the disk fails.
+    """
+    for file in files:
         try:
-            yield from _read_file(file, counted, mapping)
+            yield from _read_file(file, tally, mapping)
         except UnreadableSource as error:
-            if file == path or isinstance(error.__cause__, OSError):
+            if isinstance(error.__cause__, OSError):
                 raise
             yield Rejection(str(error.path), 0, error.reason)
 

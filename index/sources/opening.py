@@ -29,6 +29,10 @@ class UnreadableSource(Exception):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[UnreadableSource], tuple[Path, str]]:
+        """What it is made of again in another process."""
+        return type(self), (self.path, self.reason)
+
 
 class PackedTooTightly(Exception):
     """A file that unpacks to far more than any archive of texts: a bomb."""

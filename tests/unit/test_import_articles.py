@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from conftest import ROOT
 from import_articles import main
 
 from index.article import Article
-from index.sources import Unpublished, read_source
+from index.sources import Unpublished, UnreadableSource, read_source
 
 LINES = [
     {"id": "a", "title": "Bridge opens to traffic", "published": "2024-05-01", "lang": "en", "author": "Ada Quill"},
@@ -153,3 +154,21 @@ def test_each_failure_has_its_code_and_says_what_and_where(
     (tmp_path / "e.jsonl").write_bytes(b"")
     assert main([each.format(tmp_path) for each in [*arguments, "--quiet"]]) == code
     assert capsys.readouterr().err.startswith(message.format(tmp_path))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_file_that_cannot_be_read_is_named_whatever_the_processes(
+    tmp_path: Path, jobs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "headline": "H", "language": "en"}')
+    (tmp_path / "e.csv").write_bytes(b"")
+    assert main(["--source", str(tmp_path), "--dry-run", "--jobs", jobs, "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("1 articles, 1 records rejected")
+    assert f"{tmp_path / 'e.csv'}: the first line names no columns" in told
+
+
+def test_an_unreadable_source_goes_from_process_to_process(tmp_path: Path) -> None:
+    error = UnreadableSource(tmp_path / "a.csv", "Input/output error")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)

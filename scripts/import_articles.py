@@ -140,8 +140,7 @@ class Understood:
         rejected = self.reasons.total()
         left_out = f"{self.tally.unpublished:,} unpublished and {self.tally.other:,} others (pictures, pages, menus)"
         lines = [f"{self.articles:,} articles, {rejected:,} records rejected, {left_out} left out"]
-        if self.tally.windows:
-            lines += [f"{self.tally.windows:,} files are not UTF-8 and name no encoding: read as Windows-1252"]
+        lines += [f"{count:,} {what}" for count, what in self.tally.files()]
         if self.withdrawals:
             lines += [f"{self.withdrawals:,} withdrawals without a text"]
         if types := self.tally.left_out():
@@ -199,7 +198,7 @@ def _of(source: str, kind: str, mapping: Mapping | None, jobs: int, tally: Tally
     if source == "-":
         return read_input(stream(sys.stdin.buffer, f"stdin.{kind}"), tally, mapping)
     if jobs > 1 and Path(source).is_dir():
-        return _in_processes(source_files(Path(source)), mapping, jobs, tally)
+        return _in_processes(source_files(Path(source), tally), mapping, jobs, tally)
     return read_source(Path(source), tally, mapping)
 
 

@@ -54,9 +54,10 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
         yield Rejection(source.where, 0, f"{_UNSURE if has_drafts else 'is no feed'}: {reason}")
         return
     reason, last_is_cut = _loss(content, len(entries))
+    is_suspect = bool(reason) or any(_END.search(found[0]) for found in _TEXT_SECTIONS.finditer(content))
     stated = any(_STATUS in entry for entry in entries)
     for number, entry in enumerate(entries[: len(entries) - last_is_cut], 1):
-        if _has_swallowed(entry):
+        if is_suspect and _has_swallowed(entry):
             yield Rejection(source.where, number, "the XML is damaged here: a text has swallowed the tags behind it")
             continue
         record = {**entry_record(entry, language), **_publication(entry)}

@@ -67,13 +67,13 @@ def stream(file: IO[bytes], name: str) -> Input:
 
 
 def members(path: Path, known: Callable[[str], bool]) -> Iterator[Input | tuple[str, str]]:
-    """The files of known formats in a zip file in order of name, or where and why one cannot be read.
+    """The files of a zip file whose names are `known`, in order of name, or where and why one cannot be read.
 
     Raises `UnreadableSource`. Zip files in it are not opened; links and directories are nothing.
     """
     with _directory(path) as packed:
         for info in sorted(packed.infolist(), key=lambda each: each.filename):
-            if info.is_dir() or "__MACOSX" in info.filename or not known(_bare(info.filename)):
+            if info.is_dir() or "__MACOSX" in info.filename or not known(info.filename):
                 continue
             where = f"{path}!{info.filename}"
             try:

@@ -39,7 +39,8 @@ def read_csv(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
         start = file.tell()
         encoding = guessed(source, iter(lambda: file.read(PIECE), b""))
         file.seek(start)
-        tally.windows += encoding == WINDOWS
+        if encoding == WINDOWS:
+            tally.take_as_windows(source.where)
         again = source._replace(file=file)
         text_source = again if encoding == "utf-8" else recoded(again, encoding)
         yield from _read_text(text_source, source, tally, torn is not None)

@@ -6,6 +6,7 @@ import gzip
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -172,3 +173,25 @@ def test_an_unreadable_source_goes_from_process_to_process(tmp_path: Path) -> No
     error = UnreadableSource(tmp_path / "a.csv", "Input/output error")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
     assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_files_of_no_known_format_and_guessed_encodings_are_named(
+    tmp_path: Path, jobs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "__MACOSX").mkdir(parents=True)
+    (folder / "a.csv").write_bytes("id,title,body\n1,Die Fähre,Der Fluss und die Brücke der Stadt\n".encode("cp1252"))
+    for name in ("b.tsv", ".DS_Store", "__MACOSX/b.tsv"):
+        (folder / name).write_bytes(b"id\ttitle\n2\tT\n")
+    with zipfile.ZipFile(folder / "c.zip", "w") as packed:
+        for name in ("d.JSONL", "e.xlsx", "f.zip", "__MACOSX/e.xlsx", "sub/.DS_Store"):
+            packed.writestr(name, '{"id": "d", "title": "T"}')
+    assert main(["--source", str(folder), "--dry-run", "--jobs", jobs, "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("2 articles, 0 records rejected")
+    assert f"1 files are not UTF-8 and name no encoding: read as Windows-1252 ({folder / 'a.csv'})" in told
+    line = next(each for each in told.splitlines() if "no known format" in each)
+    assert line.startswith("3 files are of no known format, not read (")
+    names = sorted(line.partition("(")[2].rstrip(")").split(", "))
+    assert names == sorted([str(folder / "b.tsv"), f"{folder / 'c.zip'}!e.xlsx", f"{folder / 'c.zip'}!f.zip"])

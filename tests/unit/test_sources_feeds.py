@@ -150,7 +150,7 @@ def test_what_a_damaged_feed_has_lost_is_told(tmp_path: Path, text: str, ids: li
         (HEAD + ITEMS[0].replace("Da", "D&nbsp;a & b, 1 < 2<br>") + ITEMS[1] + TAIL).encode(),
         (HEAD + ITEMS[0].replace("Da", "Fähre") + ITEMS[1] + TAIL).encode("latin-1"),
         (HEAD.replace('"1.0"', '"1.0" encoding="utf-16"') + ITEMS[0] + ITEMS[1] + TAIL).encode("utf-16"),
-        (HEAD + ITEMS[0].replace("Da", "<![CDATA[&lt;item&gt; <!-- <b>x</b>]]>") + ITEMS[1] + TAIL + "\n").encode(),
+        (HEAD + ITEMS[0].replace("Da", "<![CDATA[<p>the &lt;item&gt; tag</p>]]>") + ITEMS[1] + TAIL + "\n").encode(),
         (HEAD + ITEMS[0].replace("</item>", "") + ITEMS[1] + TAIL).encode(),
     ],
 )

@@ -21,6 +21,9 @@ BATCH_ROWS = 500
 DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"\ufeff?\"?sep=([,;\t|])\"?[\r\n]", re.IGNORECASE)
 
+MOST_COLUMNS_TOLD = 40
+_PLACE = re.compile(r"\{([^{}]+)\}")  # of a column in a mapping's template
+
 Row = dict[str, Any]
 Found = Article | Rejection
 
@@ -104,6 +107,7 @@ def _read_rows(
 ) -> Iterator[Article | Rejection]:
     """The rows. Behind one whose quotes are damaged, reading goes on at the first line that is surely a row."""
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    _check_columns(columns, source)
     stated = _have_statuses(columns, source)
     damage: Rejection | None = None
     while True:
@@ -176,6 +180,7 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
             raise torn
         try:
             table = parquet.ParquetFile(file)
+            _check_columns(table.schema_arrow.names, source)
             stated = _have_statuses(table.schema_arrow.names, source)
             batches = table.iter_batches(batch_size=BATCH_ROWS)
             rows = (row for batch in batches for row in batch.to_pylist())
@@ -184,6 +189,22 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
                     yield found
         except (ArrowException, UnicodeDecodeError, OverflowError) as error:
             raise UnreadableSource(Path(source.where), f"is no readable Parquet file: {error}") from error
+
+
+def _check_columns(columns: Sequence[str], source: Input) -> None:
+    """Raises `UnreadableSource` where columns that the mapping names are missing, or no articles can come of them."""
+    mapped = source.mapping.columns if source.mapping is not None else {}
+    names = [name for theirs in mapped.values() for name in (_PLACE.findall(theirs) or [theirs])]
+    listed = f"its columns are: {', '.join(map(repr, columns[:MOST_COLUMNS_TOLD]))}"
+    if missing := [name for name in names if name not in columns]:
+        raise UnreadableSource(
+            Path(source.where), f"lacks the column {missing[0]!r}, which the mapping names; {listed}"
+        )
+    record = our_record(dict.fromkeys(columns, "?"), source.mapping)
+    lacking = [name for name in ("id", "headline") if name not in record]
+    if not mapped and lacking and not ("id" in record and "status" in record):  # withdrawals need no headline
+        reason = f"no column is known as the {lacking[0]}; {listed}; say which is which with --mapping"
+        raise UnreadableSource(Path(source.where), reason)
 
 
 def _have_statuses(columns: Sequence[str], source: Input) -> bool:

@@ -210,3 +210,26 @@ def test_the_first_line_may_name_the_delimiter(tmp_path: Path) -> None:
         Article(id="1", headline="A, b, c"),
         Rejection(str(path), 4, "has 1 cells for 2 columns"),
     ]
+
+
+def test_a_table_without_a_column_of_ids_or_headlines_lists_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("Nummer,title\n1,A\n")
+    with pytest.raises(UnreadableSource, match=r"known as the id; its columns are: 'Nummer', 'title'; .* --mapping"):
+        list(read_source(path))
+    path.write_text("id,Titel\n1,A\n")
+    with pytest.raises(UnreadableSource, match="known as the headline; its columns are: 'id', 'Titel'"):
+        list(read_source(path))
+    parquet.write_table(pa.table({"Nummer": [1], "title": ["A"]}), tmp_path / "a.parquet")
+    with pytest.raises(UnreadableSource, match="known as the id"):
+        list(read_source(tmp_path / "a.parquet"))
+    path.write_text("id,status\n1,draft\n")
+    assert [type(each) for each in read_source(path)] == [Unpublished]
+
+
+@pytest.mark.parametrize("column", ['embargo_until = "Sperrfrist"', 'url = "https://a.example/{Ressort}/{id}"'])
+def test_a_mapping_of_a_column_that_a_table_lacks_is_refused(tmp_path: Path, column: str) -> None:
+    (tmp_path / "m.toml").write_text(f'[columns]\nid = "id"\nheadline = "title"\n{column}\n')
+    (tmp_path / "a.csv").write_text("id,title\n1,A\n")
+    with pytest.raises(UnreadableSource, match=r"lacks the column '(Sperrfrist|Ressort)', which the mapping names"):
+        list(read_source(tmp_path / "a.csv", mapping=read_mapping(tmp_path / "m.toml")))

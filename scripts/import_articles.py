@@ -45,6 +45,7 @@ from index.sources import (
     Unpublished,
     UnreadableSource,
     Withdrawal,
+    read_files,
     read_input,
     read_source,
     source_files,
@@ -156,8 +157,7 @@ class Understood:
         rejected = self.reasons.total()
         left_out = f"{self.tally.unpublished:,} unpublished and {self.tally.other:,} others (pictures, pages, menus)"
         lines = [f"{self.articles:,} articles, {rejected:,} records rejected, {left_out} left out"]
-        if self.tally.windows:
-            lines += [f"{self.tally.windows:,} files are not UTF-8 and name no encoding: read as Windows-1252"]
+        lines += [f"{count:,} {what}" for count, what in self.tally.files()]
         if self.withdrawals:
             lines += [f"{self.withdrawals:,} withdrawals without a text"]
         if self.renamed:
@@ -220,7 +220,7 @@ def _of(source: str, kind: str, mapping: Mapping | None, jobs: int, tally: Tally
     if source == "-":
         return read_input(stream(sys.stdin.buffer, f"stdin.{kind}"), tally, mapping)
     if jobs > 1 and Path(source).is_dir():
-        return _in_processes(source_files(Path(source)), mapping, jobs, tally)
+        return _in_processes(source_files(Path(source), tally), mapping, jobs, tally)
     return read_source(Path(source), tally, mapping)
 
 
@@ -238,7 +238,7 @@ def _in_processes(files: Sequence[Path], mapping: Mapping | None, jobs: int, tal
 
 def _read_lot(files: Sequence[Path], mapping: Mapping | None) -> tuple[list[Record], Tally]:
     tally = Tally()
-    return [record for file in files for record in read_source(file, tally, mapping)], tally
+    return list(read_files(files, tally, mapping)), tally
 
 
 def _out(name: str, opened: ExitStack) -> IO[bytes]:

@@ -256,7 +256,7 @@ def _summary(report: BuildReport, tally: Tally, store: Path, seconds: float) -> 
         (tally.unpublished, "drafts and other unpublished records, skipped"),
         (tally.other, f"records that are no articles, skipped ({tally.left_out() or 'types not named'})"),
         (tally.html, "articles held HTML, read as plain text"),
-        (tally.windows, "files are not UTF-8 and name no encoding: read as Windows-1252"),
+        *tally.files(),
         (report.rejected, f"records rejected; reasons with file and line: {rejected}"),
     ]
     return (

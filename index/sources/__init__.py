@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import cast
 
 import msgspec
@@ -22,6 +22,7 @@ __all__ = [
     "Unpublished",
     "UnreadableSource",
     "Withdrawal",
+    "read_files",
     "read_input",
     "read_source",
 ]
@@ -46,6 +47,7 @@ _TEXTS = (".jsonl", ".ndjson", ".json", ".txt", ".csv")  # in XML and HTML the t
 
 
 MOST_TYPES = 100  # that are counted by name
+FIRST_FILES = 5  # that are named
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -87,13 +89,38 @@ class Unpublished(Withdrawal, frozen=True):
 class Tally(msgspec.Struct):
     """What a reading met that is no defect: articles whose fields held HTML, records that nobody has published,
     records that are no articles (pictures, menus, static pages) and how many of each type, files of no stated
-    encoding that are no UTF-8, read as Windows-1252."""
+    encoding that are no UTF-8, read as Windows-1252, files of a folder or zip file that are of no known format."""
 
     html: int = 0
     unpublished: int = 0
     other: int = 0
     windows: int = 0
     types: dict[str, int] = {}
+    windows_files: list[str] = []
+    unknown: int = 0
+    unknown_files: list[str] = []
+
+    def take_as_windows(self, where: str) -> None:
+        """Count a file that is read as Windows-1252."""
+        self.windows += 1
+        self.windows_files = [*self.windows_files, where][:FIRST_FILES]
+
+    def pass_over(self, where: str) -> None:
+        """Count a file of no known format."""
+        self.unknown += 1
+        self.unknown_files = [*self.unknown_files, where][:FIRST_FILES]
+
+    def files(self) -> list[tuple[int, str]]:
+        """What people are told of files: how many, and of what kind, with the first of them."""
+        told = [
+            (self.windows, "files are not UTF-8 and name no encoding: read as Windows-1252", self.windows_files),
+            (self.unknown, "files are of no known format, not read", self.unknown_files),
+        ]
+        return [
+            (count, f"{what} ({', '.join(names)}{', ...' if count > len(names) else ''})")
+            for count, what, names in told
+            if count
+        ]
 
     def leave_out(self, kind: str | None) -> None:
         """Count a record of a type that is no article ("" for one not named), or with None an unpublished one."""
@@ -110,6 +137,9 @@ class Tally(msgspec.Struct):
         self.unpublished += counted.unpublished
         self.other += counted.other
         self.windows += counted.windows
+        self.unknown += counted.unknown
+        self.windows_files = [*self.windows_files, *counted.windows_files][:FIRST_FILES]
+        self.unknown_files = [*self.unknown_files, *counted.unknown_files][:FIRST_FILES]
         for kind, count in counted.types.items():
             self.types[kind] = self.types.get(kind, 0) + count
 
@@ -132,23 +162,45 @@ def read_source(
     a file in a folder or zip file that its reader refuses is one rejection.
     """
     counted = Tally() if tally is None else tally
-    for file in source_files(path):
+    if path.is_dir():
+        yield from read_files(source_files(path, counted), counted, mapping)
+    else:
+        yield from _read_file(path, counted, mapping)
+
+
+def read_files(files: Iterable[Path], tally: Tally, mapping: Mapping | None = None) -> Iterator[Article | Rejection]:
+    """The records of files of a folder; one that its reader refuses is one rejection.
+
+    Raises `UnreadableSource` where the disk fails.
+    """
+    for file in files:
         try:
-            yield from _read_file(file, counted, mapping)
+            yield from _read_file(file, tally, mapping)
         except UnreadableSource as error:
-            if file == path or isinstance(error.__cause__, OSError):
+            if isinstance(error.__cause__, OSError):
                 raise
             yield Rejection(str(error.path), 0, error.reason)
 
 
-def source_files(path: Path) -> list[Path]:
-    """The file itself, or those of known formats in a folder, in order of name. Raises `UnreadableSource`."""
+def source_files(path: Path, tally: Tally) -> list[Path]:
+    """The file itself, or those of known formats in a folder, in order of name; counts the others in `tally`.
+
+    Hidden files and macOS's records of files (`__MACOSX`) count as nothing. Raises `UnreadableSource`.
+    """
     if not path.is_dir():
         return [path]
-    files = sorted(each for each in path.rglob("*") if each.is_file() and _is_known(each.name))
+    found = sorted(each for each in path.rglob("*") if each.is_file())
+    files = [each for each in found if _is_known(each.name)]
     if not files:
         raise UnreadableSource(path, f"the folder holds no file of a known format ({_known()})")
+    for each in found:
+        if not _is_known(each.name) and not _is_hidden(each.relative_to(path)):
+            tally.pass_over(str(each))
     return files
+
+
+def _is_hidden(path: PurePath) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def read_input(source: Input, tally: Tally, mapping: Mapping | None = None) -> Iterator[Article | Rejection]:
@@ -178,7 +230,13 @@ def _read_file(path: Path, tally: Tally, mapping: Mapping | None) -> Iterator[Ar
 
 
 def _read_members(path: Path, tally: Tally, mapping: Mapping | None) -> Iterator[Article | Rejection]:
-    for member in members(path, lambda name: _ending(name) is not None):
+    def is_read(name: str) -> bool:
+        known = _ending(name.lower().removesuffix(".gz")) is not None
+        if not known and not _is_hidden(PurePosixPath(name)):
+            tally.pass_over(f"{path}!{name}")
+        return known
+
+    for member in members(path, is_read):
         if not isinstance(member, Input):
             yield Rejection(member[0], 0, member[1])
             continue

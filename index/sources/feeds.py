@@ -30,6 +30,13 @@ _HAS_DRAFTS = re.compile(rb"purl\.org/atom/app|w3\.org/2007/app|schemas\.google\
 _KIND = "http://schemas.google.com/g/2005#kind"
 _STATUS = "blogger_status"
 _UNSURE = "is damaged, so that nobody can tell which of its entries are drafts"
+_TEXT_SECTIONS = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
+_BEGIN = re.compile(rb"<(?:[\w.-]+:)?(?:item|entry)[\s>]", re.IGNORECASE)
+_END = re.compile(rb"</(?:[\w.-]+:)?(?:item|entry)\s*>", re.IGNORECASE)
+_ROOT_END = re.compile(
+    rb"</(?:[\w.-]+:)?(?:rss|feed|rdf)\s*>|\A[^<]*(?:<[?!][^>]*>[^<]*)*<[^>]*/>\s*\Z", re.IGNORECASE
+)
+_SWALLOWED = re.compile(r"</?(?:item|entry|guid|pubdate|description|content:encoded|dc:\w+)[\s>]", re.IGNORECASE)
 LONGEST_SUMMARY = 1_000  # characters; a longer description without a text beside it is the text
 
 
@@ -46,13 +53,38 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     if reason and (has_drafts or not entries):
         yield Rejection(source.where, 0, f"{_UNSURE if has_drafts else 'is no feed'}: {reason}")
         return
+    reason, last_is_cut = _loss(content, len(entries))
+    is_suspect = bool(reason) or any(_END.search(found[0]) for found in _TEXT_SECTIONS.finditer(content))
     stated = any(_STATUS in entry for entry in entries)
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(entries[: len(entries) - last_is_cut], 1):
+        if is_suspect and _has_swallowed(entry):
+            yield Rejection(source.where, number, "the XML is damaged here: a text has swallowed the tags behind it")
+            continue
         record = {**entry_record(entry, language), **_publication(entry)}
         if damaged := damaged_field(content, record):
             yield Rejection(source.where, number, f"{damaged}: holds bytes that are no text in the feed's encoding")
         elif (found := read_record(with_a_status(record) if stated else record, source, number, tally)) is not None:
             yield found
+    if reason:
+        yield Rejection(source.where, 0, reason)
+
+
+def _loss(content: bytes, entries: int) -> tuple[str, bool]:
+    """What is lost of a damaged feed of which so many entries were read, and whether the last of them is cut."""
+    tags = _TEXT_SECTIONS.sub(b"", content.replace(b"\0", b""))
+    begins = [found.start() for found in _BEGIN.finditer(tags)]
+    if _ROOT_END.search(tags) is None:
+        is_cut = bool(entries and begins) and _END.search(tags, begins[-1]) is None
+        return "the file is torn: the feed ends before its last tag", is_cut
+    if entries < len(begins):
+        return f"the XML is damaged: {len(begins) - entries:,} of {len(begins):,} entries cannot be told apart", False
+    return "", False
+
+
+def _has_swallowed(entry: Dict[str, Any]) -> bool:
+    """Whether tags of the feed stand in an entry's texts, as where a text or a CDATA section does not end."""
+    summary, body = _texts(entry)
+    return any(_SWALLOWED.search(str(text)) for text in (entry.get("title", ""), summary, body))
 
 
 def _publication(entry: Dict[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,15 @@ SITE = "__GHOST_URL__"  # stands for the site's address, which an export does no
 Row = Dict[str, Any]
 
 
-def ghost_data(document: Any) -> Row | None:
-    """The tables of an export; None for another document."""
+def ghost_exports(document: Any) -> list[Row | None] | None:
+    """The tables of each export in a document, None for an entry that is no export; None for another document."""
     exports = document.get("db") if isinstance(document, Dict) else None
-    outer = exports[0] if isinstance(exports, list) and exports else document
+    outers = exports if isinstance(exports, list) and exports else [document]
+    tables = [_tables(outer) for outer in outers]
+    return None if all(each is None for each in tables) else tables
+
+
+def _tables(outer: Any) -> Row | None:
     if not isinstance(outer, Dict) or not isinstance(outer.get("meta"), Dict):
         return None
     data = outer.get("data")

@@ -11,7 +11,8 @@ import msgspec
 
 from index.article import Article
 from index.sources import Input, Rejection, Tally, UnreadableSource
-from index.sources.ghost import ghost_data, ghost_posts
+from index.sources.fields import our_names
+from index.sources.ghost import ghost_exports, ghost_posts
 from index.sources.json_feed import feed_items, is_json_feed
 from index.sources.jsonl import MOST_LINE_BYTES, read_json_lines
 from index.sources.opening import TORN
@@ -53,6 +54,7 @@ def read_json(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError) as error:
         yield Rejection(source.where, 0, f"not valid JSON: {error}")
         return
+    yield from _unread(document, source)
     named = _named(document) if source.mapping is None else None
     raws = _records(document) if named is None else named
     decoded = (Decoded(number, _ours(raw, source, number, named is not None)) for number, raw in enumerate(raws, 1))
@@ -68,14 +70,14 @@ def _first_line(source: Input) -> tuple[bytes, bool]:
         return b"", False
     start = first.removeprefix(b"\xef\xbb\xbf").strip()
     lines = start.startswith(b"{") and start != b"{" and (not following or following.startswith(b"{"))
-    return first, bool(start) and not (lines and not _is_wrapper(start))
+    return first, bool(start) and not (lines and not _is_wrapper(start, not following))
 
 
-def _is_wrapper(line: bytes) -> bool:
-    """Whether a line is a whole document: an object with a list of records."""
+def _is_wrapper(line: bytes, alone: bool) -> bool:
+    """Whether a line is a whole document: an object with a list of records. `alone`: no other line follows it."""
     try:
         document = msgspec.json.decode(line)
-        return _named(document) is not None or _listed(document) is not None
+        return _named(document) is not None or bool(_lists(document) and (alone or not _is_article(document)))
     except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError):
         return False
 
@@ -84,8 +86,8 @@ def _named(document: Any) -> list[Any] | None:
     """The records, under our names, of a document whose format says what it is: JSON Feed, Ghost's export."""
     if is_json_feed(document):
         return feed_items(document)
-    data = ghost_data(document)
-    return None if data is None else ghost_posts(data)
+    exports = ghost_exports(document)
+    return None if exports is None else [post for each in exports for post in (ghost_posts(each) if each else [])]
 
 
 def _records(document: Any) -> list[Any]:
@@ -93,23 +95,54 @@ def _records(document: Any) -> list[Any]:
         return document
     if is_json_feed(document):
         return document["items"] if isinstance(document.get("items"), list) else []
-    if (data := ghost_data(document)) is not None:
-        return list(data["posts"])
-    listed = _listed(document)
-    return [document] if listed is None else listed
+    if (exports := ghost_exports(document)) is not None:
+        return [post for each in exports if each for post in each["posts"]]
+    lists = {} if _is_article(document) else _lists(document)
+    return [record for records in lists.values() for record in records] or [document]
 
 
-def _listed(document: Any, depth: int = 2) -> list[Any] | None:
-    """The records of an object that is no record itself but holds a list of them, or None."""
-    if not isinstance(document, dict) or depth == 0:
-        return None
-    for name in LISTS:
+def _lists(document: Any, depth: int = 2) -> dict[str, list[Any]]:
+    """The lists of records in an object or in the objects of such names in it, by where they stand."""
+    found: dict[str, list[Any]] = {}
+    for name in LISTS if isinstance(document, dict) and depth else ():
         value = document.get(name)
-        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            return value if "headline" not in document and "title" not in document else None
-        if isinstance(value, dict) and (found := _listed(value, depth - 1)) is not None:
-            return found
-    return None
+        if _has_objects(value):
+            found[name] = value
+        found.update({f"{name}.{inner}": records for inner, records in _lists(value, depth - 1).items()})
+    return found
+
+
+def _has_objects(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
+
+
+def _is_article(value: Any) -> bool:
+    """Whether an object is an article itself, whatever lists it holds: its teasers, its parts."""
+    return (
+        isinstance(value, dict) and "headline" in (named := our_names(value)) and ("id" in named or "body" in named)
+    )
+
+
+def _unread(document: Any, source: Input) -> Iterator[Rejection]:
+    """A rejection for each part of a document that may hold articles and is not read."""
+    if not isinstance(document, dict) or is_json_feed(document):
+        return
+    if (exports := ghost_exports(document)) is not None:
+        for number, export in enumerate(exports, 1):
+            if export is None:
+                yield Rejection(source.where, 0, f"db: its entry {number} is no Ghost export, and is not read")
+        return
+    if not _is_article(document):
+        names = [name for name, value in document.items() if name not in LISTS and _has_articles(value)]
+    else:
+        names = [] if "body" in our_names(document) else list(_lists(document))
+    for name in names:
+        reason = f"the list {name} is not read; give it as a file of its own where its records are articles"
+        yield Rejection(source.where, 0, reason)
+
+
+def _has_articles(value: Any) -> bool:
+    return isinstance(value, list) and any(_is_article(each) and "body" in our_names(each) for each in value)
 
 
 def _ours(raw: Any, source: Input, number: int, named: bool) -> Mapping[str, Any] | Rejection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -29,6 +28,10 @@ class UnreadableSource(Exception):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[UnreadableSource], tuple[Path, str]]:
+        """What it is made of again in another process."""
+        return type(self), (self.path, self.reason)
 
 
 class PackedTooTightly(Exception):
@@ -64,13 +67,13 @@ def stream(file: IO[bytes], name: str) -> Input:
 
 
 def members(path: Path, known: Callable[[str], bool]) -> Iterator[Input | tuple[str, str]]:
-    """The files of known formats in a zip file in order of name, or where and why one cannot be read.
+    """The files of a zip file whose names are `known`, in order of name, or where and why one cannot be read.
 
     Raises `UnreadableSource`. Zip files in it are not opened; links and directories are nothing.
     """
     with _directory(path) as packed:
         for info in sorted(packed.infolist(), key=lambda each: each.filename):
-            if info.is_dir() or "__MACOSX" in info.filename or not known(_bare(info.filename)):
+            if info.is_dir() or "__MACOSX" in info.filename or not known(info.filename):
                 continue
             where = f"{path}!{info.filename}"
             try:
@@ -99,7 +102,8 @@ def rewindable(source: Input) -> Iterator[tuple[io.BufferedReader, Exception | N
     with tempfile.TemporaryFile() as file:
         torn = None
         try:
-            shutil.copyfileobj(source.file, file)
+            while piece := source.file.read1():  # `read` would lose what it has when it meets the tear
+                file.write(piece)
         except (PackedTooTightly, *TORN) as error:
             torn = error
         file.seek(0)

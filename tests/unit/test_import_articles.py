@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ from conftest import ROOT
 from import_articles import main
 
 from index.article import Article
-from index.sources import Unpublished, read_source
+from index.sources import Unpublished, UnreadableSource, read_source
 
 LINES = [
     {"id": "a", "title": "Bridge opens to traffic", "published": "2024-05-01", "lang": "en", "author": "Ada Quill"},
@@ -166,3 +168,43 @@ def test_each_failure_has_its_code_and_says_what_and_where(
     (tmp_path / "e.jsonl").write_bytes(b"")
     assert main([each.format(tmp_path) for each in [*arguments, "--quiet"]]) == code
     assert capsys.readouterr().err.startswith(message.format(tmp_path))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_file_that_cannot_be_read_is_named_whatever_the_processes(
+    tmp_path: Path, jobs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "a", "headline": "H", "language": "en"}')
+    (tmp_path / "e.csv").write_bytes(b"")
+    assert main(["--source", str(tmp_path), "--dry-run", "--jobs", jobs, "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("1 articles, 1 records rejected")
+    assert f"{tmp_path / 'e.csv'}: the first line names no columns" in told
+
+
+def test_an_unreadable_source_goes_from_process_to_process(tmp_path: Path) -> None:
+    error = UnreadableSource(tmp_path / "a.csv", "Input/output error")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_files_of_no_known_format_and_guessed_encodings_are_named(
+    tmp_path: Path, jobs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "__MACOSX").mkdir(parents=True)
+    (folder / "a.csv").write_bytes("id,title,body\n1,Die Fähre,Der Fluss und die Brücke der Stadt\n".encode("cp1252"))
+    for name in ("b.tsv", ".DS_Store", "__MACOSX/b.tsv"):
+        (folder / name).write_bytes(b"id\ttitle\n2\tT\n")
+    with zipfile.ZipFile(folder / "c.zip", "w") as packed:
+        for name in ("d.JSONL", "e.xlsx", "f.zip", "__MACOSX/e.xlsx", "sub/.DS_Store"):
+            packed.writestr(name, '{"id": "d", "title": "T"}')
+    assert main(["--source", str(folder), "--dry-run", "--jobs", jobs, "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("2 articles, 0 records rejected")
+    assert f"1 files are not UTF-8 and name no encoding: read as Windows-1252 ({folder / 'a.csv'})" in told
+    line = next(each for each in told.splitlines() if "no known format" in each)
+    assert line.startswith("3 files are of no known format, not read (")
+    names = sorted(line.partition("(")[2].rstrip(")").split(", "))
+    assert names == sorted([str(folder / "b.tsv"), f"{folder / 'c.zip'}!e.xlsx", f"{folder / 'c.zip'}!f.zip"])

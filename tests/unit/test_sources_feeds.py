@@ -112,6 +112,52 @@ def test_a_feed_cut_short_gives_its_whole_items(tmp_path: Path) -> None:
     ]
 
 
+HEAD = '<?xml version="1.0"?><rss version="2.0"><channel><title>C</title>'
+ITEMS = [
+    f"<item><title>T{each}</title><guid>{each}</guid><description>D{each}</description></item>" for each in "abc"
+]
+TAIL = "</channel></rss>"
+TORN = "the file is torn: the feed ends before its last tag"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "reasons"),
+    [
+        (HEAD + ITEMS[0] + ITEMS[1], ["a", "b"], [TORN]),
+        (HEAD + ITEMS[0] + ITEMS[1] + ITEMS[2][:45], ["a", "b"], [TORN]),
+        (HEAD + ITEMS[0] + "<item><guid>b</guid><title>T</title><description><![CDATA[x", ["a"], [TORN]),
+        (
+            HEAD + ITEMS[0].replace("Da<", "<![CDATA[x<") + ITEMS[1].replace("Db", "<![CDATA[x]]>") + ITEMS[2] + TAIL,
+            ["c"],
+            ["the XML is damaged here: a text has swallowed the tags behind it"],
+        ),
+        (
+            HEAD + ITEMS[0].replace("</description>", "") + ITEMS[1] + TAIL,
+            ["a"],
+            ["the XML is damaged: 1 of 2 entries cannot be told apart"],
+        ),
+    ],
+)
+def test_what_a_damaged_feed_has_lost_is_told(tmp_path: Path, text: str, ids: list[str], reasons: list[str]) -> None:
+    found = read(tmp_path, text)
+    assert [each.id for each in found if isinstance(each, Article)] == ids
+    assert [each.reason for each in found if isinstance(each, Rejection)] == reasons
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (HEAD + ITEMS[0].replace("Da", "D&nbsp;a & b, 1 < 2<br>") + ITEMS[1] + TAIL).encode(),
+        (HEAD + ITEMS[0].replace("Da", "Fähre") + ITEMS[1] + TAIL).encode("latin-1"),
+        (HEAD.replace('"1.0"', '"1.0" encoding="utf-16"') + ITEMS[0] + ITEMS[1] + TAIL).encode("utf-16"),
+        (HEAD + ITEMS[0].replace("Da", "<![CDATA[<p>the &lt;item&gt; tag</p>]]>") + ITEMS[1] + TAIL + "\n").encode(),
+        (HEAD + ITEMS[0].replace("</item>", "") + ITEMS[1] + TAIL).encode(),
+    ],
+)
+def test_a_sloppy_feed_that_has_lost_nothing_is_read_without_a_word(tmp_path: Path, content: bytes) -> None:
+    assert [each.id if isinstance(each, Article) else each.reason for each in read(tmp_path, content)] == ["a", "b"]
+
+
 LOL = '<!DOCTYPE r [<!ENTITY a "ha">' + "".join(
     f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )

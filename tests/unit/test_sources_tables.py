@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from index.article import Article, epoch_seconds
-from index.sources import Rejection, UnreadableSource, read_source
+from index.sources import Rejection, Unpublished, UnreadableSource, read_source
 from index.sources.mapping import UnusableMapping, read_mapping
 
 MAPPING = """date_format = "%d.%m.%Y %H:%M"
@@ -46,7 +48,7 @@ def test_known_column_names_need_no_mapping(tmp_path: Path, delimiter: str) -> N
 
 def test_a_bad_row_costs_one_article_and_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("id,title,date\n1,A,\n2,,\n3,B,soon\n4,C,,,\n\n5,D\n")
+    path.write_text("id,title,date\n1,A,\n2,,\n3,B,soon\n4,C,,,\n\n5,D,\n")
     assert list(read_source(path)) == [
         Article(id="1", headline="A"),
         Rejection(str(path), 3, "headline: is missing"),
@@ -134,3 +136,100 @@ def test_a_wrong_mapping_says_what_is_wrong(tmp_path: Path, text: str, reason: s
     with pytest.raises(UnusableMapping, match=reason.replace("[", r"\[")) as refused:
         read_mapping(tmp_path / "m.toml")
     assert str(tmp_path / "m.toml") in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ('1,A,"unclosed,true\n2,B,b,true\n3,C,"c",false\n', "not valid CSV: ',' expected after '\"'"),
+        ('1,A,"unclosed,true\n2,B,b,true\n3,C,c",false\n3,C,c,false\n', "a quote that is not closed has swallowed"),
+        (
+            '1,A,"unclosed,true\n2,B,b,true\n3,C,c,false\n',
+            "a quote that is not closed has swallowed the rows|unexpected",
+        ),
+    ],
+)
+def test_a_quote_that_is_not_closed_costs_its_own_row_alone(tmp_path: Path, rows: str, reason: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,title,body,draft\n" + rows)
+    rejected, draft, *_, last = read_source(path)
+    assert isinstance(rejected, Rejection)
+    assert rejected.line == 2
+    assert re.search(reason, rejected.reason)
+    assert isinstance(draft, Unpublished)
+    assert (draft.id, last) == ("2", Article(id="3", headline="C", body="c"))
+
+
+def test_prose_behind_a_damaged_row_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        'id,title,body\n1,A,"He said "no" to\nMonday, as usual, for\nreasons"\n2,B,"One, two, and\n\nthree."\n3,C,c\n'
+    )
+    rejected, *found = read_source(path)
+    assert isinstance(rejected, Rejection)
+    assert (rejected.line, rejected.reason.partition("; ")[2]) == (2, "reading went on at line 5")
+    assert found == [
+        Article(id="2", headline="B", body="One, two, and\n\nthree."),
+        Article(id="3", headline="C", body="c"),
+    ]
+
+
+def test_a_file_that_ends_in_a_damaged_row_is_torn(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,title,body\n1,A,a\n2,B,"One\ntwo')
+    found, rejected = read_source(path)
+    assert found == Article(id="1", headline="A", body="a")
+    assert isinstance(rejected, Rejection)
+    assert rejected.line == 3
+    assert "the file is torn" in rejected.reason
+
+
+@pytest.mark.parametrize("row", ["2,Draft cut,Body", "2,Draft cut"])
+def test_a_row_that_lacks_cells_is_rejected(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,title,body,draft\n{row}\n \n3,C,c,false\n")
+    rejected, found = read_source(path)
+    assert rejected == Rejection(str(path), 2, f"has {row.count(',') + 1} cells for 4 columns")
+    assert found == Article(id="3", headline="C", body="c")
+
+
+def test_a_row_at_the_tear_of_a_packed_table_is_not_read(tmp_path: Path) -> None:
+    whole = gzip.compress(b"id,title,embargo\n1,A,\n2,B,2099-12-31")
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(whole[:-8])
+    found, rejected = read_source(path)
+    assert found == Article(id="1", headline="A")
+    assert isinstance(rejected, Rejection)
+    assert "torn" in rejected.reason
+
+
+def test_the_first_line_may_name_the_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("sep=;\r\nid;title\r\n1;A, b, c\r\n2\r\n")
+    assert list(read_source(path)) == [
+        Article(id="1", headline="A, b, c"),
+        Rejection(str(path), 4, "has 1 cells for 2 columns"),
+    ]
+
+
+def test_a_table_without_a_column_of_ids_or_headlines_lists_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("Nummer,title\n1,A\n")
+    with pytest.raises(UnreadableSource, match=r"known as the id; its columns are: 'Nummer', 'title'; .* --mapping"):
+        list(read_source(path))
+    path.write_text("id,Titel\n1,A\n")
+    with pytest.raises(UnreadableSource, match="known as the headline; its columns are: 'id', 'Titel'"):
+        list(read_source(path))
+    parquet.write_table(pa.table({"Nummer": [1], "title": ["A"]}), tmp_path / "a.parquet")
+    with pytest.raises(UnreadableSource, match="known as the id"):
+        list(read_source(tmp_path / "a.parquet"))
+    path.write_text("id,status\n1,draft\n")
+    assert [type(each) for each in read_source(path)] == [Unpublished]
+
+
+@pytest.mark.parametrize("column", ['embargo_until = "Sperrfrist"', 'url = "https://a.example/{Ressort}/{id}"'])
+def test_a_mapping_of_a_column_that_a_table_lacks_is_refused(tmp_path: Path, column: str) -> None:
+    (tmp_path / "m.toml").write_text(f'[columns]\nid = "id"\nheadline = "title"\n{column}\n')
+    (tmp_path / "a.csv").write_text("id,title\n1,A\n")
+    with pytest.raises(UnreadableSource, match=r"lacks the column '(Sperrfrist|Ressort)', which the mapping names"):
+        list(read_source(tmp_path / "a.csv", mapping=read_mapping(tmp_path / "m.toml")))

@@ -191,9 +191,11 @@ def test_a_record_whose_status_cannot_be_read_keeps_the_known_version(tmp_path: 
 
 def test_records_of_one_id_with_other_headlines_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     numbers = range(1, 9)
-    one = [{"id": n, "headline": f"Ferry {n}", "url": f"/{n}", "published_at": DAY} for n in numbers]
-    other = [{"id": n, "headline": f"Choir {n}", "url": f"/{n}", "published_at": (n % 2) * 2 * DAY} for n in numbers]
-    found = gathered(tmp_path, *one, *other, {"id": 1, "headline": "Choir 1", "published_at": 2 * DAY}, base=())
+    one = [{"id": n, "headline": f"Ferry {n}", "url": f"/{n}", "published_at": 2 * DAY} for n in numbers]
+    other = [
+        {"id": n, "headline": f"Choir {n}", "url": f"/{n}", "published_at": (1 + 2 * (n % 2)) * DAY} for n in numbers
+    ]
+    found = gathered(tmp_path, *one, *other, {"id": 1, "headline": "Choir 1", "published_at": 3 * DAY}, base=())
     assert found.renamed == 8  # also those that are older, and not the repetition
     assert found.renamed_examples == tuple(f"id '{n}': 'Ferry {n}' and 'Choir {n}'" for n in range(1, 6))
 

@@ -169,7 +169,7 @@ class RelatedStories extends HTMLElement {
   #settle() {
     const { top, bottom } = this.#frame.getBoundingClientRect();
     const { scrollHeight, scrollTop } = document.scrollingElement;
-    const passed = bottom <= 0 && CSS.supports("overflow-anchor", "auto");
+    const passed = bottom <= 0 && window.CSS.supports("overflow-anchor", "auto");
     const stays = scrollHeight - scrollTop - bottom < innerHeight;
     this.#reserve = empty.has(this) && (passed || stays) ? 0 : Math.max(0, Math.min(this.#reserve, innerHeight - top));
     this.#frame.style.minBlockSize = `${this.#reserve}px`;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -71,7 +72,8 @@ def answered(*requests: tuple[Scope, Protocol], has_key: bool = False) -> list[A
         served.__rsgi_init__(asyncio.get_running_loop())
         await asyncio.gather(*(served.__rsgi__(scope, protocol) for scope, protocol in requests))  # type: ignore[arg-type]
 
-    asyncio.run(all_at_once())
+    with ThreadPoolExecutor(1) as pool:  # the browser's tests leave a running loop in the main thread
+        pool.submit(asyncio.run, all_at_once()).result()
     return [protocol.answer for _, protocol in requests]
 
 

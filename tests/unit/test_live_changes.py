@@ -63,7 +63,7 @@ def test_multipliers_may_be_at_the_ends_of_their_range(kind: str, multiplier: fl
         ({"kind": "bury", "multiplier": -1}, ".multiplier: a bury needs one from 0 to 0.9"),
         ({"kind": "exclude", "target": " "}, ".target: is blank"),
         ({"kind": "exclude", "valid_from": "soon"}, ".valid_from: 'soon' is not a date (ISO 8601 or RFC 2822)"),
-        ({"kind": "exclude", "valid_from": 200_000, "valid_until": 200_000}, ".valid_until: must lie after valid_from"),
+        ({"kind": "exclude", "valid_from": 10**6, "valid_until": 10**6}, ".valid_until: must lie after valid_from"),
         ({"kind": "exclude", "note": "x" * 501}, ".note: is longer than 500 characters (501)"),
     ],
 )  # fmt: skip

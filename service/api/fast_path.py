@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX, SUFFIX = "/v1/articles/", "/related"
 BY_PATH, BY_QUERY = f"{PREFIX}{{id}}{SUFFIX}", "/v1/related"
-LIST = "related.list"  # in the environ: the list, where it was found before
+LIST = "related.list"  # in the environ: the list or None, where it was looked for before
 
 
 class FastPath:
@@ -39,7 +39,7 @@ class FastPath:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does."""
-        found = environ.get(LIST) or self.find(environ)
+        found = environ[LIST] if LIST in environ else self.find(environ)
         if found is None:
             return self._application(environ, start_response)
         note = noted()

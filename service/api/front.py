@@ -58,8 +58,8 @@ class Front:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
         environ = environ_of(scope)
-        if self._fast_path is not None and (found := self._fast_path.find(environ)) is not None:
-            environ[LIST] = found
+        environ[LIST] = found = self._fast_path.find(environ) if self._fast_path is not None else None
+        if found is not None:
             _send(protocol, *answer_of(self._application, environ))
             return
         budget = self._with_key if self._has_key(environ) else self._anonymous
@@ -103,7 +103,10 @@ class Body:
 
         A body that declares more than the largest limit is not read at all: Flask refuses it by its length.
         """
-        environ["wsgi.input_terminated"] = True
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input_terminated"] = (
+                True  # where a length is declared, Flask refuses a body that is shorter
+            )
         declared = environ.get("CONTENT_LENGTH", "0")
         if declared.isdecimal() and int(declared) > ARTICLE_BYTES:
             return

@@ -104,9 +104,7 @@ class Body:
         A body that declares more than the largest limit is not read at all: Flask refuses it by its length.
         """
         if "HTTP_TRANSFER_ENCODING" in environ:
-            environ["wsgi.input_terminated"] = (
-                True  # where a length is declared, Flask refuses a body that is shorter
-            )
+            environ["wsgi.input_terminated"] = True  # else Flask refuses a body that is shorter than declared
         declared = environ.get("CONTENT_LENGTH", "0")
         if declared.isdecimal() and int(declared) > ARTICLE_BYTES:
             return

@@ -20,7 +20,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from service.live.errors import LiveStoreUnavailable, OutdatedLiveStore
 from service.live.schema import REVISION, alembic_version, installation
 from service.live.sqlite import sqlite_engines
-from service.live.sqlite_file import SqliteFile
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Database:
         self._lock = threading.Lock()
         self._engines: Engines = {}
         self._checked = False
-        self._file = SqliteFile(Path(str(self.url.database))) if self.url.get_backend_name() == "sqlite" else None
+        self._file: tuple[int, int] | None = None
 
     @contextmanager
     def poll(self) -> Iterator[Connection]:
@@ -120,13 +119,13 @@ class Database:
 
     def _engine(self, purpose: Purpose) -> Engine:
         with self._lock:
-            if self._file is not None and self._file.was_replaced():
+            file = _file_identity(self.url)
+            if file != self._file:  # SQLite itself goes on with a file that was moved away or replaced
                 self._forget_engines()
+                self._file = file
             if not self._engines:
                 self._engines = _engines(self.url)
             engines = self._engines
-        if self._file is not None:
-            self._file.check(purpose == "poll")
         if not self._checked:
             _check_schema(engines["poll"], self.url)
             self._checked = True
@@ -167,6 +166,17 @@ def reason_of(error: Exception, url: URL) -> str:
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
     reason = f"the live store cannot be used: {lines[0]}"
     return reason.replace(str(url.password), "***") if url.password else reason
+
+
+def _file_identity(url: URL) -> tuple[int, int] | None:
+    """Device and inode of a SQLite file; None where there is none, and for a server."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    try:
+        status = Path(str(url.database)).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _engines(url: URL) -> Engines:

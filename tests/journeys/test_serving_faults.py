@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -204,15 +203,10 @@ def test_a_worker_that_serves_goes_on_through_a_fault(newsroom: Newsroom, fault:
     check(worker, 200, None)
 
 
-@pytest.mark.parametrize("damage", [garbage, os.truncate, unlink], ids=["overwritten", "cut", "removed"])
-def test_a_live_store_that_is_damaged_under_a_worker_shows_in_readyz_while_lists_go_on(
-    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch, damage: Callable[..., None]
-) -> None:
-    monkeypatch.setattr("service.live.sqlite_file.CHECK_SECONDS", 0)
+def test_a_live_store_that_is_removed_under_a_worker_shows_in_readyz_while_lists_go_on(newsroom: Newsroom) -> None:
     worker = newsroom.client
     check(worker, 200, "ready")
-    path = Path(newsroom.url.removeprefix("sqlite:///"))
-    damage(path, 5_000) if damage is os.truncate else damage(path)
+    unlink(Path(newsroom.url.removeprefix("sqlite:///")))
     catalogue_of(worker).catch_up()
     check(worker, 200, "degraded")
     assert "the live store cannot be" in worker.get("/readyz").get_json()["reason"]

@@ -19,7 +19,7 @@ from service.query import DEFAULT_BLOCK
 Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice", "language", "name"]
 MAX_TEXT = 512
 _NAME = re.compile(r"[a-z0-9_-]{1,40}")
-_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}([-_].*)?", re.DOTALL)
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{1,8})*")
 _UNESCAPED_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")  # of a time zone: in a query a + is a space
 TEASER_FIELDS = (
     "id", "url", "headline", "kicker", "standfirst", "section", "authors", "language", "type", "image",

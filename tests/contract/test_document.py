@@ -28,10 +28,11 @@ from service.search import Searchers, SearchServer
 
 SHORT, LONG = 15, 2_500
 # What JSON Schema cannot say of a valid request: an ID is no control character, one of two parameters is given,
-# a period begins before it ends, a pin has a position, a headline is not blank.
+# a period begins before it ends, a pin has a position, a headline is not blank, a language is one of ISO 639.
 BEYOND_A_SCHEMA = {
     "invalid_id", "invalid_published_after", "invalid_note", "invalid_draft", "invalid_article", "invalid_signals",
-    "invalid_examples", "invalid_exclude", "timestamp_missing", "unknown_webhook", "article_withdrawn",
+    "invalid_examples", "invalid_exclude", "invalid_language", "timestamp_missing", "unknown_webhook",
+    "article_withdrawn",
 }  # fmt: skip
 MOMENTS = st.datetimes(datetime(1600, 1, 2), datetime(2199, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - a bound
 

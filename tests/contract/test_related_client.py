@@ -110,9 +110,14 @@ def test_problems_carry_code_detail_and_how_long_to_wait(service: Counted) -> No
 
 def test_a_webhook_is_signed_as_the_service_wants_it(service: Counted) -> None:
     article = {**record("courier/a", FERRY), "brand": "courier"}
-    events = [{"action": "publish", "article": article}, {"action": "withdraw", "id": "courier/none"}]
+    withdrawals = [{"action": "withdraw", "id": identifier} for identifier in ("courier/a", "courier/none")]
+    events = [{"action": "publish", "article": article}, *withdrawals]
     answer = send_webhook(service.url, "courier", SECRET, events)
-    assert [each["done"] for each in answer["results"]] == [True, True]
+    assert [(each["done"], each.get("code")) for each in answer["results"]] == [
+        (True, None),
+        (True, None),
+        (False, "article_not_found"),  # a brand withdraws only what is known as its own
+    ]
     with pytest.raises(Problem, match="wrong_signature"):
         send_webhook(service.url, "courier", "another secret", events)
 

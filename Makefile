@@ -11,7 +11,7 @@ TEST := newest-first
 REPORT := var/reports/$(TEST).html
 EXAMPLE := business/bright-and-sons-cannery-to-close
 
-.PHONY: help run test check proof bench clean
+.PHONY: help run test check coverage proof bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -36,7 +36,7 @@ test: $(VENV)/.installed-dev  ## everything CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not proof" -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m "not proof" -n 2 --dist loadfile
 	$(BIN)/python scripts/check_wheel.py
 	$(BIN)/python scripts/check_docker.py
 
@@ -45,6 +45,9 @@ check: $(VENV)/.installed-dev  ## the fast part of it: lint, types, imports, tes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m 'not model and not proof' -x -q
+
+coverage: $(VENV)/.installed-dev  ## which lines and branches the tests run
+	$(BIN)/python -m pytest -m "not proof" -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 proof: $(VENV)/.installed-dev  ## the long form of the proofs
 	$(BIN)/python -m pytest -m proof

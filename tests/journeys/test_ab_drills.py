@@ -205,7 +205,7 @@ def test_without_any_click_nothing_can_be_said(rounds: int, tmp_path: Path) -> N
 
 
 SHIPPED = [
-    pytest.param(5, id="ci"),
+    pytest.param(3, id="ci"),
     pytest.param(100, id="proof", marks=[pytest.mark.proof, pytest.mark.timeout(3_600)]),
 ]
 

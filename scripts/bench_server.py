@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,16 +129,21 @@ def _more(connection: socket.socket) -> bytes:
 def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server (a program beside this Python) in `folder`, from its first answer until the block ends."""
     program = Path(sys.executable).parent / command[0]
-    server = subprocess.Popen([program, *command[1:]], cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)})
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    with (folder / "server.log").open("ab") as log:
+        server = subprocess.Popen(
+            [program, *command[1:]], cwd=folder, env=environment, stderr=log, start_new_session=True
+        )
     try:
         wait_until_open(port, server)
         yield server
     finally:
         server.send_signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # a worker that still starts loses SIGTERM
+        server.wait()
 
 
 def wait_until_open(port: int, server: subprocess.Popen[bytes], seconds: float = 30) -> None:

@@ -133,7 +133,8 @@ HELP = {
     "demo": "on or off: the demonstration pages, / (the newest articles) and /article (one with its list)",
     "cors_origins": "origins that may fetch lists from a browser, comma-separated",
     "title": "the name on the first page",
-    "log_level": "what is logged: debug, info (a line for each request), warning, or error (5xx among it)",
+    "log_level": "what is logged: debug (each request), info (5xx, and of other requests 100 a second of a process), "
+    "warning, or error (5xx among it)",
     "log_format": "lines on stderr as json, as text, or auto: text in a terminal, else json",
     "worker": "the number of this web process, given by scripts/serve.py: its numbers are shared by /metrics",
 }

@@ -5,6 +5,7 @@ No query, which may name a reader; no body; no key.
 
 from __future__ import annotations
 
+import math
 from time import time
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from service.operations.logs import Level
 from service.operations.noting import Noted
 
 PATH_BYTES = 200
+LINES_PER_SECOND = 100  # of a process, below status 500 and level debug; requests beyond are counted in a later line
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -34,6 +36,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     result: str = ""
     degraded: tuple[str, ...] = ()
     code: str = ""
+    unlogged: int = 0  # requests since the line before that were not logged, as there were too many
 
 
 class _Request(NamedTuple):
@@ -50,16 +53,21 @@ class _Request(NamedTuple):
     result: str
     degraded: tuple[str, ...]
     code: str
+    unlogged: int
 
 
 class RequestLog:
-    """A line for each request: level info, of a fault of ours (5xx) error. Safe to share between threads.
+    """A line for each request, up to `LINES_PER_SECOND`: level info, of a fault of ours (5xx) error.
+
+    Safe to share between threads: two at once may lose count of a request that is not logged, no more.
 
     Not through `logging`, which takes longer than a lookup may; and once `hold` was called, by `HeldLines`.
     """
 
     def __init__(self, level: Level, text: bool, process: str, descriptor: int = STDERR) -> None:
         self._from_status = 0 if level in ("debug", "info") else 500
+        self._lines_per_second = math.inf if level == "debug" else LINES_PER_SECOND
+        self._second, self._lines, self._unlogged = 0, 0, 0
         self._text = text
         self._process = process
         self._descriptor = descriptor
@@ -69,9 +77,16 @@ class RequestLog:
         """Write it, if the level asks for it. `path` as WSGI gives it: UTF-8 in the guise of Latin-1."""
         if status < self._from_status:
             return
+        at = time()
+        if int(at) != self._second:
+            self._second, self._lines = int(at), 0
+        self._lines += 1
+        if self._lines > self._lines_per_second and status < 500:
+            self._unlogged += 1
+            return
         shown = noted.lists[0] if noted.lists else None
         told = _Request(
-            time(),
+            at,
             noted.request_id,
             method,
             route,
@@ -82,7 +97,9 @@ class RequestLog:
             shown.result if shown else "",
             shown.degraded if shown else (),
             noted.problem[0] if noted.problem else "",
+            self._unlogged,
         )
+        self._unlogged = 0
         if self._held is None:
             write_lines([self._line(told)], self._descriptor)
         else:
@@ -113,6 +130,7 @@ class RequestLog:
             result=told.result,
             degraded=told.degraded,
             code=told.code,
+            unlogged=told.unlogged,
         )
         return _text(line) if self._text else as_json(line)
 
@@ -120,4 +138,5 @@ class RequestLog:
 def _text(line: _Line) -> str:
     told = [line.time, f"{line.level:7}", f"{line.process}:", line.method, line.path, str(line.status)]
     told += [f"{1000 * line.seconds:.1f} ms", line.policy, line.result, line.code]
+    told += [f"({line.unlogged:,} requests before it not logged)"] if line.unlogged else []
     return printable(" ".join(filter(None, told))) + f"  [{line.request_id}]"

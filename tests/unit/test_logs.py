@@ -54,6 +54,22 @@ def test_a_request_is_a_line_of_json(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_beyond_a_hundred_lines_a_second_requests_are_counted_and_faults_of_ours_still_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter([*[1_000.5] * 151, 1_001.5])
+    monkeypatch.setattr("service.operations.request_log.time", lambda: next(moments))
+    calls = [{}] * 130 + [{"status": 503}] + [{}] * 20 + [{"path": "/later"}]
+    told = [json.loads(line) for line in written(tmp_path, False, *calls)]
+    assert [each["status"] for each in told] == [200] * 100 + [503, 200]
+    assert [each.get("unlogged", 0) for each in told] == [0] * 100 + [30, 20]
+    assert told[-1]["path"] == "/later"
+
+
+def test_at_level_debug_each_request_is_logged(tmp_path: Path) -> None:
+    assert len(written(tmp_path, False, *[{}] * 500, level="debug")) == 500
+
+
 def test_an_error_of_ours_has_its_level_and_code(tmp_path: Path) -> None:
     noted = Noted()
     noted.problem = "internal_error", 500
@@ -119,7 +135,7 @@ def let_go(log: RequestLog, reader: int, writer: int) -> None:
 
 def test_a_log_that_nobody_reads_costs_no_answer() -> None:
     reader, writer = os.pipe()
-    log = RequestLog("info", False, "web 1", writer)
+    log = RequestLog("debug", False, "web 1", writer)
     log.hold()
     for _ in range(20_000):  # 5 MB: far more than a pipe takes
         log(Noted(), "GET", "/a", 200, 0.001, "/a")

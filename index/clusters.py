@@ -47,14 +47,21 @@ class _Merging:
         self.heap: list[tuple[float, int, int]] = []
 
     def run(self, left: list[int], right: list[int], weights: list[float]) -> None:
-        """Merge the best pair of these until none is good enough; a pair that changed since its offer is stale."""
-        for one, other, weight in zip(left, right, weights, strict=True):
-            self.between.setdefault(one, {})[other] = weight
-            self.between.setdefault(other, {})[one] = weight
-            self._offer(one, other)
-        while self.heap:
-            negative_mean, low, high = heapq.heappop(self.heap)
-            if self._mean(low, high) == -negative_mean:
+        """Merge the best of these pairs, `left` the lower row, until none is good enough.
+
+        A pair whose mean has changed since it was put on the heap is passed over.
+        """
+        between, sizes, heap = self.between, self.sizes, self.heap
+        for low, high, weight in zip(left, right, weights, strict=True):
+            between.setdefault(low, {})[high] = weight
+            between.setdefault(high, {})[low] = weight
+            if weight >= self.least:
+                heap.append((-weight, low, high))
+        heapq.heapify(heap)
+        while heap:
+            negative_mean, low, high = heapq.heappop(heap)
+            total = between.get(low, {}).get(high)  # None once one of them was merged away
+            if total is not None and total / (sizes[low] * sizes[high]) == -negative_mean:
                 self._merge(low, high)
 
     def labels(self) -> Rows:
@@ -70,15 +77,8 @@ class _Merging:
         for other, weight in absorbed.items():
             kept[other] = self.between[other][high] = kept.get(other, 0.0) + weight
             del self.between[other][low]
-        for other in kept:
-            self._offer(high, other)
-
-    def _offer(self, one: int, other: int) -> None:
-        low, high = (one, other) if one < other else (other, one)
-        if (mean := self._mean(low, high)) >= self.least:
-            heapq.heappush(self.heap, (-mean, low, high))
-
-    def _mean(self, low: int, high: int) -> float:
-        """Mean weight between two clusters; 0 when either was merged away."""
-        total = self.between.get(low, {}).get(high, 0.0)
-        return total / (self.sizes[low] * self.sizes[high])
+        sizes, size = self.sizes, self.sizes[high]
+        for other, total in kept.items():
+            mean = total / (size * sizes[other])
+            if mean >= self.least:
+                heapq.heappush(self.heap, (-mean, *((other, high) if other < high else (high, other))))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -22,7 +23,7 @@ SHINGLE_WORDS = 3  # a changed word costs three shingles of three words, but fiv
 LEAST_SHINGLES = 20  # shorter bodies say too little: such articles are copies only when their heads agree too
 COPY_FEATURES = ("containment", "resemblance", "lexical")
 
-Shingles = npt.NDArray[np.uint64]
+Shingles = frozenset[int]
 
 _WORD = re.compile(r"\w+")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: spreads sums over 64 bits
@@ -60,23 +61,28 @@ def copy_probabilities(
 
 def shared_shingles(ones: Shingles, others: Shingles) -> tuple[float, float]:
     """Containment (shared, of the shorter text's) and resemblance (shared, of all), 0-1; 0 for an empty text."""
-    shared = len(np.intersect1d(ones, others, assume_unique=True))
+    shared = len(ones & others)
     return shared / max(min(len(ones), len(others)), 1), shared / max(len(ones) + len(others) - shared, 1)
 
 
 def body_shingles(text: str) -> Shingles:
-    """Sorted 64-bit hashes of the three-word shingles of a text, the same in every process.
+    """64-bit hashes of the three-word shingles of a text, the same in every process.
 
     *Source*: Broder, On the resemblance and containment of documents, 1997.
     """
-    words = np.array([zlib.crc32(word.encode()) for word in _WORD.findall(text.casefold())], np.uint64)
+    words = np.array([_word_hash(word) for word in _WORD.findall(text.casefold())], np.uint64)
     count = len(words) - SHINGLE_WORDS + 1
     if count < 1:
-        return np.zeros(0, np.uint64)
+        return frozenset()
     hashes = np.zeros(count, np.uint64)
     for at in range(SHINGLE_WORDS):
         hashes = hashes * _MULTIPLIER + words[at : at + count]
-    return np.unique(hashes)
+    return frozenset(hashes.tolist())
+
+
+@lru_cache(100_000)
+def _word_hash(word: str) -> int:
+    return zlib.crc32(word.encode())
 
 
 def _brief_copies(one: Article, other: Article, containment: float) -> bool:

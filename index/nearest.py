@@ -30,7 +30,7 @@ LISTS = 4  # so many times the square root of the rows
 KMEANS = 5, 40  # rounds, and rows a list, that the lists are learned in and from
 NEARBY = 8  # where at most one in so many lists is looked into, rows meet only those that look into theirs
 GROWN, NEW = 1.5, 0.25  # an archive so much larger or smaller, or so much of it new: the lists are learned anew
-RECALL_SAMPLE = 400
+RECALL_SAMPLE, EXACT_SAMPLE = 400, 100  # rows drawn as queries; where every row is compared, fewer tell as much
 TIED = 1e-4  # cosines that differ by less are equal, as float16 has them
 PART = 65_536  # rows read at once: 170 MB as float32 at 640 dimensions
 WRITTEN = 1 << 20  # bytes at once
@@ -212,8 +212,8 @@ class Nearest:
 
     def _sample(self, k: int, seed: int) -> tuple[FloatArray, FloatArray]:
         """Rows drawn as queries (q, d), and the cosine of the k-th nearest to each (q,), by comparing every pair."""
-        n = len(self._vectors)
-        sample = np.random.default_rng(seed).choice(n, min(n, RECALL_SAMPLE), replace=False)
+        n, size = len(self._vectors), EXACT_SAMPLE if self.exact else RECALL_SAMPLE
+        sample = np.random.default_rng(seed).choice(n, min(n, size), replace=False)
         queries = np.asarray(self._vectors[np.sort(sample)], np.float32)
         best = np.full((len(queries), k), -np.inf, np.float32)
         for part in parts(n, PART):

@@ -115,12 +115,12 @@ def test_shared_shingles_worked_out_by_hand() -> None:
 
 
 def test_shingles_are_the_same_in_every_process() -> None:
-    code = "from index.duplicates import body_shingles; print(body_shingles('One two, three four').tolist())"
+    code = "from index.duplicates import body_shingles; print(sorted(body_shingles('One two, three four')))"
     for seed in ("0", "1"):
         run = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True
         )
-        assert run.stdout.strip() == str(body_shingles("one TWO three four!").tolist())
+        assert run.stdout.strip() == str(sorted(body_shingles("one TWO three four!")))
 
 
 def test_an_article_like_many_that_are_unlike_each_other_joins_only_one_of_them() -> None:

@@ -36,13 +36,15 @@ from index.relatedness import Relevance
 from index.scratch import parts
 from index.snapshot import describe_file, save_array
 from index.term_rows import TermRows
-from index.ways import by_way_of_others
+from index.ways import by_way_of_others, unchanged_ways
 
 WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task
 RECALL_SAMPLE = 500
 DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
 BASELINES = f"{KINDS[0]}.baselines"
+KNOWN = "known.npy"  # the rows that lead to what they led to in an earlier build
+WAYS = "ways.rows", "ways.features"
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -210,7 +212,8 @@ def lead_on(folder: Path, start: int, stop: int) -> None:
     result = folder / "ways" / f"{start:010}.npz"
     if not result.exists():
         archive = open_archive(folder)
-        led = by_way_of_others(_pairs(folder, "overall"), archive.scorer, archive.brief, start, stop)
+        known = _array(folder / KNOWN) if archive.earlier is not None else None
+        led = by_way_of_others(_pairs(folder, "overall"), archive.scorer, archive.brief, start, stop, known)
         rows, features = led.rows.astype(np.int32), led.features.astype(np.float16)
         _write(result, {"rows": np.arange(start, stop), "ways.rows": rows, "ways.features": features})
 
@@ -226,8 +229,14 @@ def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tup
         _sort(folder, kind)
     if not archive.brief.any():
         return _pairs(folder, "overall"), _pairs(folder, "recent")
+    known = None
+    if archive.earlier is not None:
+        known = _known_ways(folder, archive.earlier, left[KINDS[0]])
+        save_array(folder / KNOWN, known)
     _run(engine, lead_on, folder, n, "ways", progress)
     _gather(folder, "ways", "pairs", n)
+    if archive.earlier is not None and known is not None:
+        _carry_ways(folder, archive.earlier, np.flatnonzero(known))
     return _pairs(folder, "ways"), _pairs(folder, "recent")
 
 
@@ -253,8 +262,8 @@ def scored_by(relevance: Relevance, links: LinkGraph | None) -> str:
 
 def found_files(folder: Path) -> list[Path]:
     """What the next build may carry over."""
-    index = folder / "inputs" / FILE
-    return [*sorted((folder / "found").iterdir()), *([index] if index.exists() else [])]
+    others = [folder / "inputs" / FILE, *(folder / "pairs" / f"{name}.npy" for name in WAYS)]
+    return [*sorted((folder / "found").iterdir()), *(path for path in others if path.exists())]
 
 
 def _run(engine: Engine, task: Task, folder: Path, n: int, stage: str, progress: Progress) -> None:
@@ -318,6 +327,26 @@ def _carry_over(folder: Path, earlier: Earlier, kind: str, rows: Rows) -> None:
         for part in parts(len(rows)):
             some = rows[part]
             whole[some] = earlier.keys(kind, some)[0] if name == f"{kind}.keys" else earlier.of(name, some)
+
+
+def _known_ways(folder: Path, earlier: Earlier, unchanged: Rows) -> Mask:
+    """(n,) the rows that lead to what an earlier build found; `unchanged`: those whose pairs are as it left them."""
+    same = np.zeros(len(earlier.old), bool)
+    same[unchanged] = all((earlier.folder / f"{name}.npy").exists() for name in WAYS)
+    return unchanged_ways(_pairs(folder, KINDS[0]), same)
+
+
+def _carry_ways(folder: Path, earlier: Earlier, rows: Rows) -> None:
+    """Bring what rows lead to in an earlier build into what was found now."""
+    others, features = (
+        np.load(folder / "pairs" / f"{name}.npy", mmap_mode="r+", allow_pickle=False) for name in WAYS
+    )
+    now_of = earlier.new[KINDS[0]]
+    for part in parts(len(rows)):
+        some = rows[part]
+        before = earlier.of(WAYS[0], some)
+        others[some] = np.where(before < 0, -1, now_of[np.maximum(before, 0)])
+        features[some] = earlier.of(WAYS[1], some)
 
 
 def _sort(folder: Path, kind: str) -> None:

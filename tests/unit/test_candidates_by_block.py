@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from index import workbench
+from index import ways, workbench
 from index.article import Article
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.build import rebuild
@@ -140,6 +140,29 @@ def test_where_nothing_changed_nothing_is_compared(tmp_path: Path, embedder, com
     rebuild(articles, store, embedder, NOW, engine=Local(1))
     assert sum(compared) == 0
     assert table(store) == before
+
+
+def test_only_rows_near_a_change_are_led_on_anew(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    led: list[int] = []
+    follow = ways._led
+
+    def counted(pairs, brief, rows):
+        led.extend(rows.tolist())
+        return follow(pairs, brief, rows)
+
+    monkeypatch.setattr(ways, "_led", counted)
+    store = Store(tmp_path / "store")
+    articles = [written(number, language="en") for number in range(1_200)]
+    rebuild(articles, store, embedder, NOW, engine=Local(1))
+    assert len(led) > 1_000
+    led.clear()
+    before = table(store)
+    rebuild(articles, store, embedder, NOW, engine=Local(1))
+    assert (led, table(store)) == ([], before)
+    more = [*articles, written(5_000), written(9_000)]  # one in full, one brief
+    rebuild(more, store, embedder, NOW, engine=Local(1))
+    assert 0 < len(led) < 1_202
+    assert table(store) == by_building_all(tmp_path, more, embedder, store)
 
 
 def test_rows_are_scored_anew_where_relevance_is_another(tmp_path: Path, embedder, compared: list[int]) -> None:

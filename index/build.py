@@ -55,7 +55,6 @@ from index.workbench import (
     compare_all,
     found_files,
     lay_out,
-    open_archive,
     scored_by,
 )
 
@@ -124,7 +123,6 @@ class Handover(NamedTuple):
             hand_on(self.work / "found", self.about, {"rows": self.digests, **columns}, found_files(self.folder))
         except OSError as error:
             log.warning("the next build of %s carries nothing over: %s", self.work.name, error)
-        open_archive.cache_clear()
         shutil.rmtree(self.folder, ignore_errors=True)  # else the next build does it
 
 

@@ -2,8 +2,8 @@
 
 `index.ray_engine` works them off on several machines.
 
-A task reads what lies in a folder and leaves its result there, whole or not at all, so that where it runs does not
-matter, and a block that is there already is not worked on again.
+A task opens what lies in a folder, once a process, and gives the work on a block of rows. That leaves its result in
+the folder, whole or not at all, so that where it runs does not matter, and a block that is there is not made again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from threadpoolctl import threadpool_limits
 from index.embed import Embedder, FloatArray
 
 Block = tuple[int, int]  # rows [start, stop)
-Task = Callable[[Path, int, int], None]
+Work = Callable[[int, int], None]
+Task = Callable[[Path], Work]
 Heard = Callable[[int], None]
 
 FEW = 8  # blocks that this process works off sooner than others start
@@ -57,12 +58,13 @@ class Local:
     def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
         """See `Engine`."""
         if self.processes == 1 or len(blocks) <= FEW:
+            work = task(folder)
             for start, stop in blocks:
-                on_one_thread(task, folder, start, stop)
+                on_one_thread(work, start, stop)
                 heard(stop - start)
             return
         with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
-            running = {pool.submit(on_one_thread, task, folder, start, stop): stop - start for start, stop in blocks}
+            running = {pool.submit(work_there, task, folder, start, stop): stop - start for start, stop in blocks}
             try:
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -87,10 +89,33 @@ def _heard_after(heard: Heard, before: int, done: int) -> None:
     heard(before + done)
 
 
-def on_one_thread(task: Task, folder: Path, start: int, stop: int) -> None:
-    """Run a task on one thread: processes are as many as cores, and a product's last bits tell how many it had."""
+def on_one_thread(work: Work, start: int, stop: int) -> None:
+    """Work on one thread: processes are as many as cores, and a product's last bits tell how many it had."""
     with threadpool_limits(1):
-        task(folder, start, stop)
+        work(start, stop)
+
+
+class _Opened:
+    """The one task that a process of an engine works on, with what it has opened."""
+
+    def __init__(self) -> None:
+        self._task: tuple[Task, Path] | None = None
+        self._work: Work | None = None
+
+    def work(self, task: Task, folder: Path) -> Work:
+        """The work of a task on a folder, opened where it is not the one before."""
+        if self._work is None or self._task != (task, folder):
+            self._work = None  # what is open is let go first
+            self._work, self._task = task(folder), (task, folder)
+        return self._work
+
+
+_opened = _Opened()
+
+
+def work_there(task: Task, folder: Path, start: int, stop: int) -> None:
+    """Work on a block in a process of an engine."""
+    on_one_thread(_opened.work(task, folder), start, stop)
 
 
 def _begin() -> None:

@@ -19,7 +19,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from index.embed import BadVectors, Embedder, FloatArray
-from index.engine import Block, Heard, Task, on_one_thread
+from index.engine import Block, Heard, Task, work_there
 
 RETRIES = 10  # nodes that may die under one task
 WAITING = 1  # tasks that wait for each that runs, so that no node is idle while this process looks
@@ -119,5 +119,5 @@ def _loaded(model: bytes) -> Embedder:
     return embedder
 
 
-_work_there: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(on_one_thread)
+_work_there: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(work_there)
 _embed_there: Any = ray.remote(max_retries=RETRIES)(_embed)

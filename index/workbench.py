@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -26,7 +26,7 @@ import numpy.typing as npt
 from index.best import NONE, rows_of
 from index.candidates import Pairs, best_first, relevances
 from index.carry import KINDS, Earlier
-from index.engine import Engine, Task
+from index.engine import Engine, Task, Work
 from index.found import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
 from index.gather import Progress
 from index.linkgraph import LinkGraph
@@ -142,8 +142,8 @@ def _resumed(root: Path, fresh: Path) -> Path:
     return folder
 
 
-@lru_cache(maxsize=1)
 def open_archive(folder: Path) -> Archive:
+    """What was laid out in a folder, memory-mapped."""
     where = folder / "inputs"
 
     def array(name: str) -> Array:
@@ -173,15 +173,18 @@ def open_archive(folder: Path) -> Archive:
     return Archive(vectors, scorer, brief, among, order, earlier, meeting)
 
 
-def compare(folder: Path, start: int, stop: int) -> None:
+def comparing(folder: Path) -> Work:
     """The task: find and score the candidates of a block of rows, in the order of `Archive.order`.
 
     What is as an earlier build left it is left to `_carry_over`.
     """
+    return partial(_compare, folder, open_archive(folder))
+
+
+def _compare(folder: Path, archive: Archive, start: int, stop: int) -> None:
     result = folder / "blocks" / f"{start:010}.npz"
     if result.exists():
         return
-    archive = open_archive(folder)
     earlier, block = archive.earlier, np.sort(archive.order[start:stop])
     arrays: dict[str, Array] = {"rows": block}
     changed = np.full(len(block), earlier is None)
@@ -207,20 +210,24 @@ def compare(folder: Path, start: int, stop: int) -> None:
     _write(result, arrays)
 
 
-def lead_on(folder: Path, start: int, stop: int) -> None:
+def leading_on(folder: Path) -> Work:
     """The task: what rows [start, stop) lead to by way of others."""
+    archive = open_archive(folder)
+    known = _array(folder / KNOWN) if archive.earlier is not None else None
+    return partial(_lead_on, folder, archive, _pairs(folder, "overall"), known)
+
+
+def _lead_on(folder: Path, archive: Archive, pairs: Pairs, known: Mask | None, start: int, stop: int) -> None:
     result = folder / "ways" / f"{start:010}.npz"
     if not result.exists():
-        archive = open_archive(folder)
-        known = _array(folder / KNOWN) if archive.earlier is not None else None
-        led = by_way_of_others(_pairs(folder, "overall"), archive.scorer, archive.brief, start, stop, known)
+        led = by_way_of_others(pairs, archive.scorer, archive.brief, start, stop, known)
         rows, features = led.rows.astype(np.int32), led.features.astype(np.float16)
         _write(result, {"rows": np.arange(start, stop), "ways.rows": rows, "ways.features": features})
 
 
 def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tuple[Pairs, Pairs]:
     """Pairs of n rows, overall and in the recent window, judged against the same baselines; memory-mapped."""
-    _run(engine, compare, folder, n, "neighbours", progress)
+    _run(engine, comparing, folder, n, "neighbours", progress)
     left = _gather(folder, "blocks", "found", n)
     archive = open_archive(folder)
     for kind, rows in left.items():
@@ -233,7 +240,7 @@ def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tup
     if archive.earlier is not None:
         known = _known_ways(folder, archive.earlier, left[KINDS[0]])
         save_array(folder / KNOWN, known)
-    _run(engine, lead_on, folder, n, "ways", progress)
+    _run(engine, leading_on, folder, n, "ways", progress)
     _gather(folder, "ways", "pairs", n)
     if archive.earlier is not None and known is not None:
         _carry_ways(folder, archive.earlier, np.flatnonzero(known))

@@ -22,7 +22,7 @@ from bench_lookup import kernel
 from bench_rebuild import Stages
 
 from index.build import rebuild
-from index.engine import Engine, Local
+from index.engine import Engine, Local, Work
 from index.snapshot import read_manifest
 from index.store import Store
 
@@ -83,8 +83,9 @@ def cluster(cores: int) -> Iterator[Engine]:
         running.shutdown()
 
 
-def _nothing(_folder: Path, _start: int, _stop: int) -> None:
-    """A task."""
+def _nothing(_folder: Path) -> Work:
+    """A task without work."""
+    return lambda _start, _stop: None
 
 
 def _unheard(_rows: int) -> None:

@@ -20,7 +20,7 @@ from index.article import Article
 from index.build import rebuild
 from index.embed import BadVectors
 from index.embed.dense import DenseEmbedder
-from index.engine import Engine, Local
+from index.engine import Engine, Local, Work
 from index.snapshot import describe_file
 from index.store import Store
 
@@ -104,11 +104,14 @@ def test_what_ran_on_a_node_that_dies_is_done_on_another(nodes: Nodes, tmp_path:
     def marks() -> list[Path]:
         return list(tmp_path.glob("started-*"))
 
-    def task(folder: Path, start: int, _stop: int) -> None:
-        (folder / f"started-{start}-{os.getpid()}").touch()
-        while not (folder / "go on").exists():
-            time.sleep(0.01)
-        (folder / f"done-{start}").touch()
+    def task(folder: Path) -> Work:
+        def work(start: int, _stop: int) -> None:
+            (folder / f"started-{start}-{os.getpid()}").touch()
+            while not (folder / "go on").exists():
+                time.sleep(0.01)
+            (folder / f"done-{start}").touch()
+
+        return work
 
     def kill_when_both_work() -> None:
         while len(marks()) < 2:
@@ -130,7 +133,7 @@ def test_what_ran_on_a_node_that_dies_is_done_on_another(nodes: Nodes, tmp_path:
 
 
 def test_what_a_task_raises_is_raised_here(nodes: Nodes, tmp_path: Path) -> None:
-    def fails(folder: Path, _start: int, _stop: int) -> None:
+    def fails(folder: Path) -> Work:
         raise FileNotFoundError(2, "no such block", str(folder))
 
     with pytest.raises(FileNotFoundError, match="no such block") as caught:

@@ -289,9 +289,11 @@ def test_processes_end_with_a_build_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "build.py"
     (tmp_path / "slow.py").write_text(
         "import os, time\n"
-        "def task(folder, start, stop):\n"
-        "    (folder / f'{os.getpid()}.pid').touch()\n"
-        "    time.sleep(0.2)\n"
+        "def task(folder):\n"
+        "    def work(start, stop):\n"
+        "        (folder / f'{os.getpid()}.pid').touch()\n"
+        "        time.sleep(0.2)\n"
+        "    return work\n"
     )
     script.write_text(
         "import pathlib, slow\n"
@@ -544,8 +546,36 @@ def test_rows_meet_those_that_look_into_their_list() -> None:
     assert nearest.meeting(entering) is None
 
 
+def test_a_process_opens_a_folder_once_and_a_fault_in_opening_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "opening.py").write_text(
+        "import os\n"
+        "def task(folder):\n"
+        "    with (folder / f'{os.getpid()}.opened').open('a') as file:\n"
+        "        file.write('once\\n')\n"
+        "    return lambda start, stop: (folder / f'{start}.done').touch()\n"
+        "def none(folder):\n"
+        "    raise FileNotFoundError(2, 'no inputs', str(folder))\n"
+    )
+    (tmp_path / "build.py").write_text(
+        "import pathlib, opening\n"
+        "from index.engine import Local\n"
+        "if __name__ == '__main__':\n"
+        f"    folder, blocks = pathlib.Path({str(tmp_path)!r}), [(at, at + 1) for at in range(40)]\n"
+        "    Local(2).run(opening.task, folder, blocks, print)\n"
+        "    Local(2).run(opening.none, folder, blocks, print)\n"
+    )
+    done = subprocess.run([sys.executable, tmp_path / "build.py"], capture_output=True, text=True, timeout=100)
+    assert "FileNotFoundError: [Errno 2] no inputs" in done.stderr
+    assert len(list(tmp_path.glob("*.done"))) == 40
+    opened = [path.read_text() for path in tmp_path.glob("*.opened")]
+    assert 1 <= len(opened) <= 2
+    assert set(opened) == {"once\n"}
+
+
 def test_a_process_that_is_killed_is_an_error_that_says_so(tmp_path: Path) -> None:
-    (tmp_path / "dying.py").write_text("import os\ndef task(folder, start, stop):\n    os.kill(os.getpid(), 9)\n")
+    (tmp_path / "dying.py").write_text(
+        "import os\ndef task(folder):\n    return lambda start, stop: os.kill(os.getpid(), 9)\n"
+    )
     (tmp_path / "build.py").write_text(
         "import pathlib, dying\n"
         "from index.engine import Local\n"

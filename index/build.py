@@ -45,7 +45,7 @@ from index.store import Store, checked_name
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
-from index.vectors import archive_vectors
+from index.vectors import VECTORS, archive_vectors
 from index.words import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
 from index.workbench import (
     DEPTHS,
@@ -306,6 +306,8 @@ def _contents(
     progress("index", 0, 1)
     nearest = (before and before.nearest(vectors)) or Nearest.build(vectors)
     about = msgspec.structs.replace(about, index_kind=nearest.kind)
+    with (disk.folder / FILE).open("wb") as file:
+        nearest.write(file)
     progress("index", 1, 1)
     inputs = Inputs(
         vectors,
@@ -319,6 +321,7 @@ def _contents(
         links,
         nearest,
         before,
+        {name: disk.folder / name for name in (VECTORS, FILE)},
     )
     folder = lay_out(work / "build", inputs)
     overall, recent = compare_all(folder, len(articles), engine, progress)
@@ -328,7 +331,7 @@ def _contents(
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical, disk)
     terms, term_texts = characteristic_terms(lexical, disk)
-    arrays, raw, files = _extra_files(gathered, texts, lexical, nearest, brief, relevance, links, disk)
+    arrays, raw, files = _extra_files(gathered, texts, lexical, brief, relevance, links, disk)
     arrays["baselines.npy"] = overall.baselines
     arrays[BOILERPLATE] = boilerplate.array()
     contents = Contents(
@@ -382,7 +385,6 @@ def _extra_files(
     gathered: Gathered,
     texts: Digests,
     lexical: Lexical,
-    nearest: Nearest,
     brief: npt.NDArray[np.bool_],
     relevance: Relevance,
     links: LinkGraph | None,
@@ -397,10 +399,8 @@ def _extra_files(
     encode = msgspec.json.encode
     raw["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
     raw["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in gathered.rejections)
-    files = {name: disk.folder / name for name in (RECORDS, FRAMES, DIGESTS, FILE)}
+    files = {name: disk.folder / name for name in (RECORDS, FRAMES, DIGESTS, FILE, VECTORS)}
     write_digests(files[DIGESTS], texts)
-    with files[FILE].open("wb") as file:
-        nearest.write(file)
     return arrays, raw, files
 
 

@@ -470,7 +470,7 @@ class Contents(msgspec.Struct, kw_only=True):
     (n, k, 3) float; vectors (n, d) unit rows; terms (n, t) uint32 codes into `term_texts`; cluster_ids (n,)
     uint64 of "events" and "storylines" (zeros where not given).
     `extra_arrays` and `extra_bytes` become files of their own (lexical model, rejections); `extra_files`, on the same
-    disk, are moved. Articles and arrays may be on disk, and need not fit in memory.
+    disk, are moved; `vectors` may be one of them. Articles and arrays may be on disk, and need not fit in memory.
     """
 
     articles: Sequence[Article]
@@ -514,7 +514,8 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
     save.array("urls.npy", _key_table(told.addresses + told.alias_urls + told.urls))
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
-    save.array("vectors.npy", contents.vectors, "<f2")
+    if "vectors.npy" not in contents.extra_files:
+        save.array("vectors.npy", contents.vectors, "<f2")
     planes = random_planes(contents.vectors.shape[1])
     save.array(PLANES, planes, "<f4")
     save.array("sketches.npy", sketch_rows(contents.vectors, planes))

@@ -19,13 +19,16 @@ from index.gather import Progress
 from index.scratch import Scratch, parts
 from index.words import Lexical
 
+VECTORS = "vectors.npy"
+
 FloatArray = npt.NDArray[np.float32]
 
 
 class Vectors(NamedTuple):
-    """`hybrid` (n, d + c) float16 unit rows, on disk. `background`: the mean cosine of all pairs of dense rows.
+    """`hybrid` (n, d + c) float16 unit rows, the file `VECTORS` of the scratch folder.
 
-    `embedded`: texts that were embedded now; `left_out`: passages of huge bodies that were not.
+    `background`: the mean cosine of all pairs of dense rows. `embedded`: texts that were embedded now; `left_out`:
+    passages of huge bodies that were not.
     """
 
     hybrid: npt.NDArray[np.float16]
@@ -48,7 +51,7 @@ def archive_vectors(
     Raises `BadVectors`, OSError.
     """
     n = len(articles)
-    found = scratch.zeros("vectors", (n, embedder.dimension + lexical.model.dimension), np.float16)
+    found = scratch.npy(VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
     total, embedded, left_out = np.zeros((1, embedder.dimension)), 0, 0
     progress("embed", 0, n)
     for part in parts(n):

@@ -33,7 +33,7 @@ from index.linkgraph import LinkGraph
 from index.nearest import FILE, Meeting, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
-from index.scratch import parts
+from index.scratch import link, parts
 from index.snapshot import describe_file, save_array
 from index.term_rows import TermRows
 from index.ways import by_way_of_others, unchanged_ways
@@ -56,7 +56,8 @@ class Inputs(NamedTuple):
     `dense_dimension` are dense; `tfidf`, `headlines` (n, v); `published_at`, `brief` (n,).
 
     `columns`, by kind: the rows, rising, that may be candidates: all of them, and those of the recent window.
-    `nearest`: finds them in an archive too large to compare every pair.
+    `nearest`: finds them in an archive too large to compare every pair. `files`: those of the arrays, and of the
+    index, that are files already, by name; they are linked.
     """
 
     vectors: npt.NDArray[np.float16]
@@ -70,6 +71,7 @@ class Inputs(NamedTuple):
     links: LinkGraph | None = None
     nearest: Nearest | None = None
     earlier: Earlier | None = None
+    files: Mapping[str, Path] = {}
 
 
 class Archive(NamedTuple):
@@ -101,13 +103,19 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
             arrays |= {f"earlier.entering.{kind}": inputs.earlier.entering[kind]}
         shape["earlier"] = {"folder": str(inputs.earlier.folder.absolute()), "scored": inputs.earlier.same_scores}
     for name, array in arrays.items():
-        save_array(where / f"{name}.npy", array)
+        if (written := inputs.files.get(f"{name}.npy")) is not None:
+            link(written, where / f"{name}.npy")
+        else:
+            save_array(where / f"{name}.npy", array)
     for file, array in (inputs.tfidf.arrays("tfidf") | inputs.headlines.arrays("headlines")).items():
         save_array(where / file, array)
     if inputs.nearest is not None and not inputs.nearest.exact:
         shape["index"] = inputs.nearest.kind
-        with (where / FILE).open("wb") as written:
-            inputs.nearest.write(written)
+        if (written := inputs.files.get(FILE)) is not None:
+            link(written, where / FILE)
+        else:
+            with (where / FILE).open("wb") as index:
+                inputs.nearest.write(index)
         save_array(where / "order.npy", inputs.nearest.order())
         met = inputs.nearest.meeting(inputs.earlier.entering["overall"]) if inputs.earlier else None
         for part, array in met._asdict().items() if met else ():

@@ -416,6 +416,8 @@ def test_a_snapshot_above_the_limit_is_built_by_its_index(tmp_path: Path, embedd
     report = rebuild(articles, store, embedder, NOW, force=True)  # 120 lists of seven rows find little
     snapshot = Snapshot.open(store.directory(report.snapshot_id))
     assert snapshot.manifest.models["index"].startswith("IVF")
+    carried = store.root / "work" / "default" / "found" / FILE
+    assert carried.samefile(snapshot.directory / FILE)  # written once
     assert 0.5 < snapshot.manifest.models["candidate_recall_at_10"] <= 1
     _, features = snapshot.candidate_table()
     assert (np.diff(features.astype(float), axis=1) <= 0).all()

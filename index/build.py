@@ -327,7 +327,9 @@ def _contents(
     overall, recent = compare_all(folder, len(articles), engine, progress)
     progress("stories", 0, 1)
     alike, lexically = overall.features[:, :, 1], overall.features[:, :, 2]
-    stories = find_stories(compared, overall.rows, alike, lexically, default_stories(), found.background)
+    stories = find_stories(
+        compared, overall.rows, alike, lexically, default_stories(), found.background, published_at
+    )
     progress("stories", 1, 1)
     rows, features = candidate_table(overall, recent, stories.canonical, disk)
     terms, term_texts = characteristic_terms(lexical, disk)

@@ -68,15 +68,18 @@ def find_stories(
     lexical: Floats,
     model: StoryModel,
     background: float = 0.0,
+    published: Rows | None = None,
 ) -> Stories:
     """The clusters of `articles` (by date, so that a higher row is newer); an article alone has its own row.
 
     `rows` (n, k): candidates of each row, -1 as padding; `dense`, `lexical` (n, k): their cosines; `background`: what
-    the dense cosine of unrelated articles is (`index.events.background_of`). The arrays may be memory-mapped.
+    the dense cosine of unrelated articles is (`index.events.background_of`). `published` (n,): their dates, read from
+    the articles where not given. The arrays may be memory-mapped.
     """
     pairs = _distinct(rows, dense, lexical, model, background)
-    dates = (UNDATED if each.published_at is None else each.published_at for each in articles)
-    published = np.fromiter(dates, np.int64, len(articles))
+    if published is None:
+        dates = (UNDATED if each.published_at is None else each.published_at for each in articles)
+        published = np.fromiter(dates, np.int64, len(articles))
     canonical = _copies(articles, published, pairs, model.copies)
     event = _events(published, pairs.among(canonical), model.events)[canonical]
     storyline = _storylines(len(articles), pairs.among(event), model.events)[event]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path |
     """
     known = _known_lexical(previous) if previous else None
     if known is not None:
-        model, old_rows, old_digests, old_fit = known
+        model, old_rows, old_headlines, old_digests, old_fit = known
         places = rows_of(digests, old_digests)
         fit = _fit_of(places, old_fit)
         drift = (int((~fit.held).sum()) + max(0, fit.texts - len(articles))) / max(len(articles), 1)
@@ -71,7 +71,10 @@ def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path |
             rows = _written(model, _reused_rows(model, old_rows, articles, places), scratch)
             empty = (np.diff(rows.begins) == 0) & ~fit.held
             if empty.sum() <= REFIT_EMPTY_SHARE * len(articles):
-                return Lexical(model, rows, _headlines(model, articles, scratch), fit, refitted=False)
+                # The first line of a full text is its headline: where the text is the same, the headline is.
+                reused = _reused_rows(model, old_headlines, articles, places, _headline)
+                headlines = TermRows.written(scratch.folder / "headlines", reused, len(model.terms))
+                return Lexical(model, rows, headlines, fit, refitted=False)
     step = -(-len(articles) // FITTED_ON) or 1
     model, fitted = fit_lexical(Each(lambda row: full_text(articles[row]), range(0, len(articles), step)))
     blocks = [fitted] if step == 1 else (model.tfidf(_full_texts(articles[part])) for part in parts(len(articles)))
@@ -91,16 +94,22 @@ def _written(model: LexicalModel, blocks: Iterable[Any], scratch: Scratch) -> Te
 
 
 def _headlines(model: LexicalModel, articles: Sequence[Article], scratch: Scratch) -> TermRows:
-    blocks = (model.tfidf([each.headline for each in articles[part]]) for part in parts(len(articles)))
+    blocks = (model.tfidf(list(map(_headline, articles[part]))) for part in parts(len(articles)))
     return TermRows.written(scratch.folder / "headlines", blocks, len(model.terms))
+
+
+def _headline(article: Article) -> str:
+    return article.headline
 
 
 def _full_texts(articles: Iterable[Article]) -> list[str]:
     return [full_text(article) for article in articles]
 
 
-def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests, Fit] | None:
-    """Model, TF-IDF rows, digests of the texts and fit of a snapshot; None where the model must be fitted anew."""
+def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Any, Digests, Fit] | None:
+    """Model, TF-IDF rows of texts and of headlines, digests of the texts and fit of a snapshot; None where the model
+    must be fitted anew.
+    """
     models = read_manifest(previous).models
     if models.get("recipe") != RECIPE or not is_current((previous / "lexical.json").read_bytes()):
         return None
@@ -108,7 +117,9 @@ def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Digests, Fit] | N
         return None
     try:
         fit = Fit(np.load(previous / FIT, allow_pickle=False), models[FIT_TEXTS])
-        return *load_lexical(previous), read_digests(previous / DIGESTS), fit
+        model, rows = load_lexical(previous)
+        headlines = _load_rows(previous, "headlines", len(model.terms))
+        return model, rows, headlines, read_digests(previous / DIGESTS), fit
     except DamagedSnapshot:
         return None
 
@@ -151,13 +162,17 @@ def _load_rows(directory: Path, name: str, terms: int) -> Any:
 
 
 def _reused_rows(
-    model: LexicalModel, tfidf: Any, articles: Sequence[Article], places: npt.NDArray[np.int64]
+    model: LexicalModel,
+    old: Any,
+    articles: Sequence[Article],
+    places: npt.NDArray[np.int64],
+    text: Callable[[Article], str] = full_text,
 ) -> Iterator[Any]:
-    """TF-IDF rows in this build's order: unchanged texts keep theirs, of `places`; those of -1 are transformed."""
+    """TF-IDF rows in this build's order: unchanged ones are those of `old` at `places`; those of -1 are of `text`."""
     for part in parts(len(articles)):
         kept = places[part] >= 0
         fresh = (articles[row] for row in (np.flatnonzero(~kept) + part.start).tolist())
-        combined = sparse.vstack([tfidf[places[part][kept]], model.tfidf(_full_texts(fresh))]).tocsr()
+        combined = sparse.vstack([old[places[part][kept]], model.tfidf(list(map(text, fresh)))]).tocsr()
         yield rounded(combined[np.where(kept, np.cumsum(kept) - 1, kept.sum() + np.cumsum(~kept) - 1)])
 
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from newsroom import WRITER, write_keys
+from newsroom import EDITOR, WRITER, write_keys
 from served import Service, editions, served
 
 from index.store import Store
@@ -88,6 +88,31 @@ def test_a_body_that_comes_slowly_is_read_to_its_end(service: Service, connectio
         threading.Event().wait(SILENT_SECONDS / 2)
         connection.sendall(part)
     assert status(connection) == "422"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/console/sign-in", "application/x-www-form-urlencoded", f"key={EDITOR}".encode()),
+        ("/v1/article?id=cut", "application/json", ARTICLE),
+    ],
+)
+def test_a_body_that_ends_before_its_declared_length_is_not_taken_as_whole(
+    service: Service, connections: ExitStack, path: str, kind: str, body: bytes
+) -> None:
+    def sent(declared: int) -> str:
+        connection = connections.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+        method, given = ("PUT", f"X-API-Key: {WRITER}\r\n") if "article" in path else ("POST", "")
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{given}Content-Type: {kind}\r\n"
+        connection.sendall(f"{head}Content-Length: {declared}\r\n\r\n".encode() + body)
+        if declared > len(body):
+            connection.shutdown(socket.SHUT_WR)
+        return status(connection)
+
+    assert sent(len(body) + 100) in ("400", "cut")
+    if "article" in path:
+        assert service.get("/v1/article?id=cut")[0] == 404
+    assert sent(len(body)) in ("200", "201", "303")
 
 
 def ask(connection: http.client.HTTPConnection) -> None:

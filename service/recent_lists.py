@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from service.listing import RelatedList
 from service.overlay import Overlay
 
 MOST_BYTES = 8 << 20  # of a worker: a thousand ordinary lists with what they are found by
-ENTRY_BYTES = 300  # of the dictionary and of an entry in it
+ENTRY_BYTES = 800  # of an entry in the dictionary and of what every list has: its ETag, policy and result
 
 
 class _Kept(NamedTuple):
@@ -37,9 +38,9 @@ class _Minute:
         self.bytes = 0
         self._lock = threading.Lock()
 
-    def keep(self, key: Hashable, found: RelatedList, since: int) -> None:
+    def keep(self, key: tuple[Hashable, ...], found: RelatedList, since: int) -> None:
         """Keep a list in the place of the one before it, if there is room."""
-        size = ENTRY_BYTES + memory((key, found))
+        size = ENTRY_BYTES + sys.getsizeof(found.body) + sys.getsizeof(found.made_of) + sum(map(memory, key))
         with self._lock:
             before = self.lists.pop(key, None)
             self.bytes -= 0 if before is None else before.size
@@ -54,7 +55,9 @@ class RecentLists:
     def __init__(self) -> None:
         self._minute = _Minute(None)
 
-    def get(self, overlay: Overlay, minute: int, key: Hashable, make: Callable[[], RelatedList]) -> RelatedList:
+    def get(
+        self, overlay: Overlay, minute: int, key: tuple[Hashable, ...], make: Callable[[], RelatedList]
+    ) -> RelatedList:
         """The kept list, or a new one; lists that are a reader's own or degraded are not kept."""
         held = self._minute  # one read: another thread may exchange it meanwhile
         if held.generation != (overlay.lineage, minute):
@@ -68,7 +71,8 @@ class RecentLists:
         return found
 
 
-def memory(value: object) -> int:
+@lru_cache(64)  # most lists are asked for by the same few queries
+def memory(value: Hashable) -> int:
     """The bytes of memory that a value takes, with all that is in it; what it shares with others is counted too."""
     parts = msgspec.structs.astuple(value) if isinstance(value, msgspec.Struct) else value
     inside = sum(map(memory, parts)) if isinstance(parts, tuple | frozenset) else 0

@@ -31,7 +31,7 @@ def made(body: bytes, etag: str | None = "e", rows: tuple[int, ...] | None = Non
 
 def get(lists: RecentLists, body: bytes, sequence: int = 1, minute: int = 1, key: int = 0, **more: Any) -> bytes:
     overlay: Any = Changing(sequence)
-    return lists.get(overlay, minute, key, lambda: made(body, **more)).body
+    return lists.get(overlay, minute, (key,), lambda: made(body, **more)).body
 
 
 def test_a_list_is_made_once_a_minute() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Mapping
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def draw(archive: Any, paper: Any, page_at: Any) -> Callable[..., Page]:
 
 def test_no_teaser_of_any_language_leaves_its_place(archive: Any, draw: Any) -> None:
     page = draw(archive[1], PER_LIST)
-    for layout, width in (("list", 320), ("list", 1280), ("grid", 390), ("grid", 1280), ("compact", 320)):
+    for layout, width in product(("list", "grid", "compact"), (320, 390, 1280)):
         page.evaluate(LAY_OUT, layout)
         page.set_viewport_size({"width": width, "height": 1_000})
         found = page.evaluate(JUDGE)

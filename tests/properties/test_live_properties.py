@@ -205,5 +205,5 @@ class TestLiveNewsroomAtLength(_machine(12)):  # type: ignore[misc]
     """The same, much longer."""
 
     settings = settings(
-        max_examples=75, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
     )

@@ -17,7 +17,7 @@ from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
 from service.experiments.records import Click, Exposure, View
 
 LONG = [pytest.mark.proof, pytest.mark.timeout(3_600)]
-ROUNDS = [pytest.param(5, id="ci"), pytest.param(100, id="proof", marks=LONG)]
+ROUNDS = [pytest.param(3, id="ci"), pytest.param(100, id="proof", marks=LONG)]
 READERS = 600
 BEGIN = 1_795_132_800  # 20 November 2026
 DAMAGED = Quality(slower_ms=20, catalogue=360, same_section=0.5)  # of 400 stories 10% fewer; 15 points more
@@ -205,7 +205,7 @@ def test_without_any_click_nothing_can_be_said(rounds: int, tmp_path: Path) -> N
 
 
 SHIPPED = [
-    pytest.param(3, id="ci"),
+    pytest.param(5, id="ci"),
     pytest.param(100, id="proof", marks=[pytest.mark.proof, pytest.mark.timeout(3_600)]),
 ]
 

@@ -23,14 +23,6 @@ class Scratch:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def npy(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """An array to be filled that is an npy file of the folder. Raises OSError where the disk has no room."""
-        path = self.folder / name
-        made = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)  # as in `zeros`
-        return np.asarray(made)
-
     def zeros(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """An array to be filled. Raises OSError where the disk has no room for it."""
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
@@ -41,14 +33,12 @@ class Scratch:
         return np.asarray(np.memmap(self.folder / name, dtype, "r+", shape=shape))
 
 
-def link(path: Path, to: Path) -> None:
-    """Have a file under another name, too: copied where the file system has no hard links, else without a byte."""
-    try:
-        os.link(path, to)
-    except FileExistsError:
-        raise
-    except OSError:
-        shutil.copyfile(path, to)
+def new_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """An npy file to be filled, mapped. Raises OSError where the disk has no room for it."""
+    made = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)  # a disk that is full says so, instead of SIGBUS
+    return made
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import shutil
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -609,6 +610,14 @@ def save_array(path: Path, array: Array) -> None:
     """Write an npy file, to where one may be. Raises as `write_array`."""
     with path.open("wb") as file:
         write_array(file, array)
+
+
+def link_or_copy(source: Path | str, target: Path | str) -> None:
+    """Give a file a second name, which takes no room; copy it where the file system has no more hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def fsync_directory(directory: Path) -> None:

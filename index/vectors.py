@@ -16,7 +16,7 @@ from index.embed.hybrid import dense_rows, hybrid_rows
 from index.engine import Engine
 from index.events import background_of
 from index.gather import Progress
-from index.scratch import Scratch, parts
+from index.scratch import Scratch, new_array, parts
 from index.words import Lexical
 
 VECTORS = "vectors.npy"
@@ -51,7 +51,7 @@ def archive_vectors(
     Raises `BadVectors`, OSError.
     """
     n = len(articles)
-    found = scratch.npy(VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
+    found = new_array(scratch.folder / VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
     total, embedded, left_out = np.zeros((1, embedder.dimension)), 0, 0
     progress("embed", 0, n)
     for part in parts(n):
@@ -67,7 +67,7 @@ def archive_vectors(
         total = np.vstack([total, dense]).sum(axis=0, keepdims=True)
         embedded, left_out = embedded + new, left_out + more
         progress("embed", part.stop, n)
-    return Vectors(found, background_of(total / max(n, 1)), embedded, left_out)
+    return Vectors(np.asarray(found), background_of(total / max(n, 1)), embedded, left_out)
 
 
 def _texts(articles: Sequence[Article]) -> tuple[list[str], npt.NDArray[np.int64], int]:

@@ -10,7 +10,6 @@ pairs/      `Pairs` of all rows
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -33,8 +32,8 @@ from index.linkgraph import LinkGraph
 from index.nearest import FILE, Meeting, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
-from index.scratch import link, parts
-from index.snapshot import describe_file, save_array
+from index.scratch import new_array, parts
+from index.snapshot import describe_file, link_or_copy, save_array
 from index.term_rows import TermRows
 from index.ways import by_way_of_others, unchanged_ways
 
@@ -104,7 +103,7 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
         shape["earlier"] = {"folder": str(inputs.earlier.folder.absolute()), "scored": inputs.earlier.same_scores}
     for name, array in arrays.items():
         if (written := inputs.files.get(f"{name}.npy")) is not None:
-            link(written, where / f"{name}.npy")
+            link_or_copy(written, where / f"{name}.npy")
         else:
             save_array(where / f"{name}.npy", array)
     for file, array in (inputs.tfidf.arrays("tfidf") | inputs.headlines.arrays("headlines")).items():
@@ -112,7 +111,7 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
     if inputs.nearest is not None and not inputs.nearest.exact:
         shape["index"] = inputs.nearest.kind
         if (written := inputs.files.get(FILE)) is not None:
-            link(written, where / FILE)
+            link_or_copy(written, where / FILE)
         else:
             with (where / FILE).open("wb") as index:
                 inputs.nearest.write(index)
@@ -244,14 +243,12 @@ def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tup
         _sort(folder, kind)
     if not archive.brief.any():
         return _pairs(folder, "overall"), _pairs(folder, "recent")
-    known = None
     if archive.earlier is not None:
-        known = _known_ways(folder, archive.earlier, left[KINDS[0]])
-        save_array(folder / KNOWN, known)
+        save_array(folder / KNOWN, _known_ways(folder, archive.earlier, left[KINDS[0]]))
     _run(engine, leading_on, folder, n, "ways", progress)
     _gather(folder, "ways", "pairs", n)
-    if archive.earlier is not None and known is not None:
-        _carry_ways(folder, archive.earlier, np.flatnonzero(known))
+    if archive.earlier is not None:
+        _carry_ways(folder, archive.earlier)
     return _pairs(folder, "ways"), _pairs(folder, "recent")
 
 
@@ -327,7 +324,7 @@ def _gather(folder: Path, part: str, into: str, n: int) -> dict[str, Rows]:
             left.setdefault(kind, []).append(block[~mask])
         for name, found in arrays.items():
             if name not in whole:
-                whole[name] = _one_piece(folder / into / f"{name}.npy", found.dtype, (n, *found.shape[1:]))
+                whole[name] = new_array(folder / into / f"{name}.npy", (n, *found.shape[1:]), found.dtype)
             kind = name.partition(".")[0]
             whole[name][block[changed[kind]] if kind in changed else block] = found
     if gathered != n:  # a folder shared by machines may show late what another has written
@@ -351,8 +348,9 @@ def _known_ways(folder: Path, earlier: Earlier, unchanged: Rows) -> Mask:
     return unchanged_ways(_pairs(folder, KINDS[0]), same)
 
 
-def _carry_ways(folder: Path, earlier: Earlier, rows: Rows) -> None:
-    """Bring what rows lead to in an earlier build into what was found now."""
+def _carry_ways(folder: Path, earlier: Earlier) -> None:
+    """Bring what the rows of `KNOWN` led to in an earlier build into what was found now."""
+    rows = np.flatnonzero(_array(folder / KNOWN))
     others, features = (
         np.load(folder / "pairs" / f"{name}.npy", mmap_mode="r+", allow_pickle=False) for name in WAYS
     )
@@ -370,8 +368,8 @@ def _sort(folder: Path, kind: str) -> None:
         _array(folder / "found" / f"{kind}.{part}.npy") for part in (*Found._fields, "relevance")
     )
     n, depth = relevance.shape
-    rows = _one_piece(folder / "pairs" / f"{kind}.rows.npy", np.dtype(np.int32), (n, depth))
-    scored = _one_piece(folder / "pairs" / f"{kind}.features.npy", np.dtype(np.float16), (n, depth, 3))
+    rows = new_array(folder / "pairs" / f"{kind}.rows.npy", (n, depth), np.int32)
+    scored = new_array(folder / "pairs" / f"{kind}.features.npy", (n, depth, 3), np.float16)
     for part in parts(n, BLOCK):
         rows[part], scored[part] = best_first(Found(keys[part], features[part]), relevance[part])
 
@@ -384,10 +382,3 @@ def _read(path: Path) -> dict[str, Array]:
     except (BadZipFile, ValueError, EOFError, KeyError) as error:
         path.unlink()
         raise OSError(f"{path} was torn ({error}) and is removed; run the command again") from error
-
-
-def _one_piece(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    made = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    with path.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)  # a disk that is full says so, instead of SIGBUS
-    return made

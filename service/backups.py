@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from index.snapshot import DamagedSnapshot, fsync_directory, verify_all
+from index.snapshot import DamagedSnapshot, fsync_directory, link_or_copy, verify_all
 from index.store import Store
 from service.experiments.event_log import segments
 from service.live.copying import copy_live_store
@@ -130,18 +130,10 @@ def _copy_snapshot(snapshot_id: str, source: Store, target: Store, earlier: list
     """A copy, or links to an earlier backup's copy that is still whole. Raises `DamagedSnapshot`."""
     held = next((each for each in earlier if each.directory(snapshot_id).is_dir()), None)
     if held is not None and _is_whole(held.directory(snapshot_id)):
-        shutil.copytree(held.directory(snapshot_id), target.directory(snapshot_id), copy_function=_link_or_copy)
+        shutil.copytree(held.directory(snapshot_id), target.directory(snapshot_id), copy_function=link_or_copy)
     else:
         shutil.copytree(source.directory(snapshot_id), target.directory(snapshot_id))
         verify_all(target.directory(snapshot_id))
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """A link costs no room; not all file systems have them, nor as many of one file as there are backups."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _is_whole(directory: Path) -> bool:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from index.article import Article
 from index.clean import Boilerplate, full_text
 from index.comparison import Comparison
-from index.embed.lexical import unit_rows
 from index.events import above_background
 from index.joining import Clusters, Members, Others, joined
+from index.lexical.archive_terms import characteristic_columns, single_words
+from index.lexical.tfidf_lsa import unit_rows
 from index.meeting import Mask, Met, Near, Part
 from index.neighbours import DEPTH, RECENT_DAYS, Probe, Rows
 from index.prepared import ArticleEmbedder, Prepared, prepared
@@ -31,7 +32,6 @@ from index.sketches import planes_of, sketch_rows
 from index.snapshot import FIRST_LIVE_ROW
 from index.stories import default_stories
 from index.surfaces import surface_forms
-from index.words import characteristic_columns, single_words
 
 ENTER_DEPTH = 2_000  # articles of each part whose lists a new one may enter: the nearest by vector
 DAY = 86_400

@@ -17,18 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article, iso_time
-from index.cache import VectorCache
 from index.candidates import candidate_table
 from index.carry import About, earlier, hand_on, row_digests
 from index.checks import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
 from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.cluster_ids import stable_ids
-from index.embed import Embedder
-from index.embed.hybrid import DENSE_WEIGHT, HEAD_WEIGHT
+from index.embedding.archive_vectors import VECTORS, archive_vectors
+from index.embedding.fusion import DENSE_WEIGHT, HEAD_WEIGHT
+from index.embedding.vector_cache import VectorCache
 from index.engine import Engine, Local
 from index.found import SPARE
 from index.gather import Gathered, Progress, gather, silent
 from index.lazy import Each
+from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
 from index.live_rows import LiveRows
@@ -45,8 +46,7 @@ from index.store import Store, checked_name
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms
 from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
-from index.vectors import VECTORS, archive_vectors
-from index.words import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
+from index.types import Embedder
 from index.workbench import (
     DEPTHS,
     WORK,

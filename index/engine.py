@@ -21,7 +21,7 @@ from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
-from index.embed import Embedder, FloatArray
+from index.types import Embedder, FloatArray
 
 Block = tuple[int, int]  # rows [start, stop)
 Work = Callable[[int, int], None]

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.cache import VectorCache, cached_embed
 from index.clean import embedded_texts, full_text
-from index.embed import Embedder
-from index.embed.hybrid import dense_rows, hybrid_rows
-from index.embed.lexical import LexicalModel
+from index.embedding.fusion import dense_rows, hybrid_rows
+from index.embedding.vector_cache import VectorCache, cached_embed
+from index.lexical.tfidf_lsa import LexicalModel
 from index.neighbours import Probe
 from index.texts import is_brief
+from index.types import Embedder
 
 FloatArray = npt.NDArray[np.float32]
 

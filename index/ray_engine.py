@@ -18,8 +18,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from index.embed import BadVectors, Embedder, FloatArray
 from index.engine import Block, Heard, Task, work_there
+from index.types import BadVectors, Embedder, FloatArray
 
 RETRIES = 10  # nodes that may die under one task
 WAITING = 1  # tasks that wait for each that runs, so that no node is idle while this process looks

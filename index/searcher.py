@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from index.lexical.archive_terms import load_lexical, load_scorer
 from index.linkgraph import LinkGraph
 from index.meeting import Mask, Near
 from index.nearest import FILE, Nearest
@@ -17,7 +18,6 @@ from index.records import Records
 from index.relatedness import Baseline, Relevance
 from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
 from index.vector_search import VectorSearch, VectorSearchOf
-from index.words import load_lexical, load_scorer
 
 FloatArray = npt.NDArray[np.float32]
 

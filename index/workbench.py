@@ -28,13 +28,13 @@ from index.carry import KINDS, Earlier
 from index.engine import Engine, Task, Work
 from index.found import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
 from index.gather import Progress
+from index.lexical.sparse_rows import TermRows
 from index.linkgraph import LinkGraph
 from index.nearest import FILE, Meeting, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
 from index.scratch import new_array, parts
 from index.snapshot import describe_file, link_or_copy, save_array
-from index.term_rows import TermRows
 from index.ways import by_way_of_others, unchanged_ways
 
 WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used

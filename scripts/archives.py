@@ -33,7 +33,7 @@ class WordProjection:
         self._known: dict[str, np.ndarray] = {}
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> np.ndarray:
-        """See `index.embed.Embedder`."""
+        """See `index.types.Embedder`."""
         rows = np.zeros((len(texts), self.dimension), np.float32)
         rows[:, 0] = 1e-3
         for at, text in enumerate(texts):

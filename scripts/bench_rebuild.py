@@ -24,10 +24,10 @@ from bench_lookup import kernel
 
 from index.article import Article
 from index.build import BuildReport, rebuild
-from index.embed import Embedder
-from index.embed.choose import embedder_named
+from index.embedding.choose import embedder_named
 from index.engine import Local
 from index.store import Store
+from index.types import Embedder
 
 NEIGHBOURS = ("neighbours", "ways")
 

@@ -27,13 +27,13 @@ import msgspec
 
 from index.article import InvalidArticle, article_id
 from index.build import NothingToBuildOnto, Refused, rebuild
-from index.cache import VectorCache
 from index.clean import embedded_texts
-from index.embed import Embedder
-from index.embed.choose import embedder_named
+from index.embedding.choose import embedder_named
+from index.embedding.vector_cache import VectorCache
 from index.records import read_articles
 from index.snapshot import DamagedSnapshot, Snapshot, id_digest
 from index.store import Store, StoreLocked
+from index.types import Embedder
 from service.backups import LIVE, complete, create
 from service.config import LAST_KNOWN
 from service.last_known import LastKnown

@@ -7,8 +7,8 @@ import os
 import tomllib
 from pathlib import Path
 
-from index.embed.dense import DEFAULT_MODEL, DenseEmbedder
-from index.embed.openvino import OpenVinoEmbedder, export, quantise
+from index.embedding.openvino import OpenVinoEmbedder, export, quantise
+from index.embedding.sentence_transformer import DEFAULT_MODEL, DenseEmbedder
 
 SAMPLE = Path(__file__).parent / "sample"
 

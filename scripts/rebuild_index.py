@@ -27,8 +27,7 @@ from tqdm import tqdm
 
 from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
-from index.embed import Embedder
-from index.embed.choose import embedder_named
+from index.embedding.choose import embedder_named
 from index.engine import Engine, Local
 from index.linkfile import UnusableLinks
 from index.previous import held_by_all
@@ -38,6 +37,7 @@ from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, read_mapping
 from index.sources.prefix import with_prefix
 from index.store import Store, StoreLocked, UnknownSnapshot
+from index.types import Embedder
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 SHOWN = 5  # rejected records that are shown

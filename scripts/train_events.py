@@ -27,15 +27,15 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.linear_model import LogisticRegression
 
 from index.article import Article
-from index.cache import VectorCache, cached_embed
 from index.clean import full_text, head_text, passages
-from index.embed import Embedder
-from index.embed.choose import embedder_named
-from index.embed.hybrid import dense_rows, hybrid_rows
-from index.embed.lexical import fit_lexical
+from index.embedding.choose import embedder_named
+from index.embedding.fusion import dense_rows, hybrid_rows
+from index.embedding.vector_cache import VectorCache, cached_embed
 from index.events import DAY, EventModel, above_background, event_inputs
+from index.lexical.tfidf_lsa import fit_lexical
 from index.neighbours import DEPTH
 from index.sources import read_source
+from index.types import Embedder
 
 FAR_DAYS = 30
 LEAST_PRECISION = 0.99

@@ -32,9 +32,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.build import rebuild
-from index.embed import Embedder
-from index.embed.choose import embedder_named
+from index.embedding.choose import embedder_named
 from index.learning import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
+from index.lexical.archive_terms import load_scorer
 from index.linkfile import Truth, UnusableLinks, read_links
 from index.linkgraph import LinkGraph
 from index.measures import MEASURES, measured
@@ -42,7 +42,7 @@ from index.neighbours import DEPTH, Rows
 from index.relatedness import PAIR_FEATURES, Relevance, default_relevance
 from index.sources import read_source
 from index.store import Store
-from index.words import load_scorer
+from index.types import Embedder
 from service.evaluation.ab.click_labels import (
     Label,
     TooFewClicks,

@@ -15,9 +15,9 @@ from typing import TypeVar
 from index.arrivals import Arrivals, ModelMismatch
 from index.article import Article
 from index.comparison import Comparison
-from index.embed import BadVectors, UntrustedModel
 from index.snapshot import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.store import UnknownSnapshot
+from index.types import BadVectors, UntrustedModel
 from index.vector_search import VectorSearchUnavailable
 from service.live.changes import Changes, Compared, LiveArticle
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from index.article import Article
-from index.cache import VectorCache, cached_embed
-from index.embed.choose import embedder_named
+from index.embedding.choose import embedder_named
+from index.embedding.vector_cache import VectorCache, cached_embed
 from index.sources import read_source
 
 DIMENSION = 384  # of the default model

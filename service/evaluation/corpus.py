@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.embed.lexical import unit_rows
+from index.lexical.archive_terms import load_lexical
+from index.lexical.tfidf_lsa import unit_rows
 from index.records import read_articles
 from index.snapshot import FLAG_WITHDRAWN, Snapshot
-from index.words import load_lexical
 
 Rule = Literal["older", "all"]
 RULES: tuple[Rule, ...] = get_args(Rule)

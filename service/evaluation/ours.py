@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from index.learning import cross_validated, labelled_pairs, predicted
+from index.lexical.archive_terms import load_scorer
 from index.linkfile import Truth
 from index.neighbours import DEPTH as SEARCH_DEPTH
 from index.relatedness import default_relevance
-from index.words import load_scorer
 from service.evaluation.corpus import Corpus, FloatArray, Rows, Rule, best, candidates
 
 

@@ -19,7 +19,7 @@ import pytest
 from local_postgres import PostgresServer
 from vector_snapshot import vector_snapshot
 
-from index.embed.lexical import fit_lexical, unit_rows
+from index.lexical.tfidf_lsa import fit_lexical, unit_rows
 from index.searcher import in_file
 from index.snapshot import Snapshot
 from index.vector_search import VectorSearch

@@ -18,11 +18,11 @@ from rebuilder import archive_file, rebuild_arguments
 from index import workbench
 from index.article import Article
 from index.build import rebuild
-from index.embed import BadVectors
-from index.embed.dense import DenseEmbedder
+from index.embedding.sentence_transformer import DenseEmbedder
 from index.engine import Engine, Local, Work
 from index.snapshot import describe_file
 from index.store import Store
+from index.types import BadVectors
 
 # On the loopback, but no name of "localhost", which Ray replaces by the machine's address. One each: the process that
 # builds ends with the node of its own address.

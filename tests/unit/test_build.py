@@ -17,6 +17,7 @@ from index.article import Article
 from index.build import Refused, rebuild
 from index.checks import reading_refusals
 from index.clean import full_text
+from index.lexical.archive_terms import load_lexical, load_scorer
 from index.nearest import Nearest
 from index.records import read_articles
 from index.relatedness import default_relevance
@@ -33,7 +34,6 @@ from index.snapshot import (
 )
 from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
-from index.words import load_lexical, load_scorer
 
 DAY = 86_400
 
@@ -263,7 +263,7 @@ def test_an_archive_that_lost_much_of_what_the_lexical_model_was_fitted_on_is_fi
 def test_the_lexical_model_of_a_large_archive_is_fitted_on_a_sample(
     store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.words.FITTED_ON", 12)
+    monkeypatch.setattr("index.lexical.archive_terms.FITTED_ON", 12)
     articles = [article(number) for number in range(30)]
     report = rebuild(articles, store, embedder, now)
     model, tfidf = load_lexical(store.directory(report.snapshot_id))

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.cache import PAGE_BYTES, VectorCache, cached_embed
-from index.embed import BadVectors, checked_unit_rows
+from index.embedding.vector_cache import PAGE_BYTES, VectorCache, cached_embed
+from index.types import BadVectors, checked_unit_rows
 
 TEXTS = [f"article {number} about subject {number % 7}" for number in range(20)]
 
@@ -161,7 +161,7 @@ def test_a_build_killed_half_way_resumes_with_what_is_missing(tmp_path):
         sys.path.insert(0, sys.argv[1])
         from pathlib import Path
         from test_cache import TEXTS, HashingEmbedder, opened
-        from index.cache import cached_embed
+        from index.embedding.vector_cache import cached_embed
 
         class Dying(HashingEmbedder):
             def embed(self, texts, progress=None):

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from index.embed.choose import embedder_named
-from index.embed.dense import DEFAULT_MODEL, DenseEmbedder
-from index.embed.openvino import FILES, Description, OpenVinoEmbedder
+from index.embedding.choose import embedder_named
+from index.embedding.openvino import FILES, Description, OpenVinoEmbedder
+from index.embedding.sentence_transformer import DEFAULT_MODEL, DenseEmbedder
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import sys
 import numpy as np
 import pytest
 
-import index.embed.dense as dense
-from index.embed import UntrustedModel
-from index.embed.dense import DenseEmbedder
-from index.embed.windows import Window, batches, mean_of_windows
+import index.embedding.sentence_transformer as dense
+from index.embedding.sentence_transformer import DenseEmbedder
+from index.embedding.windows import Window, batches, mean_of_windows
+from index.types import UntrustedModel
 
 pytestmark = pytest.mark.model
 
@@ -23,7 +23,7 @@ def embedder() -> DenseEmbedder:
 
 def test_the_fingerprint_and_the_dimension_need_no_model_library():
     program = (
-        "import sys; from index.embed.dense import DenseEmbedder; e = DenseEmbedder();"
+        "import sys; from index.embedding.sentence_transformer import DenseEmbedder; e = DenseEmbedder();"
         "print(e.fingerprint, e.dimension, 'torch' in sys.modules, 'sentence_transformers' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,8 +13,8 @@ from index import scratch as on_disk
 from index.article import UNDATED, Article
 from index.build import Refused, rebuild
 from index.checks import refusals
-from index.embed.lexical import unit_rows
 from index.lazy import Each
+from index.lexical.tfidf_lsa import unit_rows
 from index.nearest import Nearest
 from index.scratch import parts, scratch
 from index.snapshot import NO_ROW

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.embed.dense import DenseEmbedder
+from index.embedding.sentence_transformer import DenseEmbedder
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
-from index.embed.openvino import OpenVinoEmbedder, export
+from index.embedding.openvino import OpenVinoEmbedder, export
 
 pytestmark = pytest.mark.model
 

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 from conftest import HashingEmbedder
 
-from index.embed import FloatArray
 from index.store import Store
+from index.types import FloatArray
 from service.config import BadSetting, Settings
 from service.search import Searchers, SearchServer
 from service.search_client import SearchClient, SearchRequest, SearchUnavailable

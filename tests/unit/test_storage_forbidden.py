@@ -19,7 +19,7 @@ from newsroom import Newsroom, catalogue_of, story
 import index.snapshot as format_1
 from index.article import Article
 from index.build import rebuild
-from index.cache import VectorCache
+from index.embedding.vector_cache import VectorCache
 from index.previous import Previous
 from index.searcher import Searcher
 from index.snapshot import Snapshot

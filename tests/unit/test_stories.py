@@ -17,8 +17,8 @@ from index.article import UNDATED, Article
 from index.clean import full_text
 from index.clusters import average_linkage
 from index.duplicates import body_shingles, shared_shingles
-from index.embed.lexical import fit_lexical
 from index.events import DAY, near_in_time
+from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
 from index.stories import Stories, default_stories, find_stories
 

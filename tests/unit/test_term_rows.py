@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from index import term_rows
+from index.lexical import sparse_rows as term_rows
+from index.lexical.archive_terms import load_lexical
+from index.lexical.sparse_rows import LEAST, MOST_COLUMNS, TermRows, packed, rounded
 from index.snapshot import DamagedSnapshot, save_array
-from index.term_rows import LEAST, MOST_COLUMNS, TermRows, packed, rounded
-from index.words import load_lexical
 
 
 def drawn(n: int, columns: int, density: float, seed: int = 0) -> sparse.csr_matrix:

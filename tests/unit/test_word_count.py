@@ -9,7 +9,7 @@ import pytest
 
 from index.article import Article
 from index.clean import full_text
-from index.embed.lexical import fit_lexical
+from index.lexical.tfidf_lsa import fit_lexical
 from index.prepared import prepared
 from index.sources import read_source
 from index.texts import is_brief, read_texts

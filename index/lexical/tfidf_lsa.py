@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.term_rows import rounded
+from index.lexical.sparse_rows import rounded
 
 FloatArray = npt.NDArray[np.float32]
 

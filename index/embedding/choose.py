@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from index.embed import Embedder
+from index.types import Embedder
 
 
 def embedder_named(model: str) -> Embedder:
@@ -14,9 +14,9 @@ def embedder_named(model: str) -> Embedder:
     """
     folder = Path(model)
     if folder.is_dir() and (folder / "model.xml").is_file():
-        from index.embed.openvino import OpenVinoEmbedder
+        from index.embedding.openvino import OpenVinoEmbedder
 
         return OpenVinoEmbedder(folder)
-    from index.embed.dense import DenseEmbedder
+    from index.embedding.sentence_transformer import DenseEmbedder
 
     return DenseEmbedder(model)

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.cache import VectorCache, cached_embed
 from index.clean import head_text, passages
-from index.embed import Embedder
-from index.embed.hybrid import dense_rows, hybrid_rows
+from index.embedding.fusion import dense_rows, hybrid_rows
+from index.embedding.vector_cache import VectorCache, cached_embed
 from index.engine import Engine
 from index.events import background_of
 from index.gather import Progress
+from index.lexical.archive_terms import Lexical
 from index.scratch import Scratch, new_array, parts
-from index.words import Lexical
+from index.types import Embedder
 
 VECTORS = "vectors.npy"
 

@@ -20,9 +20,9 @@ import msgspec
 import numpy as np
 from tokenizers import Tokenizer
 
-from index.embed import FloatArray, checked_unit_rows
-from index.embed.dense import DenseEmbedder
-from index.embed.windows import Batch, batches, embed_long, token_windows
+from index.embedding.sentence_transformer import DenseEmbedder
+from index.embedding.windows import Batch, batches, embed_long, token_windows
+from index.types import FloatArray, checked_unit_rows
 
 Precision = Literal["fp32", "int8"]
 FILES = ("model.xml", "model.bin", "tokenizer.json", "embedder.json")

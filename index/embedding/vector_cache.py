@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.clean import RECIPE
-from index.embed import BadVectors, Embedder, checked_unit_rows
+from index.embedding.shard_import import KEY_BYTES, import_shards
 from index.engine import Engine, Local
-from index.shards import KEY_BYTES, import_shards
+from index.types import BadVectors, Embedder, checked_unit_rows
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""The lexical model: TF-IDF, its truncated SVD (LSA), and the terms of an archive."""

@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from index.dates import UnreadableDate, date_seconds
-from index.language_codes import BY_NAME, CODES_OF_TWO, MISTAKEN, NO_LANGUAGE, REPLACED, TWO_LETTERS
-from index.spellings import absolute_url
+from index.values.dates import UnreadableDate, date_seconds
+from index.values.languages import BY_NAME, CODES_OF_TWO, MISTAKEN, NO_LANGUAGE, REPLACED, TWO_LETTERS
+from index.values.urls import absolute_url
 
 Status = Literal["published", "withdrawn"]
 
@@ -221,7 +221,8 @@ def canonical_url(url: str) -> str:
 
 
 def epoch_seconds(value: object, field: str) -> int | None:
-    """UTC epoch seconds of a text (see `index.dates`), a date, or epoch seconds or milliseconds; None of nothing.
+    """UTC epoch seconds of a text (see `index.values.dates`), a date, or epoch seconds or milliseconds; None of
+    nothing.
 
     A time without a zone is read as UTC; years outside 1600-2199 are refused, and so is what was refused before
     (`UnreadableDate` as a value). Raises `InvalidArticle`.

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED, Article, article_version, canonical_url, iso_time
 from index.sketches import BITS, PLANES, random_planes, sketch_rows
-from index.spellings import page_address
+from index.values.urls import page_address
 
 FORMAT = 2
 READABLE = (1, 2)  # formats; the first has TF-IDF rows as scipy keeps them
@@ -238,7 +238,7 @@ class Snapshot:
     def row_of_url(self, url: str) -> int | None:
         """The row of a URL or of its page's address, as they are in the table; None when unknown.
 
-        `service.archive` also tries the spellings of `index.spellings`.
+        `service.archive` also tries the spellings of `index.values.urls`.
         """
         return _find(self._urls, canonical_url(url))
 

@@ -14,7 +14,7 @@ from index.clean import full_text
 from index.lazy import Each
 from index.relatedness import BRIEF_WORDS
 from index.scratch import parts
-from index.word_count import count_words
+from index.values.word_count import count_words
 
 DIGESTS, DIGEST_BYTES = "lexical.digests.json", 16
 

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from index.article import InvalidArticle, article_id, canonical_url
 from index.sources.fields import our_names
-from index.spellings import page_address
+from index.values.urls import page_address
 from service.evaluation.anchors import Anchor, anchors
 
 FIELD_WORDS = ("body", "content", "html", "text")

@@ -11,7 +11,7 @@ import numpy as np
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
 from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
-from index.spellings import other_spellings
+from index.values.urls import other_spellings
 from service.brands import ONE_NEWSROOM, Brands
 from service.live.changes import Changes
 from service.overlay import Overlay
@@ -67,7 +67,7 @@ class Archive:
         return id_in(teaser)
 
     def row_of_url(self, url: str) -> int | None:
-        """The row of an article's URL, in any spelling of `index.spellings`; None when unknown or erased.
+        """The row of an article's URL, in any spelling of `index.values.urls`; None when unknown or erased.
 
         An article of exactly this URL comes before those of other spellings.
         """

@@ -25,7 +25,7 @@ from index.snapshot import (
     built_in,
     id_digest,
 )
-from index.spellings import other_spellings, page_address
+from index.values.urls import other_spellings, page_address
 from service.entering import Entering
 from service.live.changes import Changes, Compared, LiveArticle, SignalSet, Summary
 from service.ranking import Candidates

@@ -17,7 +17,7 @@ from index.sources.fields import OTHER, our_names, reshaped_status
 from index.sources.html_text import plain
 from index.sources.record import read_record, with_a_status
 from index.sources.xml_bytes import cleaned
-from index.spellings import absolute_url
+from index.values.urls import absolute_url
 
 MOST_FEED_BYTES = 8 << 20  # parsed in memory
 MOST_ENTRIES, MOST_MARKS = (

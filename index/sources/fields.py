@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from index.article import InvalidArticle, epoch_seconds
-from index.dates import UnreadableDate
+from index.values.dates import UnreadableDate
 
 # For each of our fields the names it is known by; the first with a value wins, ours first.
 FIELD_NAMES: dict[str, tuple[str, ...]] = {

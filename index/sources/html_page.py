@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from index.article import MAX_LIST_ENTRIES, Article, InvalidArticle, article_from_record, canonical_url
-from index.dates import UnreadableDate, date_seconds
 from index.sources import Input, Rejection, Tally
 from index.sources.bylines import author_names
 from index.sources.encoding import damaged_field
@@ -19,6 +18,7 @@ from index.sources.page_head import Head, bylines, line, marked_times, read_head
 from index.sources.page_tree import Tree, page_tree
 from index.sources.pictures import page_picture
 from index.sources.shortcodes import text_without_codes, without_tail
+from index.values.dates import UnreadableDate, date_seconds
 
 MOST_PAGE_BYTES = 8 << 20
 MOST_FIELD_CHARS = 5_000

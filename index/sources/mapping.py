@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from index.dates import UnreadableDate, date_seconds
 from index.sources.fields import (
     FIELD_NAMES,
     NEVER_PUBLISHED,
@@ -24,6 +23,7 @@ from index.sources.fields import (
     stated_embargo,
     stated_status,
 )
+from index.values.dates import UnreadableDate, date_seconds
 
 DATES = ("published_at", "updated_at", "embargo_until")
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -37,8 +37,8 @@ class UnusableMapping(ValueError):
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands in the file. `columns`: ours = theirs, or a text with `{theirs}` in it; `constants`: ours = value.
 
-    `date_format`: as of `strptime`, else dates are read as everywhere (`index.dates`); `time_zone`: of times without
-    one, of two that a change of clocks makes alike the first; `separator`: between names in a list;
+    `date_format`: as of `strptime`, else dates are read as everywhere (`index.values.dates`); `time_zone`: of times
+    without one, of two that a change of clocks makes alike the first; `separator`: between names in a list;
     `encoding`: of the text of a file without a byte order mark; `types`: what a WordPress calls its articles, beside
     posts. A file with nothing but `types` maps no record.
     """

@@ -15,7 +15,7 @@ import msgspec
 from index.article import Article, InvalidArticle, article_from_record
 from index.sources import Input, Rejection, Tally
 from index.sources.html_text import without_html
-from index.word_count import count_words
+from index.values.word_count import count_words
 
 KNOWN_KICKERS = (
     "Today's Big Question", "In the Spotlight", "Talking Point", "Talking Points", "The Explainer", "Explainer",

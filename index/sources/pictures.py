@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from index.sources.json_ld import Node, urls_of
 from index.sources.page_head import line, visible
 from index.sources.page_tree import Tree
-from index.spellings import absolute_url
+from index.values.urls import absolute_url
 
 MOST_PICTURES = 200  # looked at in an article
 LEAST_TEXT = 250  # characters; an <article> without a headline and with less text is a teaser

@@ -9,7 +9,7 @@ from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
 from index.sources.wordpress import ARTICLE_TYPES, publication, text_without_codes, utc
-from index.spellings import absolute_url
+from index.values.urls import absolute_url
 
 ITEM = "item"
 AUTHOR = "{*}author"

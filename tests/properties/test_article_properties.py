@@ -13,7 +13,7 @@ from index.article import Article, InvalidArticle, article_from_record, article_
 from index.sources import Rejection, read_source
 from index.sources.fields import FIELD_NAMES, our_names
 from index.sources.page_text import parse_page, split_kicker
-from index.spellings import other_spellings, page_address
+from index.values.urls import other_spellings, page_address
 
 ANY_CHARACTER = st.characters(exclude_categories=())  # halves of surrogate pairs too
 SCALARS = st.one_of(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import dates
-from index.dates import UnreadableDate, date_seconds
+from index.values import dates
+from index.values.dates import UnreadableDate, date_seconds
 
 CI, PROOF = 200, 4_000
 ENGLISH, GERMAN, SPANISH = (

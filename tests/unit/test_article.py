@@ -21,7 +21,7 @@ from index.article import (
     iso_time,
     language_code,
 )
-from index.language_codes import BY_NAME, CODES_OF_TWO, MISTAKEN, TWO_LETTERS
+from index.values.languages import BY_NAME, CODES_OF_TWO, MISTAKEN, TWO_LETTERS
 
 
 def article_of(**fields: Any) -> Article:

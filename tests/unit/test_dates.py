@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from index.article import Article, InvalidArticle, epoch_seconds, iso_time
-from index.dates import MONTHS, UnreadableDate, date_seconds
 from index.sources import Rejection, read_source
 from index.sources.mapping import UnusableMapping, read_mapping
+from index.values.dates import MONTHS, UnreadableDate, date_seconds
 
 REPORTS = Path(__file__).parent.parent / "reports"
 

@@ -10,7 +10,7 @@ import pytest
 
 from index.article import Article, Image
 from index.sources import read_source
-from index.spellings import absolute_url
+from index.values.urls import absolute_url
 
 REPORTS = Path(__file__).parents[1] / "reports" / "24_images"
 TEXT = "The lock keeper of Saltmere retires after forty years at the gates and hands the windlass to his niece. "

@@ -13,7 +13,7 @@ from index.lexical.tfidf_lsa import fit_lexical
 from index.prepared import prepared
 from index.sources import read_source
 from index.texts import is_brief, read_texts
-from index.word_count import count_words
+from index.values.word_count import count_words
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ from index.embedding.vector_cache import VectorCache
 from index.engine import Engine, Local
 from index.found import SPARE
 from index.gather import Gathered, Progress, gather, silent
-from index.lazy import Each
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
 from index.linkfile import Truth, read_links
 from index.linkgraph import LinkGraph
@@ -39,9 +38,10 @@ from index.previous import Previous, live_snapshot
 from index.quality import CUT, Quality, Table, overlap, quality
 from index.records import FRAMES, RECORDS, Records
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
-from index.scratch import Scratch, scratch
 from index.snapshot import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
 from index.sources import Rejection
+from index.storage.arrays import Scratch, scratch
+from index.storage.lazy import Each
 from index.store import Store, checked_name
 from index.stories import Stories, default_stories, find_stories
 from index.surfaces import surface_forms

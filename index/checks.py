@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.quality import CUT, Quality, Table
-from index.scratch import parts
 from index.snapshot import NEVER, NO_ROW, Contents, Snapshot
+from index.storage.arrays import parts
 
 MOST_REJECTED = 0.05
 FEW_REJECTED = 2  # allowed where it is more than the share above: one bad record of five costs no more than itself

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.scratch import by_distinct, parts
+from index.storage.arrays import by_distinct, parts
 
 AT_ONCE = 32  # probes whose words are spread out at once
 FEW = 8  # pairs of a probe for which its words are not worth spreading out

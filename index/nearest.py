@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.scratch import by_distinct, parts
 from index.snapshot import FileEntry, verify_file
+from index.storage.arrays import by_distinct, parts
 
 FLAT_ROWS = 100_000  # exact search up to here: 5 ms a query at 640 dimensions; above, inverted lists
 SHARES = 64, 32, 16, 8, 4, 2  # one in so many lists is looked into: the fewest that find

@@ -18,7 +18,7 @@ from index.article import UNDATED, Article
 from index.clusters import average_linkage
 from index.duplicates import CopyModel, copy_probabilities
 from index.events import EVENT_DAYS, NEGLIGIBLE, EventModel, above, near_in_time
-from index.scratch import parts
+from index.storage.arrays import parts
 
 COPY_CUT = 0.5  # of calibrated probabilities: rather a copy than not
 # A season later a changed text is rather this year's edition of an annual one: digital.gov has calls and reports

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from index.article import Article
 from index.clean import full_text
-from index.lazy import Each
 from index.relatedness import BRIEF_WORDS
-from index.scratch import parts
+from index.storage.arrays import parts
+from index.storage.lazy import Each
 from index.values.word_count import count_words
 
 DIGESTS, DIGEST_BYTES = "lexical.digests.json", 16

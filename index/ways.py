@@ -11,7 +11,7 @@ from index.best import NONE, nth, pair_keys
 from index.candidates import Pairs
 from index.neighbours import LEAST_WAY, OVERALL, PairScorer
 from index.relatedness import Baseline
-from index.scratch import parts
+from index.storage.arrays import parts
 
 AT_ONCE = 64  # rows whose ways are followed at once: each has 2,500
 

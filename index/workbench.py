@@ -33,8 +33,8 @@ from index.linkgraph import LinkGraph
 from index.nearest import FILE, Meeting, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
-from index.scratch import new_array, parts
 from index.snapshot import describe_file, link_or_copy, save_array
+from index.storage.arrays import new_array, parts
 from index.ways import by_way_of_others, unchanged_ways
 
 WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used

@@ -41,7 +41,7 @@ from index.lexical.tfidf_lsa import fit_lexical
 from index.nearest import Nearest
 from index.neighbours import RECENT_DAYS
 from index.relatedness import default_relevance
-from index.scratch import parts
+from index.storage.arrays import parts
 from index.workbench import (
     BLOCK,
     DEPTHS,

@@ -16,7 +16,7 @@ from index.engine import Engine
 from index.events import background_of
 from index.gather import Progress
 from index.lexical.archive_terms import Lexical
-from index.scratch import Scratch, new_array, parts
+from index.storage.arrays import Scratch, new_array, parts
 from index.types import Embedder
 
 VECTORS = "vectors.npy"

@@ -13,14 +13,14 @@ from scipy import sparse
 
 from index.article import Article
 from index.clean import RECIPE, full_text
-from index.lazy import Each
 from index.lexical.sparse_rows import TermRows, rounded
 from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
 from index.linkgraph import LinkGraph
 from index.neighbours import PairScorer
 from index.relatedness import Relevance
-from index.scratch import Scratch, parts
 from index.snapshot import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
+from index.storage.arrays import Scratch, parts
+from index.storage.lazy import Each
 from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts came after it was fitted

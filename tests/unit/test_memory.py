@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from small import contents_of
 
-from index import scratch as on_disk
 from index.article import UNDATED, Article
 from index.build import Refused, rebuild
 from index.checks import refusals
-from index.lazy import Each
 from index.lexical.tfidf_lsa import unit_rows
 from index.nearest import Nearest
-from index.scratch import parts, scratch
 from index.snapshot import NO_ROW
 from index.spool import Spool
+from index.storage import arrays as on_disk
+from index.storage.arrays import parts, scratch
+from index.storage.lazy import Each
 from index.store import Store
 from index.texts import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
 from tests.conftest import HashingEmbedder

@@ -1,0 +1,1 @@
+"""Arrays and sequences on disk that need not fit in memory."""

@@ -28,8 +28,8 @@ from index.prepared import ArticleEmbedder, Prepared, prepared
 from index.relatedness import Baseline, baseline_of
 from index.searcher import Searcher
 from index.segment import Growing, Segment
-from index.sketches import planes_of, sketch_rows
-from index.snapshot import FIRST_LIVE_ROW
+from index.snapshot.format import FIRST_LIVE_ROW
+from index.snapshot.simhash import planes_of, sketch_rows
 from index.stories import default_stories
 from index.surfaces import surface_forms
 

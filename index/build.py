@@ -36,9 +36,9 @@ from index.nearest import FILE, Nearest
 from index.neighbours import RECENT_DAYS
 from index.previous import Previous, live_snapshot
 from index.quality import CUT, Quality, Table, overlap, quality
-from index.records import FRAMES, RECORDS, Records
 from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
-from index.snapshot import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
+from index.snapshot.article_store import FRAMES, RECORDS, Records
+from index.snapshot.format import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
 from index.sources import Rejection
 from index.storage.arrays import Scratch, scratch
 from index.storage.lazy import Each

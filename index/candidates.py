@@ -10,7 +10,7 @@ from index.best import NONE, pair_keys, rows_of
 from index.found import Found
 from index.neighbours import OVERALL, RECENT, PairScorer
 from index.relatedness import Baseline, baselines_of
-from index.snapshot import NO_ROW
+from index.snapshot.format import NO_ROW
 from index.storage.arrays import Scratch, parts
 
 FloatArray = npt.NDArray[np.float32]

@@ -23,7 +23,7 @@ from index.article import Article
 from index.best import NONE
 from index.found import Keys, renumbered
 from index.nearest import FILE, Nearest
-from index.snapshot import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
+from index.snapshot.format import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
 from index.texts import rows_of
 
 KINDS = ("overall", "recent")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.quality import CUT, Quality, Table
-from index.snapshot import NEVER, NO_ROW, Contents, Snapshot
+from index.snapshot.format import NEVER, NO_ROW, Contents, Snapshot
 from index.storage.arrays import parts
 
 MOST_REJECTED = 0.05

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from index.remote import Remote, RemoteFault
-from index.snapshot import (
+from index.snapshot.format import (
     DamagedSnapshot,
     FileEntry,
     Manifest,

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from index.article import Article
 from index.clashes import alias_clash_reason, clash
 from index.live_rows import LiveRows, bring_live
-from index.records import Records, write_records
-from index.snapshot import LiveMark
+from index.snapshot.article_store import Records, write_records
+from index.snapshot.format import LiveMark
 from index.sources import Rejection, Unpublished, Withdrawal
 from index.spool import NO_AGE, Spool, age
 
@@ -80,7 +80,7 @@ def gather(
 ) -> Gathered:
     """One article an ID, sorted by date (undated first) and ID; rejections and replaced articles counted.
 
-    `folder`: where to leave the articles, as a snapshot has them (`index.records`).
+    `folder`: where to leave the articles, as a snapshot has them (`index.snapshot.article_store`).
     Of two articles with one ID the one updated (else published) later wins, of equals the one read later; with `live`
     that of the base, which may be a correction that was published live. A withdrawal wins over whatever was known
     before, and keeps its text; only a newer version, of a date after that of the withdrawal if it has one, publishes

@@ -6,7 +6,7 @@ import msgspec
 
 from index.article import Article
 from index.clashes import clash
-from index.snapshot import LiveMark, built_in, id_digest
+from index.snapshot.format import LiveMark, built_in, id_digest
 from index.sources import Rejection
 from index.spool import Spool
 
@@ -14,7 +14,7 @@ from index.spool import Spool
 class LiveRows(msgspec.Struct, frozen=True):
     """A live store as of one moment. `published`: (sequence of the last change, article).
 
-    `withdrawn`: IDs. `erased`: digests of IDs (`index.snapshot.id_digest`), in hex.
+    `withdrawn`: IDs. `erased`: digests of IDs (`index.snapshot.format.id_digest`), in hex.
     """
 
     installation: str

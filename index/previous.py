@@ -7,8 +7,8 @@ from functools import cached_property
 import msgspec
 
 from index.quality import CUT, Table, table_of
-from index.records import Records
-from index.snapshot import DamagedSnapshot, Snapshot, built_in, read_manifest, verify_all
+from index.snapshot.article_store import Records
+from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, read_manifest, verify_all
 from index.store import Store
 
 
@@ -36,7 +36,7 @@ class Previous:
         return msgspec.structs.replace(whole, rows=whole.rows[:, :CUT], relevance=whole.relevance[:, :CUT])
 
     def cluster_ids(self, name: str) -> dict[str, int]:
-        """Article ID -> stable ID of its cluster; `name` is one of `index.snapshot.CLUSTERS`."""
+        """Article ID -> stable ID of its cluster; `name` is one of `index.snapshot.format.CLUSTERS`."""
         ids = self.snapshot.cluster_ids[name].tolist()
         return dict(zip(self.ids, ids, strict=True))
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from index.linkfile import Truth
 from index.measures import ndcg, rank_biased_overlap
-from index.snapshot import NO_ROW, Snapshot
+from index.snapshot.format import NO_ROW, Snapshot
 
 LIST = 6  # stories of a usual list
 CUT = 10

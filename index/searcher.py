@@ -14,9 +14,9 @@ from index.linkgraph import LinkGraph
 from index.meeting import Mask, Near
 from index.nearest import FILE, Nearest
 from index.neighbours import DEPTH
-from index.records import Records
 from index.relatedness import Baseline, Relevance
-from index.snapshot import FLAG_WITHDRAWN, Snapshot, verify_all
+from index.snapshot.article_store import Records
+from index.snapshot.format import FLAG_WITHDRAWN, Snapshot, verify_all
 from index.vector_search import VectorSearch, VectorSearchOf
 
 FloatArray = npt.NDArray[np.float32]

@@ -15,7 +15,7 @@ from index.meeting import Mask, Near
 from index.neighbours import PairScorer, Rows
 from index.prepared import Prepared
 from index.relatedness import Baseline, Relevance
-from index.snapshot import FIRST_LIVE_ROW
+from index.snapshot.format import FIRST_LIVE_ROW
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.snapshot import DamagedSnapshot, fsync_directory, read_manifest, verify_all
+from index.snapshot.format import DamagedSnapshot, fsync_directory, read_manifest, verify_all
 
 log = logging.getLogger(__name__)
 

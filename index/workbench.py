@@ -33,7 +33,7 @@ from index.linkgraph import LinkGraph
 from index.nearest import FILE, Meeting, Nearest
 from index.neighbours import DEPTH, RECENT, PairScorer
 from index.relatedness import Relevance
-from index.snapshot import describe_file, link_or_copy, save_array
+from index.snapshot.format import describe_file, link_or_copy, save_array
 from index.storage.arrays import new_array, parts
 from index.ways import by_way_of_others, unchanged_ways
 

@@ -36,7 +36,7 @@ from simulated_service import simulated_service
 from simulation import Plan, Simulation, Trouble
 from tqdm import tqdm
 
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from service.config import BadSetting, Settings
 from service.experiments.definitions import BadExperiments, read_experiment

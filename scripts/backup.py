@@ -18,7 +18,7 @@ import os
 import sys
 from pathlib import Path
 
-from index.snapshot import DamagedSnapshot
+from index.snapshot.format import DamagedSnapshot
 from index.store import Store, StoreLocked
 from service.backups import DamagedBackup, InUse, create, restore, verify
 from service.live.copying import NotEmpty

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_info
 
 from index.article import Article
 from index.comparison import Comparison
-from index.snapshot import FIRST_LIVE_ROW, Snapshot
+from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from service.archive import Archive
 from service.live.changes import Changes, Compared, LiveArticle, summary_of
 from service.overlay import Overlay

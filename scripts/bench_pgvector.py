@@ -14,7 +14,7 @@ import psycopg
 from local_postgres import running_postgres
 from steady_load import Ask, steady_load
 
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 
 INSERTS = 200

@@ -23,7 +23,7 @@ from bench_rebuild import Stages
 
 from index.build import rebuild
 from index.engine import Engine, Local, Work
-from index.snapshot import read_manifest
+from index.snapshot.format import read_manifest
 from index.store import Store
 
 TASKS = 2_000

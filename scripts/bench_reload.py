@@ -79,7 +79,7 @@ def prepare(root: Path, rows: int, dimension: int) -> None:
 
 def measured(root: Path) -> dict[str, object]:
     """Answer, exchange, answer: kB and seconds."""
-    from index.snapshot import read_manifest
+    from index.snapshot.format import read_manifest
     from index.store import Store
     from service.app import create_app
     from service.config import Settings

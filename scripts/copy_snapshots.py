@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from index.copying import pull, push
 from index.remote import Remote
-from index.snapshot import DamagedSnapshot
+from index.snapshot.format import DamagedSnapshot
 from index.store import Store, StoreLocked, UnknownSnapshot
 
 

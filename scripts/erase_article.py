@@ -30,8 +30,8 @@ from index.build import NothingToBuildOnto, Refused, rebuild
 from index.clean import embedded_texts
 from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
-from index.records import read_articles
-from index.snapshot import DamagedSnapshot, Snapshot, id_digest
+from index.snapshot.article_store import read_articles
+from index.snapshot.format import DamagedSnapshot, Snapshot, id_digest
 from index.store import Store, StoreLocked
 from index.types import Embedder
 from service.backups import LIVE, complete, create

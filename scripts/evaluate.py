@@ -28,7 +28,7 @@ from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.linkfile import UnusableLinks, read_links
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
 from index.sources.languages import with_languages
 from index.store import Store, StoreLocked

@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 from rebuild_index import Bars
 
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from service.vector_engine import engine_url, told
 from service.vector_tables import TablesLocked, claim, drop_others, load, writing

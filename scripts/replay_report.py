@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from service.archive import Archive
 from service.config import Settings

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.snapshot import DamagedSnapshot, Snapshot, read_manifest, verify_all
+from index.snapshot.format import DamagedSnapshot, Snapshot, read_manifest, verify_all
 from index.store import Store, StoreLocked, UnknownSnapshot
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
-from index.snapshot import FIRST_LIVE_ROW, Snapshot, id_in
+from index.snapshot.format import FIRST_LIVE_ROW, Snapshot, id_in
 from index.values.urls import other_spellings
 from service.brands import ONE_NEWSROOM, Brands
 from service.live.changes import Changes

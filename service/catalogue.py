@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from weakref import WeakMethod
 
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from service.archive import Archive
 from service.following import Following

@@ -15,7 +15,7 @@ from typing import TypeVar
 from index.arrivals import Arrivals, ModelMismatch
 from index.article import Article
 from index.comparison import Comparison
-from index.snapshot import DamagedSnapshot, Snapshot, built_in, id_digest
+from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.store import UnknownSnapshot
 from index.types import BadVectors, UntrustedModel
 from index.vector_search import VectorSearchUnavailable

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from service.archive import Archive
 from service.brands import ONE_NEWSROOM, Brands
 from service.last_known import LastKnown, without

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from index.article import UNDATED
-from index.snapshot import Facts, id_json
+from index.snapshot.format import Facts, id_json
 from service.archive import Archive
 from service.policy import Policy, Tier
 from service.query import Query

@@ -14,7 +14,7 @@ import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.comparison import Comparison
-from index.snapshot import (
+from index.snapshot.format import (
     FIRST_LIVE_ROW,
     FLAG_EVERGREEN,
     FLAG_WITHDRAWN,
@@ -148,7 +148,7 @@ class Overlay:
         return self.snapshot.teaser(row) if found is None else found
 
     def sketch(self, row: int) -> int:
-        """The 256-bit sketch of a row: see `index.sketches`; 0 for a live row that was not compared yet."""
+        """The 256-bit sketch of a row: see `index.snapshot.simhash`; 0 for a live row that was not compared yet."""
         found = self.sketches.get(row)
         if found is None:
             return self.snapshot.sketch(row) if row < FIRST_LIVE_ROW else 0

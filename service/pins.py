@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from index.snapshot import FLAG_WITHDRAWN, NEVER, Facts
+from index.snapshot.format import FLAG_WITHDRAWN, NEVER, Facts
 from service.archive import Archive
 from service.history import moment
 from service.live.changes import Signal

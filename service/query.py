@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from index.snapshot import Facts
+from index.snapshot.format import Facts
 from service.archive import Archive
 from service.policy import Policy, Tier
 from service.ranking import NO_CODES, NO_FILTERS, Codes, Filters

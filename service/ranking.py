@@ -15,8 +15,8 @@ import msgspec
 import numpy.typing as npt
 
 from index.article import UNDATED
-from index.sketches import COSINES
-from index.snapshot import FLAG_EVERGREEN, Facts
+from index.snapshot.format import FLAG_EVERGREEN, Facts
+from index.snapshot.simhash import COSINES
 from service.policy import Policy
 
 DAY = 86_400
@@ -32,7 +32,7 @@ class Archive(Protocol):
         """What the archive knows of a row."""
 
     def sketch(self, row: int) -> int:
-        """The 256 bits of a row that tell how alike two are: see `index.sketches`."""
+        """The 256 bits of a row that tell how alike two are: see `index.snapshot.simhash`."""
 
 
 class Candidates(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from index.snapshot import FLAG_WITHDRAWN, Facts
+from index.snapshot.format import FLAG_WITHDRAWN, Facts
 from service.archive import Archive
 from service.explanation import explanation
 from service.listing import Label, RelatedList, Shown, item, sealed

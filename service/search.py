@@ -32,7 +32,7 @@ from index.meeting import Mask
 from index.nearest import one_thread_a_request
 from index.prepared import ArticleEmbedder
 from index.searcher import Searcher
-from index.snapshot import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
+from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from index.types import Embedder, UntrustedModel
 from index.vector_search import VectorSearchOf, VectorSearchUnavailable

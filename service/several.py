@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from index.article import article_id
-from index.snapshot import Facts
+from index.snapshot.format import Facts
 from service.archive import Archive
 from service.listing import RelatedList, of_stories
 from service.policy import Policy

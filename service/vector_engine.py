@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
 
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.vector_search import FloatArray, Rows, VectorSearchUnavailable
 from service.live.postgres import CONNECT_SECONDS, ImpatientConnection
 from service.vector_tables import VECTORS, Held, held

@@ -8,7 +8,7 @@ import numpy as np
 from small import contents_of
 
 from index.article import Article
-from index.snapshot import NO_ROW, write_snapshot
+from index.snapshot.format import NO_ROW, write_snapshot
 from index.store import Store
 
 NOW = 1_800_000_000

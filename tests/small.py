@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from index.article import Article, article_from_record
-from index.snapshot import Contents, Snapshot, write_snapshot
+from index.snapshot.format import Contents, Snapshot, write_snapshot
 
 
 def contents_of(articles: Sequence[Article], vectors: np.ndarray, rows: np.ndarray, **more: Any) -> Contents:

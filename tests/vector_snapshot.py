@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from index.article import article_from_record
 from index.nearest import Nearest
-from index.snapshot import Contents, Snapshot, write_snapshot
+from index.snapshot.format import Contents, Snapshot, write_snapshot
 
 
 def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapshot:

@@ -18,7 +18,7 @@ from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
 from index.linkgraph import LinkGraph
 from index.neighbours import PairScorer
 from index.relatedness import Relevance
-from index.snapshot import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
+from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
 from index.storage.arrays import Scratch, parts
 from index.storage.lazy import Each
 from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of

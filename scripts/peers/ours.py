@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench_server import free_port, wait_until_open
 
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 from peers.asked import DRAWN, Asked, AskedByWrk, K, asked
 from peers.snapshot import article_id, publish_table

@@ -6,7 +6,7 @@ import numpy as np
 from bench_lookup import NOW
 
 from index.article import Article, Image
-from index.snapshot import Contents, write_snapshot
+from index.snapshot.format import Contents, write_snapshot
 from index.store import Store
 from peers.vectors import FloatArray, nearest_rows
 

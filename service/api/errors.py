@@ -7,7 +7,7 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from index.snapshot import DamagedSnapshot
+from index.snapshot.format import DamagedSnapshot
 from service.api.problems import ProblemFound, problem
 from service.catalogue import Catalogue, NoSnapshot
 from service.live.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict

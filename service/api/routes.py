@@ -9,7 +9,7 @@ import msgspec
 from flask import Flask, Response, request
 
 from index.article import InvalidArticle
-from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
+from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
 from service.api.bodies import BATCH, Batch, body, read_body
 from service.api.events import EVENT_OPERATIONS
 from service.api.lists import Asked, Lists

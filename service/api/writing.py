@@ -13,7 +13,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from index.addresses import addresses, former_addresses, is_address, with_aliases
 from index.article import Article, Teaser, epoch_seconds, iso_time
 from index.clashes import alias_clash_reason, clash_reason, clashes
-from index.snapshot import NEVER
+from index.snapshot.format import NEVER
 from index.spool import age
 from service.api.bodies import ARTICLE_BYTES, body, read_article
 from service.api.openapi import Operation

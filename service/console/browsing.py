@@ -8,7 +8,7 @@ from typing import Any, AnyStr
 
 import msgspec
 
-from index.snapshot import FIRST_LIVE_ROW, FLAG_WITHDRAWN
+from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN
 from service.archive import Archive
 from service.drafts import related_to_draft
 from service.embed.stories import safe

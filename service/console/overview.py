@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from index.snapshot import DamagedSnapshot, Manifest, read_manifest
+from index.snapshot.format import DamagedSnapshot, Manifest, read_manifest
 from index.store import Store
 from service.archive import Archive
 from service.experiments.definitions import Experiments

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from index.article import InvalidArticle
-from index.snapshot import DamagedSnapshot, read_manifest
+from index.snapshot.format import DamagedSnapshot, read_manifest
 from index.store import StoreLocked, UnknownSnapshot
 from service.api.pages import files_of
 from service.api.problems import ProblemFound

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from index.article import UNDATED, Article
 from index.lexical.archive_terms import load_lexical
 from index.lexical.tfidf_lsa import unit_rows
-from index.records import read_articles
-from index.snapshot import FLAG_WITHDRAWN, Snapshot
+from index.snapshot.article_store import read_articles
+from index.snapshot.format import FLAG_WITHDRAWN, Snapshot
 
 Rule = Literal["older", "all"]
 RULES: tuple[Rule, ...] = get_args(Rule)

@@ -17,7 +17,7 @@ from index.article import UNDATED, iso_time
 from index.linkfile import Links, Truth
 from index.measures import MEASURES, measured
 from index.relatedness import default_relevance
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from service.evaluation.baselines import Scorer, baselines
 from service.evaluation.calibration import Calibration, reliability
 from service.evaluation.corpus import DEPTH, RULES, Corpus, Rows, Rule, best, candidates

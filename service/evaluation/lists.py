@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED
 from index.measures import rank_biased_overlap
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from service.archive import Archive
 from service.evaluation.corpus import FloatArray
 from service.policy import shipped_policies

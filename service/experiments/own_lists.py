@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from index.article import UNDATED
-from index.sketches import COSINES
-from index.snapshot import id_in
+from index.snapshot.format import id_in
+from index.snapshot.simhash import COSINES
 from service.archive import Archive
 from service.catalogue import NoSnapshot
 from service.experiments.assignment import assign

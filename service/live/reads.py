@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, 
 
 from index.article import Article
 from index.live_rows import LiveRows
-from index.snapshot import id_digest
+from index.snapshot.format import id_digest
 from service.live.changes import (
     AuditEntry,
     Changes,

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, update
 
 from index.article import Article, article_version
-from index.snapshot import id_digest
+from index.snapshot.format import id_digest
 from service.live.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,

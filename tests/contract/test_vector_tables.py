@@ -21,7 +21,7 @@ from vector_snapshot import vector_snapshot
 from index.article import Article
 from index.build import rebuild
 from index.searcher import in_file
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store
 from index.vector_search import VectorSearch, VectorSearchUnavailable
 from service import vector_tables

@@ -20,7 +20,7 @@ from index.article import Article
 from index.build import rebuild
 from index.embedding.sentence_transformer import DenseEmbedder
 from index.engine import Engine, Local, Work
-from index.snapshot import describe_file
+from index.snapshot.format import describe_file
 from index.store import Store
 from index.types import BadVectors
 

@@ -13,11 +13,11 @@ from conftest import NOW, HashingEmbedder
 from flask.testing import FlaskClient
 from newsroom import catalogue_of
 
-import index.snapshot as format_1
+import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
 from index.searcher import Searcher
-from index.snapshot import DamagedSnapshot, Snapshot
+from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store
 from service.app import create_app
 from service.config import Settings

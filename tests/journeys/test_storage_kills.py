@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 
-from index.snapshot import Snapshot, verify_all
+from index.snapshot.format import Snapshot, verify_all
 from index.store import Store
 
 EDITIONS = 7

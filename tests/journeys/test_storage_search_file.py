@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from index.nearest import Nearest
-from index.snapshot import DamagedSnapshot, describe_file
+from index.snapshot.format import DamagedSnapshot, describe_file
 
 MEMORY, SECONDS = 4 << 30, 20  # of the child that reads what nobody has checked
 BATCH = 100

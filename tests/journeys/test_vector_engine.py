@@ -17,7 +17,7 @@ from newsroom import READER, Newsroom, record, with_key, write_keys
 
 from index.article import Article
 from index.build import rebuild
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 from index.vector_search import VectorSearchOf
 from service import vector_tables

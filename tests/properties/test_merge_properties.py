@@ -12,7 +12,7 @@ from small import small_snapshot
 
 from index.article import article_from_record
 from index.comparison import Comparison
-from index.snapshot import FIRST_LIVE_ROW, Snapshot
+from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from service.archive import Archive
 from service.live.changes import Changes, Compared, LiveArticle, summary_of
 from service.overlay import Overlay

@@ -18,7 +18,7 @@ from small import contents_of
 
 from index.article import UNDATED, Article, InvalidArticle, article_from_record, article_id
 from index.build import rebuild
-from index.snapshot import FLAG_WITHDRAWN, NEVER, NO_ROW, Contents, Snapshot, write_snapshot
+from index.snapshot.format import FLAG_WITHDRAWN, NEVER, NO_ROW, Contents, Snapshot, write_snapshot
 from index.sources import Rejection, Withdrawal, read_source
 from index.store import Store
 from service.app import create_app

@@ -13,7 +13,7 @@ from index.article import MAX_LIST_ENTRIES, Article, article_from_record
 from index.build import rebuild
 from index.gather import gather
 from index.live_rows import LiveRows
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 
 SITE = "https://courier.example"

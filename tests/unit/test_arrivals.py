@@ -23,11 +23,11 @@ from index.lexical.archive_terms import load_lexical, load_scorer
 from index.linkgraph import LinkGraph
 from index.neighbours import DEPTH, LEAST_WAY, PairScorer
 from index.prepared import ArticleEmbedder, Prepared, prepared
-from index.records import read_articles
 from index.relatedness import Baseline, baseline_of, default_relevance
 from index.searcher import Searcher
 from index.segment import LEAST_ROOM, Growing
-from index.snapshot import FIRST_LIVE_ROW, Snapshot
+from index.snapshot.article_store import read_articles
+from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from index.store import Store
 from index.stories import default_stories, find_stories
 

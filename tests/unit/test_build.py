@@ -19,10 +19,10 @@ from index.checks import reading_refusals
 from index.clean import full_text
 from index.lexical.archive_terms import load_lexical, load_scorer
 from index.nearest import Nearest
-from index.records import read_articles
 from index.relatedness import default_relevance
 from index.searcher import Searcher
-from index.snapshot import (
+from index.snapshot.article_store import read_articles
+from index.snapshot.format import (
     FLAG_WITHDRAWN,
     DamagedSnapshot,
     Manifest,
@@ -184,7 +184,7 @@ def test_rows_of_words_that_do_not_belong_together_are_made_anew(store: Store, e
 def test_more_names_than_a_snapshot_has_codes_for_are_refused_by_the_fields_name_before_embedding(
     store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
-    monkeypatch.setattr("index.snapshot.MOST_NAMES", 6)
+    monkeypatch.setattr("index.snapshot.format.MOST_NAMES", 6)
     articles = [article(number, **{field: f"n{number}"}) for number in range(6)]
     report = rebuild(articles[:5], store, embedder, now)
     snapshot = Snapshot.open(store.directory(report.snapshot_id))

@@ -28,7 +28,7 @@ from index.nearest import FILE, Nearest
 from index.neighbours import PairScorer
 from index.relatedness import default_relevance
 from index.searcher import Searcher
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 
 DAY = 86_400

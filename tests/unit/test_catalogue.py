@@ -14,7 +14,7 @@ from small import contents_of
 
 import service.catalogue
 from index.article import Article
-from index.snapshot import NO_ROW, DamagedSnapshot, Snapshot, write_snapshot
+from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, write_snapshot
 from index.store import Store
 from service.app import create_app
 from service.archive import Archive

@@ -16,7 +16,7 @@ from index.article import Article, InvalidArticle, article_from_record
 from index.clashes import clashes
 from index.gather import Gathered, gather
 from index.live_rows import LiveRows
-from index.records import read_articles
+from index.snapshot.article_store import read_articles
 from index.sources import Rejection, Withdrawal, read_source
 from index.sources.prefix import usable_prefix, with_prefix
 from index.store import Store

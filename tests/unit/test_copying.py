@@ -20,7 +20,7 @@ from copy_snapshots import main
 from index.article import Article
 from index.copying import pull, push
 from index.remote import Remote, RemoteFault
-from index.snapshot import Contents, DamagedSnapshot, Snapshot, verify_all, write_snapshot
+from index.snapshot.format import Contents, DamagedSnapshot, Snapshot, verify_all, write_snapshot
 from index.store import Store, StoreLocked, UnknownSnapshot
 
 CONTENT = 5  # articles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.snapshot import Facts
+from index.snapshot.format import Facts
 from service.explanation import _reason, _telling
 from service.ranking import Story
 

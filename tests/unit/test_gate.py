@@ -15,7 +15,7 @@ from index.build import NothingToBuildOnto, Refused, rebuild
 from index.checks import mass_withdrawal, regressions, still_shown
 from index.linkfile import UnusableLinks
 from index.quality import Quality, Table, quality
-from index.snapshot import NO_ROW, read_manifest
+from index.snapshot.format import NO_ROW, read_manifest
 from index.store import Store
 
 LIVE = Quality(coverage=0.9, repeats=0.0, ndcg=0.5)
@@ -135,7 +135,7 @@ def test_building_onto_a_snapshot_that_is_damaged_loses_nothing(
 def test_events_and_storylines_keep_their_ids_when_the_archive_grows(
     store: Store, sample_articles: list[Article], now: int
 ) -> None:
-    from index.snapshot import Snapshot
+    from index.snapshot.format import Snapshot
 
     def ids(report_id: str) -> dict[str, int]:
         snapshot = Snapshot.open(store.directory(report_id))

@@ -17,7 +17,7 @@ from index.linkfile import Truth
 from index.linkgraph import FILES, YEAR_SECONDS, LinkGraph
 from index.relatedness import Relevance, UnusableRelevance, default_relevance
 from index.searcher import Searcher
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 
 DAY = 86_400

@@ -14,7 +14,7 @@ from index.build import Refused, rebuild
 from index.checks import refusals
 from index.lexical.tfidf_lsa import unit_rows
 from index.nearest import Nearest
-from index.snapshot import NO_ROW
+from index.snapshot.format import NO_ROW
 from index.spool import Spool
 from index.storage import arrays as on_disk
 from index.storage.arrays import parts, scratch

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.article import UNDATED
-from index.sketches import COSINES
-from index.snapshot import FLAG_EVERGREEN, Facts
+from index.snapshot.format import FLAG_EVERGREEN, Facts
+from index.snapshot.simhash import COSINES
 from service.policy import Policy, shipped_policies
 from service.ranking import DAY, NO_CODES, Candidates, Codes, Filters, Story, rank, recency
 

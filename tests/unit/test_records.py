@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from index.article import Article
-from index.records import FRAME, RECORDS, Records, read_articles, write_records
+from index.snapshot.article_store import FRAME, RECORDS, Records, read_articles, write_records
 
 
 @pytest.mark.parametrize("n", [0, 1, FRAME, FRAME + 1, 3 * FRAME])

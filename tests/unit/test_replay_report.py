@@ -13,7 +13,7 @@ from replay_report import Replayed, main
 
 from index.article import Article
 from index.build import rebuild
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 from service.archive import Archive
 from service.evaluation.ab.replay import LoggedList, replay

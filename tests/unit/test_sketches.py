@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.sketches import COSINES, random_planes, sketch_rows
+from index.snapshot.simhash import COSINES, random_planes, sketch_rows
 
 
 def as_ints(sketches: np.ndarray) -> list[int]:

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
-import index.snapshot as format_1
+import index.snapshot.format as format_1
 from index.article import UNDATED, Article, Image
-from index.snapshot import (
+from index.snapshot.format import (
     FLAG_EVERGREEN,
     FLAG_WITHDRAWN,
     NEVER,

@@ -16,13 +16,13 @@ import pytest
 from conftest import NOW, ROOT, HashingEmbedder
 from newsroom import Newsroom, catalogue_of, story
 
-import index.snapshot as format_1
+import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
 from index.embedding.vector_cache import VectorCache
 from index.previous import Previous
 from index.searcher import Searcher
-from index.snapshot import Snapshot
+from index.snapshot.format import Snapshot
 from index.store import Store
 
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}

@@ -11,7 +11,7 @@ import pytest
 import snapshots
 
 from index.article import Article
-from index.snapshot import Contents, DamagedSnapshot, Snapshot, write_snapshot
+from index.snapshot.format import Contents, DamagedSnapshot, Snapshot, write_snapshot
 from index.store import Store, StoreLocked, UnknownSnapshot
 
 

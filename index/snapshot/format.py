@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article, article_version, canonical_url, iso_time
-from index.sketches import BITS, PLANES, random_planes, sketch_rows
+from index.snapshot.simhash import BITS, PLANES, random_planes, sketch_rows
 from index.values.urls import page_address
 
 FORMAT = 2
@@ -281,7 +281,7 @@ class Snapshot:
         return np.flatnonzero(self.attributes["visible_from"] <= now)
 
     def sketch(self, row: int) -> int:
-        """The 256-bit sketch of a row: see `index.sketches`."""
+        """The 256-bit sketch of a row: see `index.snapshot.simhash`."""
         if self._sketch_file.by_block:
             self._sketch_file.touch_row(row)
         start = self._sketches_begin + row * _SKETCH_BYTES

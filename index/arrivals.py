@@ -23,9 +23,9 @@ from index.joining import Clusters, Members, Others, joined
 from index.lexical.archive_terms import characteristic_columns, single_words
 from index.lexical.tfidf_lsa import unit_rows
 from index.meeting import Mask, Met, Near, Part
-from index.neighbours import DEPTH, RECENT_DAYS, Probe, Rows
 from index.prepared import ArticleEmbedder, Prepared, prepared
-from index.relatedness import Baseline, baseline_of
+from index.relevance.model import Baseline, baseline_of
+from index.relevance.pair_features import DEPTH, RECENT_DAYS, Probe, Rows
 from index.searcher import Searcher
 from index.segment import Growing, Segment
 from index.snapshot.format import FIRST_LIVE_ROW

@@ -29,14 +29,14 @@ from index.engine import Engine, Local
 from index.found import SPARE
 from index.gather import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
-from index.linkfile import Truth, read_links
-from index.linkgraph import LinkGraph
 from index.live_rows import LiveRows
 from index.nearest import FILE, Nearest
-from index.neighbours import RECENT_DAYS
 from index.previous import Previous, live_snapshot
 from index.quality import CUT, Quality, Table, overlap, quality
-from index.relatedness import Relevance, UnusableRelevance, default_relevance, read_relevance
+from index.relevance.link_graph import LinkGraph
+from index.relevance.links_file import Truth, read_links
+from index.relevance.model import Relevance, UnusableRelevance, default_relevance, read_relevance
+from index.relevance.pair_features import RECENT_DAYS
 from index.snapshot.article_store import FRAMES, RECORDS, Records
 from index.snapshot.format import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
 from index.sources import Rejection

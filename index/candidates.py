@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from index.best import NONE, pair_keys, rows_of
 from index.found import Found
-from index.neighbours import OVERALL, RECENT, PairScorer
-from index.relatedness import Baseline, baselines_of
+from index.relevance.model import Baseline, baselines_of
+from index.relevance.pair_features import OVERALL, RECENT, PairScorer
 from index.snapshot.format import NO_ROW
 from index.storage.arrays import Scratch, parts
 

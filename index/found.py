@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of, with_rows
-from index.neighbours import PairScorer
+from index.relevance.pair_features import PairScorer
 from index.vector_search import VectorSearch
 
 SPARE = 8  # of a list of k + k / SPARE, so many can be withdrawn before the row is searched again

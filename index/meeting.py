@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index.neighbours import DEPTH, LEAST_WAY, OVERALL, RECENT, PairScorer, Rows
 from index.prepared import Prepared
-from index.relatedness import Baseline, baseline_of
+from index.relevance.model import Baseline, baseline_of
+from index.relevance.pair_features import DEPTH, LEAST_WAY, OVERALL, RECENT, PairScorer, Rows
 
 MOST_INTO = 2_000
 
@@ -28,7 +28,7 @@ class Part(Protocol):
     """Articles to compare with, the snapshot's or those that came since; every array has one row a place.
 
     `rows`, `published_at` (n,) int64; `clusters` (n, 3) int64: the rows that stand for the duplicates, the event and
-    the storyline; `baselines` (n, 3): see `index.relatedness.Baseline`.
+    the storyline; `baselines` (n, 3): see `index.relevance.model.Baseline`.
     """
 
     @property

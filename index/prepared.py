@@ -16,7 +16,7 @@ from index.clean import embedded_texts, full_text
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
 from index.lexical.tfidf_lsa import LexicalModel
-from index.neighbours import Probe
+from index.relevance.pair_features import Probe
 from index.texts import is_brief
 from index.types import Embedder
 

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.linkfile import Truth
 from index.measures import ndcg, rank_biased_overlap
+from index.relevance.links_file import Truth
 from index.snapshot.format import NO_ROW, Snapshot
 
 LIST = 6  # stories of a usual list

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from index.lexical.archive_terms import load_lexical, load_scorer
-from index.linkgraph import LinkGraph
 from index.meeting import Mask, Near
 from index.nearest import FILE, Nearest
-from index.neighbours import DEPTH
-from index.relatedness import Baseline, Relevance
+from index.relevance.link_graph import LinkGraph
+from index.relevance.model import Baseline, Relevance
+from index.relevance.pair_features import DEPTH
 from index.snapshot.article_store import Records
 from index.snapshot.format import FLAG_WITHDRAWN, Snapshot, verify_all
 from index.vector_search import VectorSearch, VectorSearchOf

@@ -10,11 +10,11 @@ from scipy import sparse
 
 from index.article import Article
 from index.joining import Clusters
-from index.linkgraph import LinkGraph
 from index.meeting import Mask, Near
-from index.neighbours import PairScorer, Rows
 from index.prepared import Prepared
-from index.relatedness import Baseline, Relevance
+from index.relevance.link_graph import LinkGraph
+from index.relevance.model import Baseline, Relevance
+from index.relevance.pair_features import PairScorer, Rows
 from index.snapshot.format import FIRST_LIVE_ROW
 
 FloatArray = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from index.article import Article
 from index.clean import full_text
-from index.relatedness import BRIEF_WORDS
+from index.relevance.model import BRIEF_WORDS
 from index.storage.arrays import parts
 from index.storage.lazy import Each
 from index.values.word_count import count_words

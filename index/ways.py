@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from index.best import NONE, nth, pair_keys
 from index.candidates import Pairs
-from index.neighbours import LEAST_WAY, OVERALL, PairScorer
-from index.relatedness import Baseline
+from index.relevance.model import Baseline
+from index.relevance.pair_features import LEAST_WAY, OVERALL, PairScorer
 from index.storage.arrays import parts
 
 AT_ONCE = 64  # rows whose ways are followed at once: each has 2,500

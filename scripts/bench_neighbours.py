@@ -39,8 +39,8 @@ from index.gather import silent
 from index.lexical.sparse_rows import TermRows
 from index.lexical.tfidf_lsa import fit_lexical
 from index.nearest import Nearest
-from index.neighbours import RECENT_DAYS
-from index.relatedness import default_relevance
+from index.relevance.model import default_relevance
+from index.relevance.pair_features import RECENT_DAYS
 from index.storage.arrays import parts
 from index.workbench import (
     BLOCK,

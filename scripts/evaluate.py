@@ -27,7 +27,7 @@ from rebuild_index import Bars
 from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import Refused, rebuild
 from index.embedding.choose import embedder_named
-from index.linkfile import UnusableLinks, read_links
+from index.relevance.links_file import UnusableLinks, read_links
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
 from index.sources.languages import with_languages

@@ -29,9 +29,9 @@ from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.engine import Engine, Local
-from index.linkfile import UnusableLinks
 from index.previous import held_by_all
-from index.relatedness import UnusableRelevance
+from index.relevance.links_file import UnusableLinks
+from index.relevance.model import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, read_mapping

@@ -33,7 +33,7 @@ from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
 from index.events import DAY, EventModel, above_background, event_inputs
 from index.lexical.tfidf_lsa import fit_lexical
-from index.neighbours import DEPTH
+from index.relevance.pair_features import DEPTH
 from index.sources import read_source
 from index.types import Embedder
 

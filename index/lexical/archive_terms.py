@@ -15,9 +15,9 @@ from index.article import Article
 from index.clean import RECIPE, full_text
 from index.lexical.sparse_rows import TermRows, rounded
 from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
-from index.linkgraph import LinkGraph
-from index.neighbours import PairScorer
-from index.relatedness import Relevance
+from index.relevance.link_graph import LinkGraph
+from index.relevance.model import Relevance
+from index.relevance.pair_features import PairScorer
 from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
 from index.storage.arrays import Scratch, parts
 from index.storage.lazy import Each

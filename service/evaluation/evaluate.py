@@ -14,9 +14,9 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from index.article import UNDATED, iso_time
-from index.linkfile import Links, Truth
 from index.measures import MEASURES, measured
-from index.relatedness import default_relevance
+from index.relevance.links_file import Links, Truth
+from index.relevance.model import default_relevance
 from index.snapshot.format import Snapshot
 from service.evaluation.baselines import Scorer, baselines
 from service.evaluation.calibration import Calibration, reliability

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from index.learning import cross_validated, labelled_pairs, predicted
 from index.lexical.archive_terms import load_scorer
-from index.linkfile import Truth
-from index.neighbours import DEPTH as SEARCH_DEPTH
-from index.relatedness import default_relevance
+from index.relevance.links_file import Truth
+from index.relevance.model import default_relevance
+from index.relevance.pair_features import DEPTH as SEARCH_DEPTH
+from index.relevance.training import cross_validated, labelled_pairs, predicted
 from service.evaluation.corpus import Corpus, FloatArray, Rows, Rule, best, candidates
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from index.linkfile import Problem
+from index.relevance.links_file import Problem
 from service.evaluation.calibration import Calibration
 from service.evaluation.corpus import Rule
 from service.evaluation.lists import ListMeasures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from index.linkfile import Truth
+from index.relevance.links_file import Truth
 from service.evaluation.corpus import Corpus, Rule, allowed
 
 

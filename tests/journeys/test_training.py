@@ -15,7 +15,7 @@ from conftest import NOW, HashingEmbedder
 from sample_newsroom import sample_articles as rendered
 
 from index.build import rebuild
-from index.relatedness import Relevance
+from index.relevance.model import Relevance
 from index.sources import read_source
 from index.store import Store
 

@@ -20,10 +20,10 @@ from index.comparison import Comparison
 from index.embedding.vector_cache import VectorCache
 from index.joining import Members, Others, joined
 from index.lexical.archive_terms import load_lexical, load_scorer
-from index.linkgraph import LinkGraph
-from index.neighbours import DEPTH, LEAST_WAY, PairScorer
 from index.prepared import ArticleEmbedder, Prepared, prepared
-from index.relatedness import Baseline, baseline_of, default_relevance
+from index.relevance.link_graph import LinkGraph
+from index.relevance.model import Baseline, baseline_of, default_relevance
+from index.relevance.pair_features import DEPTH, LEAST_WAY, PairScorer
 from index.searcher import Searcher
 from index.segment import LEAST_ROOM, Growing
 from index.snapshot.article_store import read_articles

@@ -19,7 +19,7 @@ from index.checks import reading_refusals
 from index.clean import full_text
 from index.lexical.archive_terms import load_lexical, load_scorer
 from index.nearest import Nearest
-from index.relatedness import default_relevance
+from index.relevance.model import default_relevance
 from index.searcher import Searcher
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import (

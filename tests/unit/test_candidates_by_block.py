@@ -25,8 +25,8 @@ from index.carry import About, earlier, hand_on
 from index.engine import Local
 from index.found import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
 from index.nearest import FILE, Nearest
-from index.neighbours import PairScorer
-from index.relatedness import default_relevance
+from index.relevance.model import default_relevance
+from index.relevance.pair_features import PairScorer
 from index.searcher import Searcher
 from index.snapshot.format import Snapshot
 from index.store import Store

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from index.linkfile import Problem
+from index.relevance.links_file import Problem
 from service.evaluation.calibration import Bin, Calibration
 from service.evaluation.lists import ListMeasures
 from service.evaluation.report import as_html, as_text, evidence, learning, verdict

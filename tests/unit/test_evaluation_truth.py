@@ -10,7 +10,7 @@ from conftest import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
-from index.linkfile import Links, UnusableLinks, read_links
+from index.relevance.links_file import Links, UnusableLinks, read_links
 from index.store import Store
 from service.evaluation.corpus import Corpus, best, candidates, open_corpus
 from service.evaluation.truth import judged

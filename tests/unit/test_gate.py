@@ -13,8 +13,8 @@ from small import small_snapshot
 from index.article import Article
 from index.build import NothingToBuildOnto, Refused, rebuild
 from index.checks import mass_withdrawal, regressions, still_shown
-from index.linkfile import UnusableLinks
 from index.quality import Quality, Table, quality
+from index.relevance.links_file import UnusableLinks
 from index.snapshot.format import NO_ROW, read_manifest
 from index.store import Store
 

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from index.learning import SourcePairs, cross_validated, fitted, predicted
-from index.relatedness import Relevance, baseline_of
+from index.relevance.model import Relevance, baseline_of
+from index.relevance.training import SourcePairs, cross_validated, fitted, predicted
 
 TRUE = Relevance((2.0, 0.5, 1.0, 0.5, 0.3, 0.7, -0.5), 1.0, 8.0, -4.0, "planted")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from index.article import UNDATED, Article
 from index.build import rebuild
-from index.linkfile import Truth
-from index.linkgraph import FILES, YEAR_SECONDS, LinkGraph
-from index.relatedness import Relevance, UnusableRelevance, default_relevance
+from index.relevance.link_graph import FILES, YEAR_SECONDS, LinkGraph
+from index.relevance.links_file import Truth
+from index.relevance.model import Relevance, UnusableRelevance, default_relevance
 from index.searcher import Searcher
 from index.snapshot.format import Snapshot
 from index.store import Store

@@ -10,10 +10,8 @@ from scipy import sparse
 
 from index.article import UNDATED, Article
 from index.candidates import Pairs
-from index.learning import labelled_pairs
-from index.linkgraph import LinkGraph
-from index.neighbours import WEEK_SECONDS, PairScorer
-from index.relatedness import (
+from index.relevance.link_graph import LinkGraph
+from index.relevance.model import (
     LEAST_HEADLINE,
     LEAST_LEXICAL,
     Baseline,
@@ -22,6 +20,8 @@ from index.relatedness import (
     default_relevance,
     model_inputs,
 )
+from index.relevance.pair_features import WEEK_SECONDS, PairScorer
+from index.relevance.training import labelled_pairs
 from index.ways import by_way_of_others
 
 # Four words; article 0 says the first two, 1 the second and third, 2 the fourth, 3 nothing known.

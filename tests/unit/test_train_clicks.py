@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from index.learning import SourcePairs, fitted, predicted
+from index.relevance.training import SourcePairs, fitted, predicted
 from service.evaluation.ab.click_labels import (
     Label,
     Placings,

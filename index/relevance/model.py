@@ -130,7 +130,7 @@ def default_relevance() -> Relevance:
     """The weights that ship, for newsrooms without links of their own."""
     from importlib.resources import files
 
-    raw = (files("index") / "default_relevance.json").read_bytes()
+    raw = (files("index.relevance") / "default_relevance.json").read_bytes()
     return msgspec.json.decode(raw, type=Relevance)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED
-from index.common_texts import Texts, common_of_pairs, common_with, headline_in
-from index.linkgraph import LinkGraph
-from index.relatedness import Baseline, Relevance, baseline_of
+from index.relevance.link_graph import LinkGraph
+from index.relevance.model import Baseline, Relevance, baseline_of
+from index.relevance.text_features import Texts, common_of_pairs, common_with, headline_in
 
 OVERALL = 50
 RECENT = 50

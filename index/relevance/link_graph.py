@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED
-from index.linkfile import Truth
+from index.relevance.links_file import Truth
 
 YEAR_SECONDS = 365 * 86_400
 FILES = ("links.rows.npy", "links.placed_at.npy")

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from index.article import Article
-from index.neighbours import PairScorer, Rows
-from index.relatedness import DENSE_CONTRAST, Relevance, baseline_of, model_inputs
+from index.relevance.model import DENSE_CONTRAST, Relevance, baseline_of, model_inputs
+from index.relevance.pair_features import PairScorer, Rows
 
 FOLDS = 5
 _WORD = re.compile(r"\w+")

@@ -1,0 +1,1 @@
+"""Compares pairs of articles and estimates the probability that an editor would link them."""

@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from index.article import Article
 from index.clean import Boilerplate, full_text
+from index.clustering.assignment import Clusters, Members, Others, joined
+from index.clustering.events import above_background
+from index.clustering.stories import default_stories
 from index.comparison import Comparison
-from index.events import above_background
-from index.joining import Clusters, Members, Others, joined
 from index.lexical.archive_terms import characteristic_columns, single_words
 from index.lexical.tfidf_lsa import unit_rows
 from index.meeting import Mask, Met, Near, Part
@@ -30,7 +31,6 @@ from index.searcher import Searcher
 from index.segment import Growing, Segment
 from index.snapshot.format import FIRST_LIVE_ROW
 from index.snapshot.simhash import planes_of, sketch_rows
-from index.stories import default_stories
 from index.surfaces import surface_forms
 
 ENTER_DEPTH = 2_000  # articles of each part whose lists a new one may enter: the nearest by vector

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from index.article import Article
-from index.joining import Clusters
+from index.clustering.assignment import Clusters
 from index.meeting import Mask, Near
 from index.prepared import Prepared
 from index.relevance.link_graph import LinkGraph

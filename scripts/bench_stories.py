@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from index.article import Article
-from index.stories import default_stories, find_stories
+from index.clustering.stories import default_stories, find_stories
 
 DAY = 86_400
 STORYLINE, DEPTH, WORDS = 100, 200, 400

@@ -23,7 +23,7 @@ from sklearn.model_selection import GroupKFold
 
 from index.article import Article
 from index.clean import full_text
-from index.duplicates import COPY_FEATURES, CopyModel, body_shingles, shared_shingles
+from index.clustering.near_duplicates import COPY_FEATURES, CopyModel, body_shingles, shared_shingles
 from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
 

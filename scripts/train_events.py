@@ -28,10 +28,10 @@ from sklearn.linear_model import LogisticRegression
 
 from index.article import Article
 from index.clean import full_text, head_text, passages
+from index.clustering.events import DAY, EventModel, above_background, event_inputs
 from index.embedding.choose import embedder_named
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
-from index.events import DAY, EventModel, above_background, event_inputs
 from index.lexical.tfidf_lsa import fit_lexical
 from index.relevance.pair_features import DEPTH
 from index.sources import read_source

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from index.article import Article
 from index.clean import head_text, passages
+from index.clustering.events import background_of
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
 from index.engine import Engine
-from index.events import background_of
 from index.gather import Progress
 from index.lexical.archive_terms import Lexical
 from index.storage.arrays import Scratch, new_array, parts

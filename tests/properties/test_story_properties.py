@@ -10,9 +10,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from index.article import Article
-from index.cluster_ids import stable_ids
-from index.clusters import average_linkage
-from index.stories import default_stories, find_stories
+from index.clustering.average_linkage import average_linkage
+from index.clustering.stable_ids import stable_ids
+from index.clustering.stories import default_stories, find_stories
 
 seeds = st.integers(0, 2**32 - 1)
 

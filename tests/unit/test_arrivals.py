@@ -16,9 +16,10 @@ from scipy import sparse
 from index.arrivals import Arrivals, ModelMismatch
 from index.article import Article
 from index.build import rebuild
+from index.clustering.assignment import Members, Others, joined
+from index.clustering.stories import default_stories, find_stories
 from index.comparison import Comparison
 from index.embedding.vector_cache import VectorCache
-from index.joining import Members, Others, joined
 from index.lexical.archive_terms import load_lexical, load_scorer
 from index.prepared import ArticleEmbedder, Prepared, prepared
 from index.relevance.link_graph import LinkGraph
@@ -29,7 +30,6 @@ from index.segment import LEAST_ROOM, Growing
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from index.store import Store
-from index.stories import default_stories, find_stories
 
 DAY = 86_400
 FERRY = "news/brackholm-ferry-breaks-down-mid-river"

@@ -15,12 +15,12 @@ from planted_copies import KINDS, planted_copy, planted_round_up
 
 from index.article import UNDATED, Article
 from index.clean import full_text
-from index.clusters import average_linkage
-from index.duplicates import body_shingles, shared_shingles
-from index.events import DAY, near_in_time
+from index.clustering.average_linkage import average_linkage
+from index.clustering.events import DAY, near_in_time
+from index.clustering.near_duplicates import body_shingles, shared_shingles
+from index.clustering.stories import Stories, default_stories, find_stories
 from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
-from index.stories import Stories, default_stories, find_stories
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -115,7 +115,10 @@ def test_shared_shingles_worked_out_by_hand() -> None:
 
 
 def test_shingles_are_the_same_in_every_process() -> None:
-    code = "from index.duplicates import body_shingles; print(sorted(body_shingles('One two, three four')))"
+    code = (
+        "from index.clustering.near_duplicates import body_shingles; "
+        "print(sorted(body_shingles('One two, three four')))"
+    )
     for seed in ("0", "1"):
         run = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True

@@ -1,7 +1,8 @@
 """Owns what belongs together: duplicates within events within storylines.
 
 Each level clusters the newest articles of the clusters below, so the levels nest: copies are one event, and
-an event lies in one storyline. What a copy is: `index.duplicates`; an event, a storyline: `index.events`.
+an event lies in one storyline. What a copy is: `index.clustering.near_duplicates`; an event, a storyline:
+`index.clustering.events`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.clusters import average_linkage
-from index.duplicates import CopyModel, copy_probabilities
-from index.events import EVENT_DAYS, NEGLIGIBLE, EventModel, above, near_in_time
+from index.clustering.average_linkage import average_linkage
+from index.clustering.events import EVENT_DAYS, NEGLIGIBLE, EventModel, above, near_in_time
+from index.clustering.near_duplicates import CopyModel, copy_probabilities
 from index.storage.arrays import parts
 
 COPY_CUT = 0.5  # of calibrated probabilities: rather a copy than not
@@ -73,8 +74,8 @@ def find_stories(
     """The clusters of `articles` (by date, so that a higher row is newer); an article alone has its own row.
 
     `rows` (n, k): candidates of each row, -1 as padding; `dense`, `lexical` (n, k): their cosines; `background`: what
-    the dense cosine of unrelated articles is (`index.events.background_of`). `published` (n,): their dates, read from
-    the articles where not given. The arrays may be memory-mapped.
+    the dense cosine of unrelated articles is (`index.clustering.events.background_of`). `published` (n,): their
+    dates, read from the articles where not given. The arrays may be memory-mapped.
     """
     pairs = _distinct(rows, dense, lexical, model, background)
     if published is None:
@@ -88,7 +89,9 @@ def find_stories(
 
 def default_stories() -> StoryModel:
     """The numbers that ship."""
-    copies, events = ((files("index") / f"default_{name}.json").read_bytes() for name in ("duplicates", "events"))
+    copies, events = (
+        (files("index.clustering") / f"default_{name}.json").read_bytes() for name in ("duplicates", "events")
+    )
     return StoryModel(msgspec.json.decode(copies, type=CopyModel), msgspec.json.decode(events, type=EventModel))
 
 

@@ -1,4 +1,5 @@
-"""Finds the duplicates, event and storyline that a new article joins, by the models and cuts of `index.stories`.
+"""Finds the duplicates, event and storyline that a new article joins, by the models and cuts of
+`index.clustering.stories`.
 
 The rule is that of the rebuild's average linkage with the clusters that are there being settled: the article joins
 the cluster of the highest mean probability, if that reaches the cut. The mean is over all published members that
@@ -15,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.duplicates import copy_probabilities
-from index.events import EVENT_DAYS, NEGLIGIBLE, near_in_time
-from index.stories import COPY_CUT, LATER_DAYS, LATER_LEAST, StoryModel
+from index.clustering.events import EVENT_DAYS, NEGLIGIBLE, near_in_time
+from index.clustering.near_duplicates import copy_probabilities
+from index.clustering.stories import COPY_CUT, LATER_DAYS, LATER_LEAST, StoryModel
 
 MOST_SUSPECTS = 16  # each is read and cut to shingles, 1 ms; of a series of weekly reports hundreds are suspect
 

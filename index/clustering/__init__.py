@@ -1,0 +1,1 @@
+"""Groups articles: near-duplicates within events within storylines."""

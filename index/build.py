@@ -28,9 +28,9 @@ from index.embedding.fusion import DENSE_WEIGHT, HEAD_WEIGHT
 from index.embedding.vector_cache import VectorCache
 from index.engine import Engine, Local
 from index.found import SPARE
-from index.gather import Gathered, Progress, gather, silent
+from index.ingest.live_changes import LiveRows
+from index.ingest.merge import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
-from index.live_rows import LiveRows
 from index.nearest import FILE, Nearest
 from index.previous import Previous, live_snapshot
 from index.quality import CUT, Quality, Table, overlap, quality
@@ -82,7 +82,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     """What a rebuild did. `embedded`: texts that the dense model saw, 0 when all came from the cache.
 
     `superseded`, `outdated`, `not_found`, `no_longer_public`, `renamed`, `renamed_examples`, `rejections`: as in
-    `index.gather.Gathered`. `shared_addresses`: articles whose URL leads to a newer one that has it, too;
+    `index.ingest.merge.Gathered`. `shared_addresses`: articles whose URL leads to a newer one that has it, too;
     `shared_examples` names the first of them, each with that one.
     """
 

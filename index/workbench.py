@@ -27,7 +27,7 @@ from index.candidates import Pairs, best_first, relevances
 from index.carry import KINDS, Earlier
 from index.engine import Engine, Task, Work
 from index.found import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
-from index.gather import Progress
+from index.ingest.merge import Progress
 from index.lexical.sparse_rows import TermRows
 from index.nearest import FILE, Meeting, Nearest
 from index.relevance.link_graph import LinkGraph

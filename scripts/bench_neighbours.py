@@ -35,7 +35,7 @@ from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
 from index.engine import Local
 from index.found import Among, find, nearest_rows
-from index.gather import silent
+from index.ingest.merge import silent
 from index.lexical.sparse_rows import TermRows
 from index.lexical.tfidf_lsa import fit_lexical
 from index.nearest import Nearest

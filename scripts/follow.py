@@ -33,13 +33,13 @@ from publish_articles import KEY, Order, Service, Sleep, TurnedAway, Unreachable
 from source_options import add_prefix_option
 
 from index.article import Article, article_version
-from index.clashes import clash
 from index.fetching.target import NotFetched
+from index.ingest.id_clashes import clash
+from index.ingest.id_prefix import with_prefix
 from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
 from index.sources.languages import with_languages
 from index.sources.mapping import Mapping as OurNames
 from index.sources.mapping import UnusableMapping, read_mapping
-from index.sources.prefix import with_prefix
 
 WITHDRAWN = "withdrawn"  # in place of a version
 HIDDEN = "hidden"  # withdrawn by us, because its record was not public

@@ -39,6 +39,7 @@ from tqdm import tqdm
 
 from index.article import Article, iso_time
 from index.fetching.target import NotFetched
+from index.ingest.id_prefix import with_prefix
 from index.sources import (
     Rejection,
     Tally,
@@ -53,7 +54,6 @@ from index.sources import (
 from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, UnusableMapping, read_mapping
 from index.sources.opening import stream
-from index.sources.prefix import with_prefix
 
 EXAMPLES = 10
 REASONS = 12  # different ones that are shown

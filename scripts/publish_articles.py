@@ -33,11 +33,11 @@ from source_options import add_prefix_option
 from tqdm import tqdm
 
 from index.article import Article
-from index.gather import ALWAYS_NEWER
+from index.ingest.article_log import NO_AGE, age
+from index.ingest.id_prefix import with_prefix
+from index.ingest.merge import ALWAYS_NEWER
 from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
 from index.sources.languages import with_languages
-from index.sources.prefix import with_prefix
-from index.spool import NO_AGE, age
 from service.api.bodies import ARTICLE_BYTES
 
 WAITS = (0, 1, 2, 4, 8, 16, *[30] * 9)  # seconds; 0 for a connection that had merely been idle; 5 minutes in all
@@ -204,7 +204,8 @@ def _verdict(answer: Answer) -> str | None:
 
 
 class Order:
-    """Decides which of the records of one article count, as a rebuild of the source alone would (`index.gather`)."""
+    """Decides which of the records of one article count, as a rebuild of the source alone would
+    (`index.ingest.merge`)."""
 
     def __init__(self) -> None:
         self._ages: dict[str, int] = {}

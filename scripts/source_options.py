@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from index.article import InvalidArticle
-from index.sources.prefix import usable_prefix
+from index.ingest.id_prefix import usable_prefix
 
 
 class Source(NamedTuple):

@@ -10,11 +10,11 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from index.addresses import addresses, former_addresses, is_address, with_aliases
 from index.article import Article, Teaser, epoch_seconds, iso_time
-from index.clashes import alias_clash_reason, clash_reason, clashes
+from index.ingest.addresses import addresses, former_addresses, is_address, with_aliases
+from index.ingest.article_log import age
+from index.ingest.id_clashes import alias_clash_reason, clash_reason, clashes
 from index.snapshot.format import NEVER
-from index.spool import age
 from service.api.bodies import ARTICLE_BYTES, body, read_article
 from service.api.openapi import Operation
 from service.api.parameters import (

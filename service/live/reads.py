@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, func, select, text
 
 from index.article import Article
-from index.live_rows import LiveRows
+from index.ingest.live_changes import LiveRows
 from index.snapshot.format import id_digest
 from service.live.changes import (
     AuditEntry,

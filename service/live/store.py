@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from index.article import Article
-from index.live_rows import LiveRows
+from index.ingest.live_changes import LiveRows
 from service.live import reads, writes
 from service.live.changes import AuditEntry, Changes, LiveArticle, Signal, SignalSet, Written
 from service.live.database import Connections, Database, OpenTransaction

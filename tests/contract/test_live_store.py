@@ -21,7 +21,7 @@ from conftest import ROOT
 from sqlalchemy import select
 
 from index.article import Article, article_version
-from index.live_rows import LiveRows
+from index.ingest.live_changes import LiveRows
 from index.snapshot.format import id_digest
 from service.live import database, postgres, schema, writes
 from service.live.changes import ABSENT, NO_SIGNALS_VERSION, AuditEntry, LiveArticle, Signal, SignalChange, summary_of

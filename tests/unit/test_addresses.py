@@ -11,8 +11,8 @@ from conftest import HashingEmbedder
 
 from index.article import MAX_LIST_ENTRIES, Article, article_from_record
 from index.build import rebuild
-from index.gather import gather
-from index.live_rows import LiveRows
+from index.ingest.live_changes import LiveRows
+from index.ingest.merge import gather
 from index.snapshot.format import Snapshot
 from index.store import Store
 

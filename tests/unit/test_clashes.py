@@ -13,12 +13,12 @@ from extract_links import main as extract_links
 from import_articles import main as import_articles
 
 from index.article import Article, InvalidArticle, article_from_record
-from index.clashes import clashes
-from index.gather import Gathered, gather
-from index.live_rows import LiveRows
+from index.ingest.id_clashes import clashes
+from index.ingest.id_prefix import usable_prefix, with_prefix
+from index.ingest.live_changes import LiveRows
+from index.ingest.merge import Gathered, gather
 from index.snapshot.article_store import read_articles
 from index.sources import Rejection, Withdrawal, read_source
-from index.sources.prefix import usable_prefix, with_prefix
 from index.store import Store
 
 SITES = ROOT / "tests" / "reports" / "17_two_sites"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from index.article import Article
-from index.gather import Gathered, gather
-from index.live_rows import LiveRows
+from index.ingest.live_changes import LiveRows
+from index.ingest.merge import Gathered, gather
 from index.sources import Rejection, Tally, Withdrawal, read_source
 
 DAY = 86_400

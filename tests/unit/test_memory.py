@@ -12,10 +12,10 @@ from small import contents_of
 from index.article import UNDATED, Article
 from index.build import Refused, rebuild
 from index.checks import refusals
+from index.ingest.article_log import Spool
 from index.lexical.tfidf_lsa import unit_rows
 from index.nearest import Nearest
 from index.snapshot.format import NO_ROW
-from index.spool import Spool
 from index.storage import arrays as on_disk
 from index.storage.arrays import parts, scratch
 from index.storage.lazy import Each

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clashes import alias_clash_reason, clash
-from index.live_rows import LiveRows, bring_live
+from index.ingest.article_log import NO_AGE, Spool, age
+from index.ingest.id_clashes import alias_clash_reason, clash
+from index.ingest.live_changes import LiveRows, bring_live
 from index.snapshot.article_store import Records, write_records
 from index.snapshot.format import LiveMark
 from index.sources import Rejection, Unpublished, Withdrawal
-from index.spool import NO_AGE, Spool, age
 
 ALWAYS_NEWER = 2**63  # than any date
 Progress = Callable[[str, int, int], None]
@@ -89,8 +89,8 @@ def gather(
     no older is published.
     An article whose ID another one declares as an alias has moved there. The addresses that an article had in other
     versions stay among its aliases, unless another article has them by now. A record whose ID is that of another
-    site's article is rejected, and such an alias is left out (`index.clashes`). `live`, and `mark` of what of it the
-    base holds: see `bring_live`.
+    site's article is rejected, and such an alias is left out (`index.ingest.id_clashes`). `live`, and `mark` of what
+    of it the base holds: see `bring_live`.
     """
     spool, tally = Spool(folder / "spool"), _Tally()
     try:

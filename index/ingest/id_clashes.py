@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from index.addresses import addresses
 from index.article import Article
+from index.ingest.addresses import addresses
 from index.sources import Rejection, Withdrawal
 
 _SAME_SITE = re.compile(r"^(?:(?:www|m|mobile|amp)\.)+(?=[^.]+\.)")

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.addresses import addresses, former_addresses, with_aliases
 from index.article import UNDATED, Article, canonical_url
+from index.ingest.addresses import addresses, former_addresses, with_aliases
 
 NO_AGE = -(2**63)
 

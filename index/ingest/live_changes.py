@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from index.article import Article
-from index.clashes import clash
+from index.ingest.article_log import Spool
+from index.ingest.id_clashes import clash
 from index.snapshot.format import LiveMark, built_in, id_digest
 from index.sources import Rejection
-from index.spool import Spool
 
 
 class LiveRows(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from index.addresses import is_address
 from index.article import MAX_ID_CHARS, Article, InvalidArticle, article_id
+from index.ingest.addresses import is_address
 from index.sources import Rejection, Withdrawal
 
 

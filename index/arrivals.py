@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clean import Boilerplate, full_text
 from index.clustering.assignment import Clusters, Members, Others, joined
 from index.clustering.events import above_background
 from index.clustering.stories import default_stories
@@ -31,7 +30,8 @@ from index.searcher import Searcher
 from index.segment import Growing, Segment
 from index.snapshot.format import FIRST_LIVE_ROW
 from index.snapshot.simhash import planes_of, sketch_rows
-from index.surfaces import surface_forms
+from index.text.passages import Boilerplate, full_text
+from index.text.truecase import surface_forms
 
 ENTER_DEPTH = 2_000  # articles of each part whose lists a new one may enter: the nearest by vector
 DAY = 86_400

@@ -20,7 +20,6 @@ from index.article import Article, iso_time
 from index.candidates import candidate_table
 from index.carry import About, earlier, hand_on, row_digests
 from index.checks import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
-from index.clean import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.clustering.stable_ids import stable_ids
 from index.clustering.stories import Stories, default_stories, find_stories
 from index.embedding.archive_vectors import VECTORS, archive_vectors
@@ -44,8 +43,9 @@ from index.sources import Rejection
 from index.storage.arrays import Scratch, scratch
 from index.storage.lazy import Each
 from index.store import Store, checked_name
-from index.surfaces import surface_forms
-from index.texts import DIGESTS, Digests, in_hex, read_texts, write_digests
+from index.text.digests import DIGESTS, Digests, in_hex, read_texts, write_digests
+from index.text.passages import BOILERPLATE, RECIPE, Boilerplate, full_text
+from index.text.truecase import surface_forms
 from index.types import Embedder
 from index.workbench import (
     DEPTHS,

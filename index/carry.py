@@ -24,7 +24,7 @@ from index.best import NONE
 from index.found import Keys, renumbered
 from index.nearest import FILE, Nearest
 from index.snapshot.format import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
-from index.texts import rows_of
+from index.text.digests import rows_of
 
 KINDS = ("overall", "recent")
 

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article
-from index.clean import embedded_texts, full_text
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
 from index.lexical.tfidf_lsa import LexicalModel
 from index.relevance.pair_features import Probe
-from index.texts import is_brief
+from index.text.digests import is_brief
+from index.text.passages import embedded_texts, full_text
 from index.types import Embedder
 
 FloatArray = npt.NDArray[np.float32]

@@ -25,11 +25,11 @@ from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
 from index.article import Article, epoch_seconds
-from index.clean import head_text, passages
 from index.embedding.fusion import dense_rows
 from index.embedding.openvino import OpenVinoEmbedder
 from index.embedding.sentence_transformer import DenseEmbedder
 from index.embedding.vector_cache import VectorCache, cached_embed
+from index.text.passages import head_text, passages
 from index.types import Embedder
 
 FloatArray = npt.NDArray[np.float32]

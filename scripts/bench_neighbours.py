@@ -29,7 +29,6 @@ from threadpoolctl import threadpool_limits
 from index.article import Article
 from index.best import rows_of
 from index.carry import About, Earlier, earlier, hand_on
-from index.clean import embedded_texts, full_text
 from index.embedding.choose import embedder_named
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
@@ -42,6 +41,7 @@ from index.nearest import Nearest
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import RECENT_DAYS
 from index.storage.arrays import parts
+from index.text.passages import embedded_texts, full_text
 from index.workbench import (
     BLOCK,
     DEPTHS,

@@ -22,10 +22,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from index.article import Article
-from index.clean import full_text
 from index.clustering.near_duplicates import COPY_FEATURES, CopyModel, body_shingles, shared_shingles
 from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
+from index.text.passages import full_text
 
 SOURCES, ROUND_UPS, LEAST_WORDS = 150, 40, 80
 LEAST_LEXICAL = 0.15  # pairs below are no suspects

@@ -27,7 +27,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.linear_model import LogisticRegression
 
 from index.article import Article
-from index.clean import full_text, head_text, passages
 from index.clustering.events import DAY, EventModel, above_background, event_inputs
 from index.embedding.choose import embedder_named
 from index.embedding.fusion import dense_rows, hybrid_rows
@@ -35,6 +34,7 @@ from index.embedding.vector_cache import VectorCache, cached_embed
 from index.lexical.tfidf_lsa import fit_lexical
 from index.relevance.pair_features import DEPTH
 from index.sources import read_source
+from index.text.passages import full_text, head_text, passages
 from index.types import Embedder
 
 FAR_DAYS = 30

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from index.article import UNDATED
-from index.stop_words import STOP_WORDS
-from index.surfaces import is_name
+from index.text.stop_words import STOP_WORDS
+from index.text.truecase import is_name
 from service.archive import Archive
 from service.ranking import DAY, Story
 

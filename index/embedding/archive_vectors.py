@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clean import head_text, passages
 from index.clustering.events import background_of
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
@@ -17,6 +16,7 @@ from index.engine import Engine
 from index.ingest.merge import Progress
 from index.lexical.archive_terms import Lexical
 from index.storage.arrays import Scratch, new_array, parts
+from index.text.passages import head_text, passages
 from index.types import Embedder
 
 VECTORS = "vectors.npy"

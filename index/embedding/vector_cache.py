@@ -21,9 +21,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from index.clean import RECIPE
 from index.embedding.shard_import import KEY_BYTES, import_shards
 from index.engine import Engine, Local
+from index.text.passages import RECIPE
 from index.types import BadVectors, Embedder, checked_unit_rows
 
 FloatArray = npt.NDArray[np.float32]

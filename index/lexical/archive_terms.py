@@ -12,7 +12,6 @@ import numpy.typing as npt
 from scipy import sparse
 
 from index.article import Article
-from index.clean import RECIPE, full_text
 from index.lexical.sparse_rows import TermRows, rounded
 from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
 from index.relevance.link_graph import LinkGraph
@@ -21,7 +20,8 @@ from index.relevance.pair_features import PairScorer
 from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
 from index.storage.arrays import Scratch, parts
 from index.storage.lazy import Each
-from index.texts import DIGESTS, Digests, count_distinct, read_digests, rows_of
+from index.text.digests import DIGESTS, Digests, count_distinct, read_digests, rows_of
+from index.text.passages import RECIPE, full_text
 
 REFIT_SHARE = 0.10  # refit the lexical model when more than this share of the texts came after it was fitted
 # Refit, too, when more than this share of all texts came after the fit and has no known term, as in a new language. A

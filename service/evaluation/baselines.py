@@ -9,7 +9,7 @@ import bm25s
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from index.clean import full_text
+from index.text.passages import full_text
 from service.evaluation.corpus import Corpus, FloatArray
 
 # Lucene's defaults, as Elasticsearch and OpenSearch have them; not tuned on any links.

@@ -16,7 +16,6 @@ import pytest
 from index.article import Article
 from index.build import Refused, rebuild
 from index.checks import reading_refusals
-from index.clean import full_text
 from index.lexical.archive_terms import load_lexical, load_scorer
 from index.nearest import Nearest
 from index.relevance.model import default_relevance
@@ -34,6 +33,7 @@ from index.snapshot.format import (
 )
 from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
+from index.text.passages import full_text
 
 DAY = 86_400
 

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 from index.article import Article
-from index.clean import MAX_PASSAGES, PASSAGE_CHARS, full_text, head_text, passages
+from index.text.passages import MAX_PASSAGES, PASSAGE_CHARS, full_text, head_text, passages
 
 
 def article(body: str = "", **fields: str) -> Article:

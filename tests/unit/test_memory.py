@@ -20,7 +20,7 @@ from index.storage import arrays as on_disk
 from index.storage.arrays import parts, scratch
 from index.storage.lazy import Each
 from index.store import Store
-from index.texts import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
+from index.text.digests import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
 from tests.conftest import HashingEmbedder
 
 

@@ -14,13 +14,13 @@ import pytest
 from planted_copies import KINDS, planted_copy, planted_round_up
 
 from index.article import UNDATED, Article
-from index.clean import full_text
 from index.clustering.average_linkage import average_linkage
 from index.clustering.events import DAY, near_in_time
 from index.clustering.near_duplicates import body_shingles, shared_shingles
 from index.clustering.stories import Stories, default_stories, find_stories
 from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
+from index.text.passages import full_text
 
 ROOT = Path(__file__).parent.parent.parent
 

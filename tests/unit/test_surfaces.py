@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from index.surfaces import is_name, surface_forms
+from index.text.truecase import is_name, surface_forms
 
 TEXTS = [
     "Ferry breaks down. The old Brackholm ferry, owned by the council, stopped at Brackholm.",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from index.article import Article
-from index.clean import full_text
 from index.lexical.tfidf_lsa import fit_lexical
 from index.prepared import prepared
 from index.sources import read_source
-from index.texts import is_brief, read_texts
+from index.text.digests import is_brief, read_texts
+from index.text.passages import full_text
 from index.values.word_count import count_words
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.clean import full_text
 from index.relevance.model import BRIEF_WORDS
 from index.storage.arrays import parts
 from index.storage.lazy import Each
+from index.text.passages import full_text
 from index.values.word_count import count_words
 
 DIGESTS, DIGEST_BYTES = "lexical.digests.json", 16

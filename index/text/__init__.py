@@ -1,0 +1,1 @@
+"""Prepares the text of articles: passages without boilerplate, digests, written forms of words."""

@@ -30,7 +30,6 @@ from index.found import SPARE
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
-from index.nearest import FILE, Nearest
 from index.previous import Previous, live_snapshot
 from index.quality import CUT, Quality, Table, overlap, quality
 from index.relevance.link_graph import LinkGraph
@@ -47,6 +46,7 @@ from index.text.digests import DIGESTS, Digests, in_hex, read_texts, write_diges
 from index.text.passages import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.text.truecase import surface_forms
 from index.types import Embedder
+from index.vector_index.faiss_index import FILE, Nearest
 from index.workbench import (
     DEPTHS,
     WORK,

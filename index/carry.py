@@ -22,9 +22,9 @@ import numpy.typing as npt
 from index.article import Article
 from index.best import NONE
 from index.found import Keys, renumbered
-from index.nearest import FILE, Nearest
 from index.snapshot.format import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
 from index.text.digests import rows_of
+from index.vector_index.faiss_index import FILE, Nearest
 
 KINDS = ("overall", "recent")
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of, with_rows
 from index.relevance.pair_features import PairScorer
-from index.vector_search import VectorSearch
+from index.vector_index.protocol import VectorSearch
 
 SPARE = 8  # of a list of k + k / SPARE, so many can be withdrawn before the row is searched again
 COLUMNS = 4_096  # rows multiplied with a block at once

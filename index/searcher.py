@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from index.lexical.archive_terms import load_lexical, load_scorer
 from index.meeting import Mask, Near
-from index.nearest import FILE, Nearest
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, Relevance
 from index.relevance.pair_features import DEPTH
 from index.snapshot.article_store import Records
 from index.snapshot.format import FLAG_WITHDRAWN, Snapshot, verify_all
-from index.vector_search import VectorSearch, VectorSearchOf
+from index.vector_index.faiss_index import FILE, Nearest
+from index.vector_index.protocol import VectorSearch, VectorSearchOf
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -29,12 +29,12 @@ from index.engine import Engine, Task, Work
 from index.found import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
 from index.ingest.merge import Progress
 from index.lexical.sparse_rows import TermRows
-from index.nearest import FILE, Meeting, Nearest
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Relevance
 from index.relevance.pair_features import DEPTH, RECENT, PairScorer
 from index.snapshot.format import describe_file, link_or_copy, save_array
 from index.storage.arrays import new_array, parts
+from index.vector_index.faiss_index import FILE, Meeting, Nearest
 from index.ways import by_way_of_others, unchanged_ways
 
 WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used

@@ -37,11 +37,11 @@ from index.found import Among, find, nearest_rows
 from index.ingest.merge import silent
 from index.lexical.sparse_rows import TermRows
 from index.lexical.tfidf_lsa import fit_lexical
-from index.nearest import Nearest
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import RECENT_DAYS
 from index.storage.arrays import parts
 from index.text.passages import embedded_texts, full_text
+from index.vector_index.faiss_index import Nearest
 from index.workbench import (
     BLOCK,
     DEPTHS,

@@ -18,7 +18,7 @@ from index.comparison import Comparison
 from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.store import UnknownSnapshot
 from index.types import BadVectors, UntrustedModel
-from index.vector_search import VectorSearchUnavailable
+from index.vector_index.protocol import VectorSearchUnavailable
 from service.live.changes import Changes, Compared, LiveArticle
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 

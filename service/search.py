@@ -29,13 +29,13 @@ from index.article import UNDATED, Article, InvalidArticle, article_from_record
 from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
 from index.meeting import Mask
-from index.nearest import one_thread_a_request
 from index.prepared import ArticleEmbedder
 from index.searcher import Searcher
 from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from index.types import Embedder, UntrustedModel
-from index.vector_search import VectorSearchOf, VectorSearchUnavailable
+from index.vector_index.faiss_index import one_thread_a_request
+from index.vector_index.protocol import VectorSearchOf, VectorSearchUnavailable
 from service.comparing import keep_comparing
 from service.config import Settings
 from service.experiments.definitions import read_experiments

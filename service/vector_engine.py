@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
 
 from index.snapshot.format import Snapshot
-from index.vector_search import FloatArray, Rows, VectorSearchUnavailable
+from index.vector_index.protocol import FloatArray, Rows, VectorSearchUnavailable
 from service.live.postgres import CONNECT_SECONDS, ImpatientConnection
 from service.vector_tables import VECTORS, Held, held
 
@@ -103,7 +103,7 @@ class VectorEngine:
 
 
 class VectorTable:
-    """The vectors of one snapshot in the engine; an `index.vector_search.VectorSearch`."""
+    """The vectors of one snapshot in the engine; an `index.vector_index.protocol.VectorSearch`."""
 
     def __init__(self, engine: VectorEngine, snapshot_id: str, digest: str) -> None:
         """Raises `VectorSearchUnavailable`."""

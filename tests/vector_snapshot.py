@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import article_from_record
-from index.nearest import Nearest
 from index.snapshot.format import Contents, Snapshot, write_snapshot
+from index.vector_index.faiss_index import Nearest
 
 
 def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapshot:

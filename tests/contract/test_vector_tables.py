@@ -23,7 +23,7 @@ from index.build import rebuild
 from index.searcher import in_file
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store
-from index.vector_search import VectorSearch, VectorSearchUnavailable
+from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable
 from service import vector_tables
 from service.config import BadSetting, Settings
 from service.live.postgres import CONNECT_SECONDS

@@ -13,8 +13,8 @@ import faiss
 import numpy as np
 import pytest
 
-from index.nearest import Nearest
 from index.snapshot.format import DamagedSnapshot, describe_file
+from index.vector_index.faiss_index import Nearest
 
 MEMORY, SECONDS = 4 << 30, 20  # of the child that reads what nobody has checked
 BATCH = 100
@@ -84,7 +84,7 @@ def test_no_fuzzed_search_file_reaches_faiss_and_unchecked_they_do_harm(
     path.write_bytes(good)
     entry = describe_file(path)
     read, outcomes = [], Counter[str]()
-    monkeypatch.setattr("index.nearest.faiss.read_index", lambda name: read.append(name))
+    monkeypatch.setattr("index.vector_index.faiss_index.faiss.read_index", lambda name: read.append(name))
     left = files
     while left:
         batch = [bad for bad in (fuzzed(good, chance) for _ in range(min(BATCH, left))) if bad != good]

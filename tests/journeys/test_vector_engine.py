@@ -19,7 +19,7 @@ from index.article import Article
 from index.build import rebuild
 from index.snapshot.format import Snapshot
 from index.store import Store
-from index.vector_search import VectorSearchOf
+from index.vector_index.protocol import VectorSearchOf
 from service import vector_tables
 from service.app import create_app
 from service.config import Settings

@@ -17,7 +17,6 @@ from index.article import Article
 from index.build import Refused, rebuild
 from index.checks import reading_refusals
 from index.lexical.archive_terms import load_lexical, load_scorer
-from index.nearest import Nearest
 from index.relevance.model import default_relevance
 from index.searcher import Searcher
 from index.snapshot.article_store import read_articles
@@ -34,6 +33,7 @@ from index.snapshot.format import (
 from index.sources import Rejection, Withdrawal
 from index.store import Store, StoreLocked
 from index.text.passages import full_text
+from index.vector_index.faiss_index import Nearest
 
 DAY = 86_400
 

@@ -24,12 +24,12 @@ from index.candidates import relevances
 from index.carry import About, earlier, hand_on
 from index.engine import Local
 from index.found import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
-from index.nearest import FILE, Nearest
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import PairScorer
 from index.searcher import Searcher
 from index.snapshot.format import Snapshot
 from index.store import Store
+from index.vector_index.faiss_index import FILE, Nearest
 
 DAY = 86_400
 NOW = 2_000 * DAY
@@ -336,9 +336,9 @@ def in_groups(n: int, d: int = 32) -> np.ndarray:
 @pytest.fixture
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive of some hundred articles gets inverted lists, as a large one does."""
-    monkeypatch.setattr("index.nearest.FLAT_ROWS", 400)
-    monkeypatch.setattr("index.nearest.LEAST_REFINED", 40)
-    monkeypatch.setattr("index.nearest.EXACT_ROWS", 20)
+    monkeypatch.setattr("index.vector_index.faiss_index.FLAT_ROWS", 400)
+    monkeypatch.setattr("index.vector_index.faiss_index.LEAST_REFINED", 40)
+    monkeypatch.setattr("index.vector_index.faiss_index.EXACT_ROWS", 20)
 
 
 @pytest.mark.usefixtures("few_are_many")
@@ -445,7 +445,7 @@ def test_a_large_archive_is_built_again_with_and_without_new_articles(
 
 @pytest.mark.usefixtures("few_are_many")
 def test_as_many_lists_are_looked_into_as_an_archive_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.nearest.LEAST_REFINED", 400)
+    monkeypatch.setattr("index.vector_index.faiss_index.LEAST_REFINED", 400)
     random = np.random.default_rng(0)
     noise = random.standard_normal((6_000, 32))
     alike = in_groups(6_000)

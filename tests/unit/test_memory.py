@@ -14,13 +14,13 @@ from index.build import Refused, rebuild
 from index.checks import refusals
 from index.ingest.article_log import Spool
 from index.lexical.tfidf_lsa import unit_rows
-from index.nearest import Nearest
 from index.snapshot.format import NO_ROW
 from index.storage import arrays as on_disk
 from index.storage.arrays import parts, scratch
 from index.storage.lazy import Each
 from index.store import Store
 from index.text.digests import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
+from index.vector_index.faiss_index import Nearest
 from tests.conftest import HashingEmbedder
 
 
@@ -136,7 +136,7 @@ def test_a_refused_build_leaves_nothing_of_its_articles(tmp_path: Path, now: int
 def test_recall_is_the_share_of_the_true_nearest_found_however_many_rows_are_read_at_once(
     monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    monkeypatch.setattr("index.nearest.PART", part)
+    monkeypatch.setattr("index.vector_index.faiss_index.PART", part)
     vectors = unit_rows(np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)).astype(np.float16)
     whole = Nearest.build(vectors)
     assert whole.recall() == 1

@@ -1,7 +1,7 @@
 """Owns what the search process asks of whatever finds the nearest vectors: a snapshot's faiss file, or an engine.
 
-`index.nearest.Nearest` is the one, `service.vector_engine.VectorTable` the other; tests/contract/test_nearest.py
-holds both to the same values.
+`index.vector_index.faiss_index.Nearest` is the one, `service.vector_engine.VectorTable` the other;
+tests/contract/test_nearest.py holds both to the same values.
 """
 
 from __future__ import annotations

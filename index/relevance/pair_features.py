@@ -1,7 +1,7 @@
 """Owns how two articles are compared: pair features and the calibrated relevance that they become.
 
-Candidates are found by hybrid cosine (`index.found`), then compared exactly: meaning, words, the candidate's
-headline and the time between the two.
+Candidates are found by hybrid cosine (`index.candidates.retrieval`), then compared exactly: meaning, words, the
+candidate's headline and the time between the two.
 """
 
 from __future__ import annotations

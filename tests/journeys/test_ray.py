@@ -15,9 +15,9 @@ import pytest
 from conftest import NOW, ROOT, HashingEmbedder
 from rebuilder import archive_file, rebuild_arguments
 
-from index import workbench
 from index.article import Article
 from index.build import rebuild
+from index.candidates.table import blocks as workbench
 from index.embedding.sentence_transformer import DenseEmbedder
 from index.engine import Engine, Local, Work
 from index.snapshot.format import describe_file

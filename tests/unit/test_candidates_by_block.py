@@ -16,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from index import ways, workbench
 from index.article import Article
-from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.build import rebuild
-from index.candidates import relevances
-from index.carry import About, earlier, hand_on
+from index.candidates.incremental import About, earlier, hand_on
+from index.candidates.retrieval import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
+from index.candidates.table import blocks as workbench
+from index.candidates.table import expansion as ways
+from index.candidates.table import relevances
+from index.candidates.top_k import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.engine import Local
-from index.found import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import PairScorer
 from index.searcher import Searcher
@@ -502,7 +503,7 @@ def test_what_older_code_left_is_not_carried_over(tmp_path: Path, embedder, monk
     store = Store(tmp_path / "store")
     articles = [written(number) for number in range(300)]
     rebuild(articles, store, embedder, NOW)
-    monkeypatch.setattr("index.found.SPARE", 4)  # longer lists
+    monkeypatch.setattr("index.candidates.retrieval.SPARE", 4)  # longer lists
     monkeypatch.setattr("index.build.SPARE", 4)
     assert rebuild([*articles, written(400)], store, embedder, NOW).articles == 301
 

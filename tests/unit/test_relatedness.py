@@ -9,7 +9,8 @@ import pytest
 from scipy import sparse
 
 from index.article import UNDATED, Article
-from index.candidates import Pairs
+from index.candidates.expansion import by_way_of_others
+from index.candidates.table import Pairs
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import (
     LEAST_HEADLINE,
@@ -22,7 +23,6 @@ from index.relevance.model import (
 )
 from index.relevance.pair_features import WEEK_SECONDS, PairScorer
 from index.relevance.training import labelled_pairs
-from index.ways import by_way_of_others
 
 # Four words; article 0 says the first two, 1 the second and third, 2 the fourth, 3 nothing known.
 TEXTS = np.array([[0.6, 0.8, 0, 0], [0, 0.8, 0.6, 0], [0, 0, 0, 1], [0, 0, 0, 0]], np.float32)

@@ -1,4 +1,5 @@
-"""Owns what one build hands to the next so that unchanged rows keep their candidates: `index.found` by row.
+"""Owns what one build hands to the next so that unchanged rows keep their candidates: `index.candidates.retrieval` by
+row.
 
 about.json                 what it is of, and size and sha256 of each file
 rows.npy                   (n, 16) bytes: what each row was compared by
@@ -20,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
-from index.best import NONE
-from index.found import Keys, renumbered
+from index.candidates.retrieval import Keys, renumbered
+from index.candidates.top_k import NONE
 from index.snapshot.format import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
 from index.text.digests import rows_of
 from index.vector_index.faiss_index import FILE, Nearest

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.best import NONE, pair_keys, rows_of
-from index.found import Found
+from index.candidates.retrieval import Found
+from index.candidates.top_k import NONE, pair_keys, rows_of
 from index.relevance.model import Baseline, baselines_of
 from index.relevance.pair_features import OVERALL, RECENT, PairScorer
 from index.snapshot.format import NO_ROW

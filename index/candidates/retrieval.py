@@ -1,8 +1,8 @@
 """Owns which rows are candidates of a row: the nearest by hybrid cosine, found anew or carried over.
 
-Carried over: a row that did not change in what it is compared by (`index.carry.row_digests`) keeps the candidates
-that the last build found, and only meets the rows that came since. A row that lost so many that fewer than it needs
-are left is searched again.
+Carried over: a row that did not change in what it is compared by (`index.candidates.incremental.row_digests`) keeps
+the candidates that the last build found, and only meets the rows that came since. A row that lost so many that fewer
+than it needs are left is searched again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.best import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of, with_rows
+from index.candidates.top_k import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of, with_rows
 from index.relevance.pair_features import PairScorer
 from index.vector_index.protocol import VectorSearch
 
@@ -27,7 +27,8 @@ Half = npt.NDArray[np.float16]
 
 
 class Found(NamedTuple):
-    """Candidates of b rows: `keys` (b, k) of `index.best`, falling; `features` (b, k, 4) float16 of the two texts."""
+    """Candidates of b rows: `keys` (b, k) of `index.candidates.top_k`, falling; `features` (b, k, 4) float16 of the
+    two texts."""
 
     keys: Keys
     features: Half

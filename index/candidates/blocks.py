@@ -22,11 +22,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.best import NONE, rows_of
-from index.candidates import Pairs, best_first, relevances
-from index.carry import KINDS, Earlier
+from index.candidates.expansion import by_way_of_others, unchanged_ways
+from index.candidates.incremental import KINDS, Earlier
+from index.candidates.retrieval import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
+from index.candidates.table import Pairs, best_first, relevances
+from index.candidates.top_k import NONE, rows_of
 from index.engine import Engine, Task, Work
-from index.found import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
 from index.ingest.merge import Progress
 from index.lexical.sparse_rows import TermRows
 from index.relevance.link_graph import LinkGraph
@@ -35,7 +36,6 @@ from index.relevance.pair_features import DEPTH, RECENT, PairScorer
 from index.snapshot.format import describe_file, link_or_copy, save_array
 from index.storage.arrays import new_array, parts
 from index.vector_index.faiss_index import FILE, Meeting, Nearest
-from index.ways import by_way_of_others, unchanged_ways
 
 WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
 BLOCK = 1_024  # rows a task

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.best import NONE, nth, pair_keys
-from index.candidates import Pairs
+from index.candidates.table import Pairs
+from index.candidates.top_k import NONE, nth, pair_keys
 from index.relevance.model import Baseline
 from index.relevance.pair_features import LEAST_WAY, OVERALL, PairScorer
 from index.storage.arrays import parts

@@ -1,0 +1,1 @@
+"""Finds each article's most related articles: retrieval, scoring, expansion, the candidate table."""

@@ -36,7 +36,7 @@ from index.clustering.stories import Stories, default_stories, find_stories
 from index.embedding.archive_vectors import VECTORS, archive_vectors
 from index.embedding.fusion import DENSE_WEIGHT, HEAD_WEIGHT
 from index.embedding.vector_cache import VectorCache
-from index.engine import Engine, Local
+from index.execution.executor import Engine, Local
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows

@@ -45,7 +45,7 @@ from index.candidates.top_k import rows_of
 from index.embedding.choose import embedder_named
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
-from index.engine import Local
+from index.execution.executor import Local
 from index.ingest.merge import silent
 from index.lexical.sparse_rows import TermRows
 from index.lexical.tfidf_lsa import fit_lexical

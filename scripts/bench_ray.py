@@ -22,7 +22,7 @@ from bench_lookup import kernel
 from bench_rebuild import Stages
 
 from index.build import rebuild
-from index.engine import Engine, Local, Work
+from index.execution.executor import Engine, Local, Work
 from index.snapshot.format import read_manifest
 from index.store import Store
 
@@ -70,7 +70,7 @@ def cluster(cores: int) -> Iterator[Engine]:
     import ray
     from ray.cluster_utils import Cluster
 
-    from index.ray_engine import Ray
+    from index.execution.ray_executor import Ray
 
     running = Cluster()
     running.add_node(

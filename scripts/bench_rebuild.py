@@ -25,7 +25,7 @@ from bench_lookup import kernel
 from index.article import Article
 from index.build import BuildReport, rebuild
 from index.embedding.choose import embedder_named
-from index.engine import Local
+from index.execution.executor import Local
 from index.store import Store
 from index.types import Embedder
 

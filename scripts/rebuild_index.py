@@ -28,7 +28,7 @@ from tqdm import tqdm
 from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embedding.choose import embedder_named
-from index.engine import Engine, Local
+from index.execution.executor import Engine, Local
 from index.ingest.id_prefix import with_prefix
 from index.previous import held_by_all
 from index.relevance.links_file import UnusableLinks
@@ -157,7 +157,7 @@ def _engine(options: argparse.Namespace) -> Engine:
     if options.engine == "local":
         return Local(options.workers)
     try:
-        from index.ray_engine import Ray
+        from index.execution.ray_executor import Ray
     except ImportError as error:
         raise ValueError(f"--engine ray: {error}: pip install -e '.[ray]'") from error
     return Ray(at_once=options.workers)

@@ -27,7 +27,7 @@ from index.candidates.incremental import KINDS, Earlier
 from index.candidates.retrieval import SPARE, Among, Carried, Found, entering_keys, find, nearest_rows
 from index.candidates.table import Pairs, best_first, relevances
 from index.candidates.top_k import NONE, rows_of
-from index.engine import Engine, Task, Work
+from index.execution.executor import Engine, Task, Work
 from index.ingest.merge import Progress
 from index.lexical.sparse_rows import TermRows
 from index.relevance.link_graph import LinkGraph

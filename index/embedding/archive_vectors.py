@@ -12,7 +12,7 @@ from index.article import Article
 from index.clustering.events import background_of
 from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
-from index.engine import Engine
+from index.execution.executor import Engine
 from index.ingest.merge import Progress
 from index.lexical.archive_terms import Lexical
 from index.storage.arrays import Scratch, new_array, parts

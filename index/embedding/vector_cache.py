@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.embedding.shard_import import KEY_BYTES, import_shards
-from index.engine import Engine, Local
+from index.execution.executor import Engine, Local
 from index.text.passages import RECIPE
 from index.types import BadVectors, Embedder, checked_unit_rows
 

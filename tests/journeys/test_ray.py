@@ -19,7 +19,7 @@ from index.article import Article
 from index.build import rebuild
 from index.candidates.table import blocks as workbench
 from index.embedding.sentence_transformer import DenseEmbedder
-from index.engine import Engine, Local, Work
+from index.execution.executor import Engine, Local, Work
 from index.snapshot.format import describe_file
 from index.store import Store
 from index.types import BadVectors
@@ -49,7 +49,7 @@ class Nodes:
 
     @property
     def engine(self) -> Engine:
-        from index.ray_engine import Ray
+        from index.execution.ray_executor import Ray
 
         return Ray(self.cluster.address)
 

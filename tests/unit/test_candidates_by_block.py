@@ -24,7 +24,7 @@ from index.candidates.table import blocks as workbench
 from index.candidates.table import expansion as ways
 from index.candidates.table import relevances
 from index.candidates.top_k import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
-from index.engine import Local
+from index.execution.executor import Local
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import PairScorer
 from index.searcher import Searcher
@@ -298,7 +298,7 @@ def test_processes_end_with_a_build_that_is_killed(tmp_path: Path) -> None:
     )
     script.write_text(
         "import pathlib, slow\n"
-        "from index.engine import Local\n"
+        "from index.execution.executor import Local\n"
         "if __name__ == '__main__':\n"
         f"    Local(2).run(slow.task, pathlib.Path({str(tmp_path)!r}), [(at, at + 1) for at in range(400)], print)\n"
     )
@@ -561,7 +561,7 @@ def test_a_process_opens_a_folder_once_and_a_fault_in_opening_it_is_said(tmp_pat
     )
     (tmp_path / "build.py").write_text(
         "import pathlib, opening\n"
-        "from index.engine import Local\n"
+        "from index.execution.executor import Local\n"
         "if __name__ == '__main__':\n"
         f"    folder, blocks = pathlib.Path({str(tmp_path)!r}), [(at, at + 1) for at in range(40)]\n"
         "    Local(2).run(opening.task, folder, blocks, print)\n"
@@ -581,7 +581,7 @@ def test_a_process_that_is_killed_is_an_error_that_says_so(tmp_path: Path) -> No
     )
     (tmp_path / "build.py").write_text(
         "import pathlib, dying\n"
-        "from index.engine import Local\n"
+        "from index.execution.executor import Local\n"
         "if __name__ == '__main__':\n"
         "    Local(2).run(dying.task, pathlib.Path('.'), [(at, at + 1) for at in range(20)], print)\n"
     )

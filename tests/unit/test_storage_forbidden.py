@@ -33,7 +33,7 @@ ARGUMENTS = {"allow_pickle": True, "shell": True, "debug": True, "weights_only":
              "autoescape": False, "verify": False}  # fmt: skip
 ALLOWED = {  # (file, what): why
     (
-        "index/ray_engine.py",
+        "index/execution/ray_executor.py",
         "pickle",
     ): "carries the embedder from the build to its own tasks in memory, reads no file",
 }

@@ -18,7 +18,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from index.engine import Block, Heard, Task, work_there
+from index.execution.executor import Block, Heard, Task, work_there
 from index.types import BadVectors, Embedder, FloatArray
 
 RETRIES = 10  # nodes that may die under one task

@@ -1,6 +1,6 @@
 """Owns how the blocks of a build are worked off: here in this process, or in several on this machine.
 
-`index.ray_engine` works them off on several machines.
+`index.execution.ray_executor` works them off on several machines.
 
 A task opens what lies in a folder, once a process, and gives the work on a block of rows. That leaves its result in
 the folder, whole or not at all, so that where it runs does not matter, and a block that is there is not made again.

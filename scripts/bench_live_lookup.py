@@ -27,7 +27,7 @@ from bench_lookup import NOW, write_synthetic
 from threadpoolctl import threadpool_info
 
 from index.article import Article
-from index.comparison import Comparison
+from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from service.archive import Archive
 from service.live.changes import Changes, Compared, LiveArticle, summary_of

@@ -9,7 +9,7 @@ from heapq import merge
 import numpy as np
 
 from index.article import UNDATED, canonical_url
-from index.comparison import Comparison
+from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot, id_in
 from index.values.urls import other_spellings
 from service.brands import ONE_NEWSROOM, Brands

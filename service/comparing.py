@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from index.arrivals import Arrivals, ModelMismatch
 from index.article import Article
-from index.comparison import Comparison
+from index.live.comparator import Arrivals, ModelMismatch
+from index.live.comparison import Comparison
 from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.store import UnknownSnapshot
 from index.types import BadVectors, UntrustedModel

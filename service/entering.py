@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.comparison import Comparison
+from index.live.comparison import Comparison
 from service.ranking import Candidates
 
 Array = npt.NDArray[Any]

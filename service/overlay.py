@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from index.article import UNDATED, canonical_url
-from index.comparison import Comparison
+from index.live.comparison import Comparison
 from index.snapshot.format import (
     FIRST_LIVE_ROW,
     FLAG_EVERGREEN,

@@ -24,13 +24,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.arrivals import Admits, Arrivals, ModelMismatch
 from index.article import UNDATED, Article, InvalidArticle, article_from_record
 from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
-from index.meeting import Mask
-from index.prepared import ArticleEmbedder
-from index.searcher import Searcher
+from index.live.comparator import Admits, Arrivals, ModelMismatch
+from index.live.pair_comparison import Mask
+from index.live.query_features import ArticleEmbedder
+from index.live.snapshot_searcher import Searcher
 from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.store import Store, UnknownSnapshot
 from index.types import Embedder, UntrustedModel

@@ -84,7 +84,7 @@ class SignalSet(msgspec.Struct, frozen=True):
 class Compared(msgspec.Struct, frozen=True):
     """The comparison of one live article, as of its change `article_sequence`, against one snapshot.
 
-    `content`: `index.comparison.Comparison.to_bytes`.
+    `content`: `index.live.comparison.Comparison.to_bytes`.
     """
 
     article_id: str

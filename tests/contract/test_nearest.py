@@ -20,7 +20,7 @@ from local_postgres import PostgresServer
 from vector_snapshot import vector_snapshot
 
 from index.lexical.tfidf_lsa import fit_lexical, unit_rows
-from index.searcher import in_file
+from index.live.snapshot_searcher import in_file
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import VectorSearch
 from service import vector_tables

@@ -20,7 +20,7 @@ from vector_snapshot import vector_snapshot
 
 from index.article import Article
 from index.build import rebuild
-from index.searcher import in_file
+from index.live.snapshot_searcher import in_file
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store
 from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable

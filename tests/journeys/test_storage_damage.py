@@ -16,7 +16,7 @@ from newsroom import catalogue_of
 import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
-from index.searcher import Searcher
+from index.live.snapshot_searcher import Searcher
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.store import Store
 from service.app import create_app

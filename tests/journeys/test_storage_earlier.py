@@ -28,7 +28,7 @@ from newsroom import catalogue_of, story  # noqa: E402
 
 from index.article import Article  # noqa: E402
 from index.build import rebuild  # noqa: E402
-from index.searcher import Searcher  # noqa: E402
+from index.live.snapshot_searcher import Searcher  # noqa: E402
 from index.snapshot.format import FORMAT, DamagedSnapshot, Snapshot, verify_all  # noqa: E402
 from index.store import Store  # noqa: E402
 from service.app import create_app  # noqa: E402

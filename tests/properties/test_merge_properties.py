@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small import small_snapshot
 
 from index.article import article_from_record
-from index.comparison import Comparison
+from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from service.archive import Archive
 from service.live.changes import Changes, Compared, LiveArticle, summary_of

@@ -13,20 +13,20 @@ import pytest
 from conftest import HashingEmbedder
 from scipy import sparse
 
-from index.arrivals import Arrivals, ModelMismatch
 from index.article import Article
 from index.build import rebuild
 from index.clustering.assignment import Members, Others, joined
 from index.clustering.stories import default_stories, find_stories
-from index.comparison import Comparison
 from index.embedding.vector_cache import VectorCache
 from index.lexical.archive_terms import load_lexical, load_scorer
-from index.prepared import ArticleEmbedder, Prepared, prepared
+from index.live.comparator import Arrivals, ModelMismatch
+from index.live.comparison import Comparison
+from index.live.query_features import ArticleEmbedder, Prepared, prepared
+from index.live.segment import LEAST_ROOM, Growing
+from index.live.snapshot_searcher import Searcher
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, baseline_of, default_relevance
 from index.relevance.pair_features import DEPTH, LEAST_WAY, PairScorer
-from index.searcher import Searcher
-from index.segment import LEAST_ROOM, Growing
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from index.store import Store

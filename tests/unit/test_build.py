@@ -17,8 +17,8 @@ from index.article import Article
 from index.build import Refused, rebuild
 from index.checks import reading_refusals
 from index.lexical.archive_terms import load_lexical, load_scorer
+from index.live.snapshot_searcher import Searcher
 from index.relevance.model import default_relevance
-from index.searcher import Searcher
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import (
     FLAG_WITHDRAWN,

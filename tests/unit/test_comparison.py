@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from index.comparison import Comparison
+from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW
 
 FERRY = Comparison(

@@ -20,8 +20,8 @@ import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
 from index.embedding.vector_cache import VectorCache
+from index.live.snapshot_searcher import Searcher
 from index.previous import Previous
-from index.searcher import Searcher
 from index.snapshot.format import Snapshot
 from index.store import Store
 

@@ -9,7 +9,7 @@ import pytest
 
 from index.article import Article
 from index.lexical.tfidf_lsa import fit_lexical
-from index.prepared import prepared
+from index.live.query_features import prepared
 from index.sources import read_source
 from index.text.digests import is_brief, read_texts
 from index.text.passages import full_text

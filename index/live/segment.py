@@ -10,8 +10,8 @@ from scipy import sparse
 
 from index.article import Article
 from index.clustering.assignment import Clusters
-from index.meeting import Mask, Near
-from index.prepared import Prepared
+from index.live.pair_comparison import Mask, Near
+from index.live.query_features import Prepared
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, Relevance
 from index.relevance.pair_features import PairScorer, Rows
@@ -23,7 +23,8 @@ LEAST_ROOM = 256  # places; more than that many, and more than half of all, are 
 
 
 class Segment(NamedTuple):
-    """Live articles as of one moment, a part (`index.meeting.Part`); it never changes, so threads may share it.
+    """Live articles as of one moment, a part (`index.live.pair_comparison.Part`); it never changes, so threads may
+    share it.
 
     A place in it is one version of one article; only `present` ones count. `rows`, `published_at` (n,) int64,
     `vectors` (n, d + c), `clusters` (n, 3) int64, `baselines` (n, 3) float32, `present` (n,) bool; `articles` has

@@ -19,15 +19,15 @@ from index.article import Article
 from index.clustering.assignment import Clusters, Members, Others, joined
 from index.clustering.events import above_background
 from index.clustering.stories import default_stories
-from index.comparison import Comparison
 from index.lexical.archive_terms import characteristic_columns, single_words
 from index.lexical.tfidf_lsa import unit_rows
-from index.meeting import Mask, Met, Near, Part
-from index.prepared import ArticleEmbedder, Prepared, prepared
+from index.live.comparison import Comparison
+from index.live.pair_comparison import Mask, Met, Near, Part
+from index.live.query_features import ArticleEmbedder, Prepared, prepared
+from index.live.segment import Growing, Segment
+from index.live.snapshot_searcher import Searcher
 from index.relevance.model import Baseline, baseline_of
 from index.relevance.pair_features import DEPTH, RECENT_DAYS, Probe, Rows
-from index.searcher import Searcher
-from index.segment import Growing, Segment
 from index.snapshot.format import FIRST_LIVE_ROW
 from index.snapshot.simhash import planes_of, sketch_rows
 from index.text.passages import Boilerplate, full_text

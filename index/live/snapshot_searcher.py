@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.lexical.archive_terms import load_lexical, load_scorer
-from index.meeting import Mask, Near
+from index.live.pair_comparison import Mask, Near
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, Relevance
 from index.relevance.pair_features import DEPTH
@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float32]
 class Searcher:
     """Searches the snapshot it was opened on; safe for concurrent threads except while opening.
 
-    A part (`index.meeting.Part`) whose places are the rows.
+    A part (`index.live.pair_comparison.Part`) whose places are the rows.
     """
 
     def __init__(self, snapshot: Snapshot, vector_search: VectorSearchOf | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index.prepared import Prepared
+from index.live.query_features import Prepared
 from index.relevance.model import Baseline, baseline_of
 from index.relevance.pair_features import DEPTH, LEAST_WAY, OVERALL, RECENT, PairScorer, Rows
 

@@ -30,7 +30,6 @@ from index.candidates.blocks import (
 from index.candidates.incremental import About, earlier, hand_on, row_digests
 from index.candidates.retrieval import SPARE
 from index.candidates.table import candidate_table
-from index.checks import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
 from index.clustering.stable_ids import stable_ids
 from index.clustering.stories import Stories, default_stories, find_stories
 from index.embedding.archive_vectors import VECTORS, archive_vectors
@@ -40,8 +39,10 @@ from index.execution.executor import Engine, Local
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
-from index.previous import Previous, live_snapshot
-from index.quality import CUT, Quality, Table, overlap, quality
+from index.publishing.gate import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
+from index.publishing.previous import Previous, live_snapshot
+from index.publishing.quality import CUT, Quality, Table, overlap, quality
+from index.publishing.store import Store, checked_name
 from index.relevance.link_graph import LinkGraph
 from index.relevance.links_file import Truth, read_links
 from index.relevance.model import Relevance, UnusableRelevance, default_relevance, read_relevance
@@ -51,7 +52,6 @@ from index.snapshot.format import CLUSTERS, Contents, Snapshot, TooManyNames, ch
 from index.sources import Rejection
 from index.storage.arrays import Scratch, scratch
 from index.storage.lazy import Each
-from index.store import Store, checked_name
 from index.text.digests import DIGESTS, Digests, in_hex, read_texts, write_digests
 from index.text.passages import BOILERPLATE, RECIPE, Boilerplate, full_text
 from index.text.truecase import surface_forms

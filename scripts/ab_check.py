@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from index.store import Store
+from index.publishing.store import Store
 from service.experiments.definitions import BadExperiments, Experiment, read_experiments
 from service.policy import BadPolicies, read_policies
 

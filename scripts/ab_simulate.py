@@ -36,8 +36,8 @@ from simulated_service import simulated_service
 from simulation import Plan, Simulation, Trouble
 from tqdm import tqdm
 
+from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from index.store import Store, UnknownSnapshot
 from service.config import BadSetting, Settings
 from service.experiments.definitions import BadExperiments, read_experiment
 from service.experiments.event_log import segments

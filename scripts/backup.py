@@ -18,8 +18,8 @@ import os
 import sys
 from pathlib import Path
 
+from index.publishing.store import Store, StoreLocked
 from index.snapshot.format import DamagedSnapshot
-from index.store import Store, StoreLocked
 from service.backups import DamagedBackup, InUse, create, restore, verify
 from service.live.copying import NotEmpty
 from service.live.store import LiveStoreUnavailable, OutdatedLiveStore

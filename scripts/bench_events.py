@@ -37,7 +37,7 @@ from bench_server import Load, free_port, load_with_wrk, read_answer, running
 from live_service import PATIENCE_SECONDS, AskForLists
 from steady_load import Ask, Latency, steady_load
 
-from index.store import Store
+from index.publishing.store import Store
 from service.experiments.event_log import lines, segments
 from service.experiments.tokens import ListToken, Tokens, secret_in
 from service.live.migrate import migrate

@@ -24,7 +24,7 @@ from pathlib import Path
 from bench_lookup import write_synthetic
 from bench_server import Load, free_port, load_with_wrk, running
 
-from index.store import Store
+from index.publishing.store import Store
 
 READY = """\
 import numpy

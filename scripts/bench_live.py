@@ -47,7 +47,7 @@ from sample_copies import many_articles
 from steady_load import Latency, SteadyLoad, steady_load
 
 from index.article import iso_time
-from index.store import Store
+from index.publishing.store import Store
 
 RATE = 200.0
 QUIET_SECONDS = 20  # before and after each stage: the machine is not equally busy all the time

@@ -21,7 +21,7 @@ from pathlib import Path
 from bench_lookup import write_synthetic
 from werkzeug.test import EnvironBuilder
 
-from index.store import Store
+from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
 from service.operations.request_log import RequestLog

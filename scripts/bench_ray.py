@@ -23,8 +23,8 @@ from bench_rebuild import Stages
 
 from index.build import rebuild
 from index.execution.executor import Engine, Local, Work
+from index.publishing.store import Store
 from index.snapshot.format import read_manifest
-from index.store import Store
 
 TASKS = 2_000
 ON_THE_CLUSTER = ("embed", "neighbours", "ways")

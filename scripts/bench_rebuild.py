@@ -26,7 +26,7 @@ from index.article import Article
 from index.build import BuildReport, rebuild
 from index.embedding.choose import embedder_named
 from index.execution.executor import Local
-from index.store import Store
+from index.publishing.store import Store
 from index.types import Embedder
 
 NEIGHBOURS = ("neighbours", "ways")

@@ -57,7 +57,7 @@ def main() -> int:
 
 def prepare(root: Path, rows: int, dimension: int) -> None:
     """Two snapshots that differ in nothing but their names."""
-    from index.store import Store
+    from index.publishing.store import Store
 
     store = Store(root)
     first, second = (f"synthetic-{rows}-{each}" for each in "ab")
@@ -79,8 +79,8 @@ def prepare(root: Path, rows: int, dimension: int) -> None:
 
 def measured(root: Path) -> dict[str, object]:
     """Answer, exchange, answer: kB and seconds."""
+    from index.publishing.store import Store
     from index.snapshot.format import read_manifest
-    from index.store import Store
     from service.app import create_app
     from service.config import Settings
 

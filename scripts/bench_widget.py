@@ -30,8 +30,8 @@ from playwright.sync_api import Browser, CDPSession, Page, Playwright, sync_play
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from index.article import Article
+from index.publishing.store import Store
 from index.snapshot.format import NO_ROW, Contents, write_snapshot
-from index.store import Store
 from service.app import create_app
 from service.config import Settings
 from service.embed.script import widget

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from index.copying import pull, push
-from index.remote import Remote
+from index.publishing.remote import Remote
+from index.publishing.replication import pull, push
+from index.publishing.store import Store, StoreLocked, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot
-from index.store import Store, StoreLocked, UnknownSnapshot
 
 
 def main(arguments: list[str] | None = None) -> int:

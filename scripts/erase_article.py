@@ -29,9 +29,9 @@ from index.article import InvalidArticle, article_id
 from index.build import NothingToBuildOnto, Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
+from index.publishing.store import Store, StoreLocked
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import DamagedSnapshot, Snapshot, id_digest
-from index.store import Store, StoreLocked
 from index.text.passages import embedded_texts
 from index.types import Embedder
 from service.backups import LIVE, complete, create

@@ -27,11 +27,11 @@ from rebuild_index import Bars
 from index.article import Article, InvalidArticle, epoch_seconds
 from index.build import Refused, rebuild
 from index.embedding.choose import embedder_named
+from index.publishing.store import Store, StoreLocked
 from index.relevance.links_file import UnusableLinks, read_links
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
 from index.sources.languages import with_languages
-from index.store import Store, StoreLocked
 from index.types import Embedder
 from service.evaluation.corpus import open_corpus
 from service.evaluation.evaluate import evaluate

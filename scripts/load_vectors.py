@@ -21,8 +21,8 @@ from pathlib import Path
 import psycopg
 from rebuild_index import Bars
 
+from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from index.store import Store, UnknownSnapshot
 from service.vector_engine import engine_url, told
 from service.vector_tables import TablesLocked, claim, drop_others, load, writing
 

@@ -30,13 +30,13 @@ from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.execution.executor import Engine, Local
 from index.ingest.id_prefix import with_prefix
-from index.previous import held_by_all
+from index.publishing.previous import held_by_all
+from index.publishing.store import Store, StoreLocked, UnknownSnapshot
 from index.relevance.links_file import UnusableLinks
 from index.relevance.model import UnusableRelevance
 from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, read_mapping
-from index.store import Store, StoreLocked, UnknownSnapshot
 from index.types import Embedder
 from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from index.store import Store, UnknownSnapshot
 from service.archive import Archive
 from service.config import Settings
 from service.evaluation.ab.clustered import Mean

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-from index.store import Store
+from index.publishing.store import Store
 from service.brands import BadBrands, read_brands
 from service.config import BadSetting, Settings
 from service.keys import BadKeys, read_keys

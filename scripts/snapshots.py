@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from index.publishing.store import Store, StoreLocked, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot, read_manifest, verify_all
-from index.store import Store, StoreLocked, UnknownSnapshot
 
 
 def main(arguments: list[str] | None = None) -> int:

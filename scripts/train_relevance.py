@@ -34,14 +34,14 @@ import numpy.typing as npt
 from index.build import rebuild
 from index.embedding.choose import embedder_named
 from index.lexical.archive_terms import load_scorer
-from index.measures import MEASURES, measured
+from index.publishing.measures import MEASURES, measured
+from index.publishing.store import Store
 from index.relevance.link_graph import LinkGraph
 from index.relevance.links_file import Truth, UnusableLinks, read_links
 from index.relevance.model import PAIR_FEATURES, Relevance, default_relevance
 from index.relevance.pair_features import DEPTH, Rows
 from index.relevance.training import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
 from index.sources import read_source
-from index.store import Store
 from index.types import Embedder
 from service.evaluation.ab.click_labels import (
     Label,

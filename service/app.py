@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from index.store import Store
+from index.publishing.store import Store
 from service.api.access import Access
 from service.api.errors import register_errors
 from service.api.events import register_events

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import msgspec
 
+from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, fsync_directory, link_or_copy, verify_all
-from index.store import Store
 from service.experiments.event_log import segments
 from service.live.copying import copy_live_store
 from service.live.migrate import migrate

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from weakref import WeakMethod
 
+from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from index.store import Store, UnknownSnapshot
 from service.archive import Archive
 from service.following import Following
 

@@ -15,8 +15,8 @@ from typing import TypeVar
 from index.article import Article
 from index.live.comparator import Arrivals, ModelMismatch
 from index.live.comparison import Comparison
+from index.publishing.store import UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, id_digest
-from index.store import UnknownSnapshot
 from index.types import BadVectors, UntrustedModel
 from index.vector_index.protocol import VectorSearchUnavailable
 from service.live.changes import Changes, Compared, LiveArticle

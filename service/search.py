@@ -31,8 +31,8 @@ from index.live.comparator import Admits, Arrivals, ModelMismatch
 from index.live.pair_comparison import Mask
 from index.live.query_features import ArticleEmbedder
 from index.live.snapshot_searcher import Searcher
+from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
-from index.store import Store, UnknownSnapshot
 from index.types import Embedder, UntrustedModel
 from index.vector_index.faiss_index import one_thread_a_request
 from index.vector_index.protocol import VectorSearchOf, VectorSearchUnavailable

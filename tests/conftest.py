@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from index.article import Article, epoch_seconds
-from index.store import Store
+from index.publishing.store import Store
 
 NOW = epoch_seconds("2026-11-24T09:00:00Z", "now") or 0
 ROOT = Path(__file__).parent.parent

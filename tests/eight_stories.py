@@ -8,8 +8,8 @@ import numpy as np
 from small import contents_of
 
 from index.article import Article
+from index.publishing.store import Store
 from index.snapshot.format import NO_ROW, write_snapshot
-from index.store import Store
 
 NOW = 1_800_000_000
 DAY = 86_400

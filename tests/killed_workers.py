@@ -15,7 +15,7 @@ from checking_readers import Readers
 from served import Service, editions, served, until
 from steady_load import steady_load
 
-from index.store import Store
+from index.publishing.store import Store
 
 Proxy = Callable[[int], AbstractContextManager[int]]  # of the service's port; its own
 

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from index.article import Article, article_from_record
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 from service.app import create_app
 from service.catalogue import Catalogue
 from service.comparing import Comparing

@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from index.store import Store
+from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
 

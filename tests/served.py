@@ -22,7 +22,7 @@ from conftest import ROOT, HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 
 
 class Service:

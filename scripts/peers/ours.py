@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bench_server import free_port, wait_until_open
 
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
-from index.store import Store
 from peers.asked import DRAWN, Asked, AskedByWrk, K, asked
 from peers.snapshot import article_id, publish_table
 from peers.vectors import Vectors

@@ -6,8 +6,8 @@ import numpy as np
 from bench_lookup import NOW
 
 from index.article import Article, Image
+from index.publishing.store import Store
 from index.snapshot.format import Contents, write_snapshot
-from index.store import Store
 from peers.vectors import FloatArray, nearest_rows
 
 CANDIDATES = 100

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, Manifest, read_manifest
-from index.store import Store
 from service.archive import Archive
 from service.experiments.definitions import Experiments
 from service.listing import age_label

@@ -9,8 +9,8 @@ from flask import Blueprint, Flask, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from index.article import InvalidArticle
+from index.publishing.store import StoreLocked, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, read_manifest
-from index.store import StoreLocked, UnknownSnapshot
 from service.api.pages import files_of
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from index.article import UNDATED, iso_time
-from index.measures import MEASURES, measured
+from index.publishing.measures import MEASURES, measured
 from index.relevance.links_file import Links, Truth
 from index.relevance.model import default_relevance
 from index.snapshot.format import Snapshot

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED
-from index.measures import rank_biased_overlap
+from index.publishing.measures import rank_biased_overlap
 from index.snapshot.format import Snapshot
 from service.archive import Archive
 from service.evaluation.corpus import FloatArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from index.measures import MEASURES
+from index.publishing.measures import MEASURES
 from service.evaluation.calibration import Calibration
 from service.evaluation.corpus import RULES
 from service.evaluation.page import page

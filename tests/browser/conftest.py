@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from index.article import Article, article_from_record
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
 from service.live.migrate import migrate

@@ -11,7 +11,7 @@ from bench_widget import chain
 from newsroom import EDITOR
 
 from index.article import Article, Image
-from index.store import Store
+from index.publishing.store import Store
 
 CALL = "window.ran(1)"
 TAGS = [

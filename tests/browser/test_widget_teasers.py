@@ -14,7 +14,7 @@ from bench_widget import chain
 from playwright.sync_api import Page
 
 from index.article import Article, article_from_record
-from index.store import Store
+from index.publishing.store import Store
 from service.embed.stories import RIGHT_TO_LEFT
 
 # The language of each BBC service of the shared data.

@@ -9,7 +9,7 @@ import pytest
 from bench_widget import chain, page_html, views
 
 from index.article import Article
-from index.store import Store
+from index.publishing.store import Store
 
 BLOCKS = 16
 

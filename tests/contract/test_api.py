@@ -27,7 +27,7 @@ from eight_stories import (
 from flask.testing import FlaskClient
 from newsroom import Newsroom, story
 
-from index.store import Store
+from index.publishing.store import Store
 from service.app import create_app
 from service.catalogue import Catalogue
 from service.config import Settings

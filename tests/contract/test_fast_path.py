@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
-from index.store import Store
+from index.publishing.store import Store
 from service.api.fast_path import FastPath
 from service.app import create_app
 from service.config import Settings

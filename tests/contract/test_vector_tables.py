@@ -21,8 +21,8 @@ from vector_snapshot import vector_snapshot
 from index.article import Article
 from index.build import rebuild
 from index.live.snapshot_searcher import in_file
+from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from index.store import Store
 from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable
 from service import vector_tables
 from service.config import BadSetting, Settings

@@ -19,7 +19,7 @@ from simulation import Plan, Trouble
 
 from index.article import Article
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 from service.evaluation.ab.analysis import analysed
 from service.evaluation.ab.events import Events, open_events
 from service.evaluation.ab.events_experiment import open_experiment

@@ -16,7 +16,7 @@ from newsroom import READER, write_keys
 
 from index.article import Article
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
 from service.search import Searchers, SearchServer

@@ -14,8 +14,8 @@ import pytest
 from conftest import NOW, HashingEmbedder
 from sample_newsroom import sample_articles as rendered
 
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
-from index.store import Store
 
 BASELINES = {"bm25", "tfidf", "lsa", "dense"}
 

@@ -10,10 +10,10 @@ import pytest
 from index.article import Article, epoch_seconds
 from index.build import rebuild
 from index.embedding.choose import embedder_named
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
 from index.sources import Rejection, read_source
 from index.sources.page_text import parse_page
-from index.store import Store
 from service.archive import Archive
 from service.policy import shipped_policies
 from service.query import Query

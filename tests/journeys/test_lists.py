@@ -8,8 +8,8 @@ from conftest import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
+from index.publishing.store import Store
 from index.snapshot.format import FLAG_WITHDRAWN, Snapshot
-from index.store import Store
 from service.archive import Archive
 from service.policy import shipped_policies
 from service.query import Query

@@ -20,9 +20,9 @@ from served import until
 
 from index.article import Article
 from index.build import rebuild
-from index.copying import pull, push
-from index.remote import Remote
-from index.store import Store
+from index.publishing.remote import Remote
+from index.publishing.replication import pull, push
+from index.publishing.store import Store
 from service.config import Settings
 from service.live.migrate import migrate
 from service.live.store import LiveStore

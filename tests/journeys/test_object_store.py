@@ -11,9 +11,9 @@ from conftest import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
-from index.copying import pull, push
-from index.remote import Remote
-from index.store import Store, UnknownSnapshot
+from index.publishing.remote import Remote
+from index.publishing.replication import pull, push
+from index.publishing.store import Store, UnknownSnapshot
 
 pytestmark = [pytest.mark.proof, pytest.mark.filterwarnings("default")]  # of botocore and moto, none of ours
 
@@ -40,7 +40,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_two_machines_serve_what_an_object_store_holds(
     bucket: str, tmp_path: Path, sample_articles: list[Article], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.copying.PART_BYTES", 50_000)
+    monkeypatch.setattr("index.publishing.replication.PART_BYTES", 50_000)
     source, remote = Store(tmp_path / "source"), Remote(bucket)
     machines = [Store(tmp_path / name) for name in ("one", "other")]
 

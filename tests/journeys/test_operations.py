@@ -23,7 +23,7 @@ from conftest import ROOT, HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 
 ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
 LIST = f"/v1/articles/{ARTICLE}/related"

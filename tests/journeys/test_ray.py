@@ -20,8 +20,8 @@ from index.build import rebuild
 from index.candidates.table import blocks as workbench
 from index.embedding.sentence_transformer import DenseEmbedder
 from index.execution.executor import Engine, Local, Work
+from index.publishing.store import Store
 from index.snapshot.format import describe_file
-from index.store import Store
 from index.types import BadVectors
 
 # On the loopback, but no name of "localhost", which Ray replaces by the machine's address. One each: the process that

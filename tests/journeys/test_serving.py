@@ -16,7 +16,7 @@ from served import Service, served, until
 
 from index.article import Article
 from index.build import rebuild
-from index.store import Store
+from index.publishing.store import Store
 
 ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
 

@@ -16,7 +16,7 @@ import pytest
 from newsroom import EDITOR, WRITER, write_keys
 from served import Service, editions, served
 
-from index.store import Store
+from index.publishing.store import Store
 from service.api.front import SILENT_SECONDS
 
 ARTICLE = json.dumps(

@@ -21,7 +21,7 @@ import pytest
 from newsroom import WRITER, write_keys
 from served import Service, editions, served, until
 
-from index.store import Store
+from index.publishing.store import Store
 
 LIST = "/v1/articles/a7/related"
 MEBIBYTE = 1 << 20

@@ -21,7 +21,7 @@ from conftest import ROOT
 from killed_workers import kill_under_load
 from served import Service, editions, served, until
 
-from index.store import Store
+from index.publishing.store import Store
 
 SHIPPED = (ROOT / "service" / "operations" / "nginx.conf").read_text("utf-8")
 

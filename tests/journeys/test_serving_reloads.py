@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from served import editions
 
-from index.store import Store
+from index.publishing.store import Store
 
 
 def reload_again_and_again(folder: Path, articles: int, reloads: int) -> str:

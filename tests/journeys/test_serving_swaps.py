@@ -17,7 +17,7 @@ from checking_readers import Readers
 from served import Service, editions, served, until
 from steady_load import steady_load
 
-from index.store import Store
+from index.publishing.store import Store
 
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))  # 1800: the whole proof
 

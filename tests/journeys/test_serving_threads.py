@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from served import Service, editions, served, until
 
-from index.store import Store
+from index.publishing.store import Store
 from service.search_client import MAX_WAITING
 
 CROWD, QUESTIONS = 24, 40

@@ -17,7 +17,7 @@ from live_writer import state_after, write
 from newsroom import EDITOR, Newsroom, story
 from traces import files_that_say
 
-from index.store import Store
+from index.publishing.store import Store
 from service.api.access import Access
 from service.backups import complete, create
 from service.console.session import Sessions

@@ -17,8 +17,8 @@ import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
 from index.live.snapshot_searcher import Searcher
+from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from index.store import Store
 from service.app import create_app
 from service.config import Settings
 

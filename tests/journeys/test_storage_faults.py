@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot, verify_all
-from index.store import Store
 
 CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "unlink",
            "unlinkat", "rmdir", "ftruncate", "link")  # fmt: skip

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot, verify_all
-from index.store import Store
 
 EDITIONS = 7
 LONGEST = 0.4  # seconds: a rebuild takes about a quarter of one

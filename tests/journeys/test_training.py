@@ -15,9 +15,9 @@ from conftest import NOW, HashingEmbedder
 from sample_newsroom import sample_articles as rendered
 
 from index.build import rebuild
+from index.publishing.store import Store
 from index.relevance.model import Relevance
 from index.sources import read_source
-from index.store import Store
 
 
 @pytest.fixture

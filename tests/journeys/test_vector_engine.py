@@ -17,8 +17,8 @@ from newsroom import READER, Newsroom, record, with_key, write_keys
 
 from index.article import Article
 from index.build import rebuild
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
-from index.store import Store
 from index.vector_index.protocol import VectorSearchOf
 from service import vector_tables
 from service.app import create_app

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from newsroom import Newsroom, catalogue_of, record, story
 
-from index.previous import held_by_all
+from index.publishing.previous import held_by_all
 from service.policy import read_policies
 from service.query import Query
 from service.related import related

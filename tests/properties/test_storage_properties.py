@@ -18,9 +18,9 @@ from small import contents_of
 
 from index.article import UNDATED, Article, InvalidArticle, article_from_record, article_id
 from index.build import rebuild
+from index.publishing.store import Store
 from index.snapshot.format import FLAG_WITHDRAWN, NEVER, NO_ROW, Contents, Snapshot, write_snapshot
 from index.sources import Rejection, Withdrawal, read_source
-from index.store import Store
 from service.app import create_app
 from service.archive import Archive
 from service.config import Settings

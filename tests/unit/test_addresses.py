@@ -13,8 +13,8 @@ from index.article import MAX_LIST_ENTRIES, Article, article_from_record
 from index.build import rebuild
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import gather
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
-from index.store import Store
 
 SITE = "https://courier.example"
 OLD, NEW = f"{SITE}/ferry/", f"{SITE}/ferry-fire/"

@@ -24,12 +24,12 @@ from index.live.comparison import Comparison
 from index.live.query_features import ArticleEmbedder, Prepared, prepared
 from index.live.segment import LEAST_ROOM, Growing
 from index.live.snapshot_searcher import Searcher
+from index.publishing.store import Store
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, baseline_of, default_relevance
 from index.relevance.pair_features import DEPTH, LEAST_WAY, PairScorer
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
-from index.store import Store
 
 DAY = 86_400
 FERRY = "news/brackholm-ferry-breaks-down-mid-river"

@@ -15,9 +15,10 @@ import pytest
 
 from index.article import Article
 from index.build import Refused, rebuild
-from index.checks import reading_refusals
 from index.lexical.archive_terms import load_lexical, load_scorer
 from index.live.snapshot_searcher import Searcher
+from index.publishing.gate import reading_refusals
+from index.publishing.store import Store, StoreLocked
 from index.relevance.model import default_relevance
 from index.snapshot.article_store import read_articles
 from index.snapshot.format import (
@@ -31,7 +32,6 @@ from index.snapshot.format import (
     save_array,
 )
 from index.sources import Rejection, Withdrawal
-from index.store import Store, StoreLocked
 from index.text.passages import full_text
 from index.vector_index.faiss_index import Nearest
 

@@ -26,10 +26,10 @@ from index.candidates.table import relevances
 from index.candidates.top_k import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.execution.executor import Local
 from index.live.snapshot_searcher import Searcher
+from index.publishing.store import Store
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import PairScorer
 from index.snapshot.format import Snapshot
-from index.store import Store
 from index.vector_index.faiss_index import FILE, Nearest
 
 DAY = 86_400

@@ -14,8 +14,8 @@ from small import contents_of
 
 import service.catalogue
 from index.article import Article
+from index.publishing.store import Store
 from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, write_snapshot
-from index.store import Store
 from service.app import create_app
 from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot

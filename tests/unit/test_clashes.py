@@ -17,9 +17,9 @@ from index.ingest.id_clashes import clashes
 from index.ingest.id_prefix import usable_prefix, with_prefix
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, gather
+from index.publishing.store import Store
 from index.snapshot.article_store import read_articles
 from index.sources import Rejection, Withdrawal, read_source
-from index.store import Store
 
 SITES = ROOT / "tests" / "reports" / "17_two_sites"
 COURIER, EVENING = SITES / "courier.xml", SITES / "evening.xml"

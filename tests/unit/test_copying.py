@@ -18,10 +18,10 @@ from conftest import ROOT
 from copy_snapshots import main
 
 from index.article import Article
-from index.copying import pull, push
-from index.remote import Remote, RemoteFault
+from index.publishing.remote import Remote, RemoteFault
+from index.publishing.replication import pull, push
+from index.publishing.store import Store, StoreLocked, UnknownSnapshot
 from index.snapshot.format import Contents, DamagedSnapshot, Snapshot, verify_all, write_snapshot
-from index.store import Store, StoreLocked, UnknownSnapshot
 
 CONTENT = 5  # articles
 
@@ -111,7 +111,7 @@ def test_what_is_there_already_is_not_copied_again(source: Store, target: Store,
 def test_a_pull_that_is_cut_short_serves_the_old_one_and_goes_on_where_it_was(
     source: Store, target: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.copying.PART_BYTES", 10_000)
+    monkeypatch.setattr("index.publishing.replication.PART_BYTES", 10_000)
     remote = Remote(url)
     publish(source, "s1")
     push(source, remote, "default", 3, silent)
@@ -270,7 +270,7 @@ def test_a_server_that_gives_no_parts_is_told_from_a_damaged_snapshot(
     source: Store, target: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(source, "s1")
-    monkeypatch.setattr("index.copying.PART_BYTES", 50_000)
+    monkeypatch.setattr("index.publishing.replication.PART_BYTES", 50_000)
 
     class Whole(Remote):
         def read(self, path: str, _start: int | None = None, _end: int | None = None) -> bytes:

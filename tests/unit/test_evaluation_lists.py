@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from index.article import Article
 from index.build import rebuild
-from index.measures import rank_biased_overlap
+from index.publishing.measures import rank_biased_overlap
+from index.publishing.store import Store
 from index.snapshot.format import FLAG_WITHDRAWN
-from index.store import Store
 from service.evaluation.corpus import Corpus, open_corpus
 from service.evaluation.lists import (
     DAY,

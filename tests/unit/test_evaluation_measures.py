@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from index.measures import MEASURES, hit, measured, ndcg, recall, reciprocal_rank
+from index.publishing.measures import MEASURES, hit, measured, ndcg, recall, reciprocal_rank
 
 GAINS = st.lists(st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0, 3.0]), min_size=1, max_size=30).filter(any)
 

@@ -14,8 +14,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from index.article import Article
 from index.build import rebuild
+from index.publishing.store import Store
 from index.relevance.links_file import Truth
-from index.store import Store
 from index.text.passages import full_text
 from service.evaluation.baselines import BM25_B, BM25_K1, baselines
 from service.evaluation.corpus import Corpus, candidates, open_corpus

@@ -10,8 +10,8 @@ from conftest import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
+from index.publishing.store import Store
 from index.relevance.links_file import Links, UnusableLinks, read_links
-from index.store import Store
 from service.evaluation.corpus import Corpus, best, candidates, open_corpus
 from service.evaluation.truth import judged
 

@@ -12,11 +12,11 @@ from small import small_snapshot
 
 from index.article import Article
 from index.build import NothingToBuildOnto, Refused, rebuild
-from index.checks import mass_withdrawal, regressions, still_shown
-from index.quality import Quality, Table, quality
+from index.publishing.gate import mass_withdrawal, regressions, still_shown
+from index.publishing.quality import Quality, Table, quality
+from index.publishing.store import Store
 from index.relevance.links_file import UnusableLinks
 from index.snapshot.format import NO_ROW, read_manifest
-from index.store import Store
 
 LIVE = Quality(coverage=0.9, repeats=0.0, ndcg=0.5)
 

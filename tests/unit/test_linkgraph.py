@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from index.article import UNDATED, Article
 from index.build import rebuild
 from index.live.snapshot_searcher import Searcher
+from index.publishing.store import Store
 from index.relevance.link_graph import FILES, YEAR_SECONDS, LinkGraph
 from index.relevance.links_file import Truth
 from index.relevance.model import Relevance, UnusableRelevance, default_relevance
 from index.snapshot.format import Snapshot
-from index.store import Store
 
 DAY = 86_400
 EVERY = np.arange(5)

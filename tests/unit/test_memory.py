@@ -11,14 +11,14 @@ from small import contents_of
 
 from index.article import UNDATED, Article
 from index.build import Refused, rebuild
-from index.checks import refusals
 from index.ingest.article_log import Spool
 from index.lexical.tfidf_lsa import unit_rows
+from index.publishing.gate import refusals
+from index.publishing.store import Store
 from index.snapshot.format import NO_ROW
 from index.storage import arrays as on_disk
 from index.storage.arrays import parts, scratch
 from index.storage.lazy import Each
-from index.store import Store
 from index.text.digests import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
 from index.vector_index.faiss_index import Nearest
 from tests.conftest import HashingEmbedder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.quality import Quality, Table, overlap, quality
+from index.publishing.quality import Quality, Table, overlap, quality
 from index.snapshot.format import NO_ROW
 
 

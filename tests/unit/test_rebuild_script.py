@@ -10,7 +10,7 @@ import pytest
 from rebuild_index import _summary, main
 
 from index.build import BuildReport
-from index.quality import Quality
+from index.publishing.quality import Quality
 from index.sources import Rejection, Tally
 
 REPORT = BuildReport(

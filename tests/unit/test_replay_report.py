@@ -13,8 +13,8 @@ from replay_report import Replayed, main
 
 from index.article import Article
 from index.build import rebuild
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
-from index.store import Store
 from service.archive import Archive
 from service.evaluation.ab.replay import LoggedList, replay
 from service.policy import shipped_policies

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from conftest import HashingEmbedder
 
-from index.store import Store
+from index.publishing.store import Store
 from index.types import FloatArray
 from service.config import BadSetting, Settings
 from service.search import Searchers, SearchServer

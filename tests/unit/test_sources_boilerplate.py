@@ -13,9 +13,9 @@ from newsroom import Newsroom, record
 
 from index.article import Article, article_from_record
 from index.build import rebuild
+from index.publishing.store import Store
 from index.snapshot.article_store import read_articles
 from index.sources import read_source
-from index.store import Store
 from index.text.passages import BOILERPLATE, REPEATED_IN, Boilerplate, embedded_texts
 from service.search import Searchers, answer
 from service.search_client import Draft, SearchAnswer, SearchRequest

@@ -21,9 +21,9 @@ from index.article import Article
 from index.build import rebuild
 from index.embedding.vector_cache import VectorCache
 from index.live.snapshot_searcher import Searcher
-from index.previous import Previous
+from index.publishing.previous import Previous
+from index.publishing.store import Store
 from index.snapshot.format import Snapshot
-from index.store import Store
 
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 CALLS = {"torch.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pandas.read_pickle", "pd.read_pickle",

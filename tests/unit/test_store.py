@@ -11,8 +11,8 @@ import pytest
 import snapshots
 
 from index.article import Article
+from index.publishing.store import Store, StoreLocked, UnknownSnapshot
 from index.snapshot.format import Contents, DamagedSnapshot, Snapshot, write_snapshot
-from index.store import Store, StoreLocked, UnknownSnapshot
 
 
 def contents_of(*ids: str, channel: str = "default") -> Contents:
@@ -169,7 +169,7 @@ def test_leftovers_of_a_crashed_build_go_with_the_next_one(store: Store) -> None
 
 def test_a_second_writer_is_refused_at_once(store: Store) -> None:
     program = (
-        "import sys; from pathlib import Path; from index.store import Store, StoreLocked\n"
+        "import sys; from pathlib import Path; from index.publishing.store import Store, StoreLocked\n"
         "try:\n with Store(Path(sys.argv[1])).lock(): print('entered')\n"
         "except StoreLocked: print('locked')"
     )

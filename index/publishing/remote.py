@@ -1,6 +1,6 @@
 """Owns how a store elsewhere is read and written: a folder, an object store, a web server.
 
-The only importer of fsspec: any URL that it knows. The store there is laid out as `index.store` says.
+The only importer of fsspec: any URL that it knows. The store there is laid out as `index.publishing.store` says.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from index.store import UnknownSnapshot, checked_name
+from index.publishing.store import UnknownSnapshot, checked_name
 
 
 class RemoteFault(OSError):

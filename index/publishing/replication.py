@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from index.remote import Remote, RemoteFault
+from index.publishing.remote import Remote, RemoteFault
+from index.publishing.store import Store, UnknownSnapshot, checked_name, prunable
 from index.snapshot.format import (
     DamagedSnapshot,
     FileEntry,
@@ -24,7 +25,6 @@ from index.snapshot.format import (
     verify_all,
     verify_file,
 )
-from index.store import Store, UnknownSnapshot, checked_name, prunable
 
 PART_BYTES = 16 << 20  # asked for at a time
 MANIFEST = ("manifest.json", "manifest.sha256")  # in the order in which they are written

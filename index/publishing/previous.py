@@ -6,10 +6,10 @@ from functools import cached_property
 
 import msgspec
 
-from index.quality import CUT, Table, table_of
+from index.publishing.quality import CUT, Table, table_of
+from index.publishing.store import Store
 from index.snapshot.article_store import Records
 from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, read_manifest, verify_all
-from index.store import Store
 
 
 class Previous:

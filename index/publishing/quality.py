@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.measures import ndcg, rank_biased_overlap
+from index.publishing.measures import ndcg, rank_biased_overlap
 from index.relevance.links_file import Truth
 from index.snapshot.format import NO_ROW, Snapshot
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.quality import CUT, Quality, Table
+from index.publishing.quality import CUT, Quality, Table
 from index.snapshot.format import NEVER, NO_ROW, Contents, Snapshot
 from index.storage.arrays import parts
 

@@ -1,0 +1,1 @@
+"""Publishes snapshots: the store of versions, the quality gate, and copies on other machines."""

@@ -8,7 +8,7 @@ import re
 import yaml
 from conftest import ROOT
 
-OPERATIONS = ROOT / "service" / "operations"
+OPERATIONS = ROOT / "deploy"
 RULES = yaml.safe_load((OPERATIONS / "alarms.yml").read_text("utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((OPERATIONS / "dashboard.json").read_text("utf-8"))
 

@@ -23,7 +23,7 @@ from served import Service, editions, served, until
 
 from index.publishing.store import Store
 
-SHIPPED = (ROOT / "service" / "operations" / "nginx.conf").read_text("utf-8")
+SHIPPED = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
 
 
 @pytest.fixture(scope="module", autouse=True)

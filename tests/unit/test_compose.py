@@ -1,4 +1,4 @@
-"""service/operations/compose.yaml, as far as it can be read without a container engine."""
+"""deploy/compose.yaml, as far as it can be read without a container engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def interpolated(text: str) -> str:
     return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda match: GIVEN[match[1]], text)
 
 
-TEXT = (ROOT / "service" / "operations" / "compose.yaml").read_text("utf-8")
+TEXT = (ROOT / "deploy" / "compose.yaml").read_text("utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(interpolated(TEXT))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "related-stories"}

@@ -19,7 +19,7 @@ from conftest import ROOT
 
 from service.config import HELP
 
-OPERATIONS = ROOT / "service" / "operations"
+OPERATIONS = ROOT / "deploy"
 UNIT = (OPERATIONS / "related-stories.service").read_text("utf-8")
 
 
@@ -87,7 +87,7 @@ def test_the_kernel_knows_the_setting() -> None:
     assert path.read_text().strip() in ("0", "1")
 
 
-@pytest.mark.parametrize("path", ["scripts/serve.py", "service/operations/compose.yaml", "Dockerfile"])
+@pytest.mark.parametrize("path", ["scripts/serve.py", "deploy/compose.yaml", "Dockerfile"])
 def test_the_web_server_keeps_no_log_of_queries(path: str) -> None:
     """Granian's own access log quotes them, and they name readers; the service logs each request without."""
     assert "access-log" not in (ROOT / path).read_text("utf-8")

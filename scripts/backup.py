@@ -21,8 +21,8 @@ from pathlib import Path
 from index.publishing.store import Store, StoreLocked
 from index.snapshot.format import DamagedSnapshot
 from service.backups import DamagedBackup, InUse, create, restore, verify
-from service.live.copying import NotEmpty
-from service.live.store import LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.copying import NotEmpty
+from service.live_store.store import LiveStoreUnavailable, OutdatedLiveStore
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -40,7 +40,7 @@ from steady_load import Ask, Latency, steady_load
 from index.publishing.store import Store
 from service.experiments.event_log import lines, segments
 from service.experiments.tokens import ListToken, Tokens, secret_in
-from service.live.migrate import migrate
+from service.live_store.migrate import migrate
 
 BATCHES = (1, 10, 50)
 PACES = ((0, 1), (1_000, 1), (3_000, 1), (3_000, 10), (3_000, 50))  # events a second, in bodies of so many

@@ -37,8 +37,8 @@ from index.types import Embedder
 from service.backups import LIVE, complete, create
 from service.config import LAST_KNOWN
 from service.last_known import LastKnown
-from service.live.migrate import migrate
-from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.migrate import migrate
+from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 
 def main(arguments: list[str] | None = None) -> int:

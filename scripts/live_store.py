@@ -13,8 +13,8 @@ import argparse
 import os
 import sys
 
-from service.live.migrate import migrate
-from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.migrate import migrate
+from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,7 +38,7 @@ from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.sources.languages import with_languages
 from index.sources.mapping import Mapping, read_mapping
 from index.types import Embedder
-from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 SHOWN = 5  # rejected records that are shown
 

@@ -30,8 +30,8 @@ from index.publishing.store import Store
 from service.brands import BadBrands, read_brands
 from service.config import BadSetting, Settings
 from service.keys import BadKeys, read_keys
-from service.live.errors import LiveStoreUnavailable
-from service.live.migrate import migrate
+from service.live_store.errors import LiveStoreUnavailable
+from service.live_store.migrate import migrate
 from service.operations.logs import configure
 from service.operations.measures import Measures
 from service.operations.sharing import SUPERVISOR, begin_anew, shared

@@ -29,7 +29,7 @@ from service.experiments.recorder import recorder_of
 from service.following import Following
 from service.keys import CurrentKeys
 from service.last_known import LastKnown
-from service.live.store import LiveStore
+from service.live_store.store import LiveStore
 from service.operations.logs import is_text
 from service.operations.measures import Measures
 from service.operations.request_log import RequestLog

@@ -13,7 +13,7 @@ from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot, id_in
 from index.values.urls import other_spellings
 from service.brands import ONE_NEWSROOM, Brands
-from service.live.changes import Changes
+from service.live_store.changes import Changes
 from service.overlay import Overlay
 from service.ranking import Candidates
 from service.signals import Signals

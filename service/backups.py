@@ -22,8 +22,8 @@ import msgspec
 from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, fsync_directory, link_or_copy, verify_all
 from service.experiments.event_log import segments
-from service.live.copying import copy_live_store
-from service.live.migrate import migrate
+from service.live_store.copying import copy_live_store
+from service.live_store.migrate import migrate
 
 LIVE, EVENTS, SECRET, CONTENTS, DIGEST = "live.db", "events", "token.secret", "backup.json", "backup.sha256"
 SIGNED_OUT = "signed-out"

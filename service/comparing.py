@@ -19,8 +19,8 @@ from index.publishing.store import UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, id_digest
 from index.types import BadVectors, UntrustedModel
 from index.vector_index.protocol import VectorSearchUnavailable
-from service.live.changes import Changes, Compared, LiveArticle
-from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.changes import Changes, Compared, LiveArticle
+from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 
 log = logging.getLogger(__name__)
 

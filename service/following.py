@@ -10,8 +10,8 @@ from index.snapshot.format import Snapshot
 from service.archive import Archive
 from service.brands import ONE_NEWSROOM, Brands
 from service.last_known import LastKnown, without
-from service.live.changes import Changes, LiveArticle, SignalSet
-from service.live.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.changes import Changes, LiveArticle, SignalSet
+from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 from service.overlay import Overlay
 
 log = logging.getLogger(__name__)

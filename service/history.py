@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from service.live.changes import AuditEntry, Signal, SignalChange
+from service.live_store.changes import AuditEntry, Signal, SignalChange
 
 _ACTIONS = {
     "publish": "published this article or an update of it",

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from index.snapshot.format import id_digest
-from service.live.changes import Changes, LiveArticle, SignalSet
+from service.live_store.changes import Changes, LiveArticle, SignalSet
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from index.snapshot.format import FLAG_WITHDRAWN, NEVER, Facts
 from service.archive import Archive
 from service.history import moment
-from service.live.changes import Signal
+from service.live_store.changes import Signal
 from service.query import Query
 from service.ranking import Codes, Filters
 from service.signals import holds

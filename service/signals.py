@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from service.live.changes import Signal, SignalSet
+from service.live_store.changes import Signal, SignalSet
 
 MOST = 10.0  # what several boosts of one story come to
 

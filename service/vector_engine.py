@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Composed
 
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import FloatArray, Rows, VectorSearchUnavailable
-from service.live.postgres import CONNECT_SECONDS, ImpatientConnection
+from service.live_store.postgres import CONNECT_SECONDS, ImpatientConnection
 from service.vector_tables import VECTORS, Held, held
 
 EXACT_ROWS = 10_000  # compared one by one, in some 10 ms, rather than searched for in the graph

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 
 from index.article import Article
-from service.live.changes import Signal
-from service.live.store import LiveStore
+from service.live_store.changes import Signal
+from service.live_store.store import LiveStore
 
 ARTICLES = 5
 State = dict[str, tuple[str, str, str]]

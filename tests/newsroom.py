@@ -18,8 +18,8 @@ from service.app import create_app
 from service.catalogue import Catalogue
 from service.comparing import Comparing
 from service.config import Settings
-from service.live.migrate import migrate
-from service.live.store import LiveStore
+from service.live_store.migrate import migrate
+from service.live_store.store import LiveStore
 from service.search import Searchers, current
 
 WRITER, EDITOR, READER, COURIER = "rs_writer", "rs_editor", "rs_reader", "rs_courier"

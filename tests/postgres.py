@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from local_postgres import PostgresServer, postgres_programs, running_postgres
 
-from service.live.migrate import migrate
+from service.live_store.migrate import migrate
 
 
 @pytest.fixture(scope="session")

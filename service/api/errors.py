@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from index.snapshot.format import DamagedSnapshot
 from service.api.problems import ProblemFound, problem
 from service.catalogue import Catalogue, NoSnapshot
-from service.live.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
+from service.live_store.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
 from service.related import ArticleNotFound, ArticleWithdrawn
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from service.api.bodies import BATCH, Batch
 from service.api.parameters import TEASER_FIELDS, Parameter, schema
 from service.api.problems import Problem
 from service.keys import Scope
-from service.live.changes import MAX_SIGNALS, Written
+from service.live_store.changes import MAX_SIGNALS, Written
 from service.policy import Policy, Tier
 from service.search_client import Draft
 from service.several import Examples

@@ -33,7 +33,7 @@ from service.archive import Archive
 from service.catalogue import NoSnapshot
 from service.history import sentences
 from service.keys import Key
-from service.live.changes import (
+from service.live_store.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,
     AuditEntry,
@@ -44,7 +44,7 @@ from service.live.changes import (
     Written,
     read_signals,
 )
-from service.live.store import ArticleErased, LiveStore
+from service.live_store.store import ArticleErased, LiveStore
 from service.pins import PinFault, pin_faults
 from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 

@@ -10,7 +10,7 @@ import msgspec
 from index.article import iso_time
 from service.archive import Archive
 from service.console.browsing import story
-from service.live.changes import MAX_SIGNALS, InvalidSignals, Signal, SignalSet, read_signals
+from service.live_store.changes import MAX_SIGNALS, InvalidSignals, Signal, SignalSet, read_signals
 
 HOUR = 3_600
 UNTIL = {

@@ -24,8 +24,8 @@ from service.console.overview import experiments, lists_of_newest, other_reports
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
 from service.console.storylines import storylines, timeline
 from service.drafts import read_draft, related_to_draft
-from service.live.changes import InvalidSignals, Signal
-from service.live.errors import LiveStoreUnavailable, VersionConflict
+from service.live_store.changes import InvalidSignals, Signal
+from service.live_store.errors import LiveStoreUnavailable, VersionConflict
 from service.query import Query
 from service.related import ArticleNotFound, related
 from service.search_client import SearchUnavailable

@@ -22,7 +22,7 @@ from index.build import rebuild
 from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
-from service.live.migrate import migrate
+from service.live_store.migrate import migrate
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

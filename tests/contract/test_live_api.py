@@ -18,9 +18,9 @@ from sqlalchemy.exc import OperationalError
 
 from index.article import article_from_record
 from service.api import writing
-from service.live import writes
-from service.live.changes import Signal
-from service.live.store import LiveStoreUnavailable
+from service.live_store import writes
+from service.live_store.changes import Signal
+from service.live_store.store import LiveStoreUnavailable
 from service.webhooks import sign
 
 pytest_plugins = ["postgres"]

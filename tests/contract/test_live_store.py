@@ -23,11 +23,25 @@ from sqlalchemy import select
 from index.article import Article, article_version
 from index.ingest.live_changes import LiveRows
 from index.snapshot.format import id_digest
-from service.live import database, postgres, schema, writes
-from service.live.changes import ABSENT, NO_SIGNALS_VERSION, AuditEntry, LiveArticle, Signal, SignalChange, summary_of
-from service.live.database import Database
-from service.live.migrate import migrate
-from service.live.store import ArticleErased, LiveStore, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
+from service.live_store import database, postgres, schema, writes
+from service.live_store.changes import (
+    ABSENT,
+    NO_SIGNALS_VERSION,
+    AuditEntry,
+    LiveArticle,
+    Signal,
+    SignalChange,
+    summary_of,
+)
+from service.live_store.database import Database
+from service.live_store.migrate import migrate
+from service.live_store.store import (
+    ArticleErased,
+    LiveStore,
+    LiveStoreUnavailable,
+    OutdatedLiveStore,
+    VersionConflict,
+)
 
 if TYPE_CHECKING:
     from postgres import PostgresServer

@@ -26,7 +26,7 @@ from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable
 from service import vector_tables
 from service.config import BadSetting, Settings
-from service.live.postgres import CONNECT_SECONDS
+from service.live_store.postgres import CONNECT_SECONDS
 from service.search import Searchers, vector_search_named
 from service.vector_engine import VectorEngine, told
 

@@ -11,7 +11,7 @@ from erase_article import erase
 from newsroom import Newsroom, catalogue_of, record, story
 from traces import files_that_say
 
-from service.live.changes import Signal
+from service.live_store.changes import Signal
 
 NAME = "Quenbyhurst"
 TOPIC = "ferry river crossing timetable captain jetty"

@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT
 from live_writer import State, state_after
 
-from service.live.changes import LiveArticle
-from service.live.store import LiveStore
+from service.live_store.changes import LiveArticle
+from service.live_store.store import LiveStore
 
 pytest_plugins = ["postgres"]
 

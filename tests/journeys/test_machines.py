@@ -24,8 +24,8 @@ from index.publishing.remote import Remote
 from index.publishing.replication import pull, push
 from index.publishing.store import Store
 from service.config import Settings
-from service.live.migrate import migrate
-from service.live.store import LiveStore
+from service.live_store.migrate import migrate
+from service.live_store.store import LiveStore
 from service.operations.measures import Measures
 from service.operations.tallies import Tallies
 

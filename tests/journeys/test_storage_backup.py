@@ -22,7 +22,7 @@ from service.api.access import Access
 from service.backups import complete, create
 from service.console.session import Sessions
 from service.experiments.event_log import EventLog, is_torn, lines, segments
-from service.live.store import LiveStore
+from service.live_store.store import LiveStore
 
 pytest_plugins = ["postgres"]
 

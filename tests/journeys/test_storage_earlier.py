@@ -33,10 +33,10 @@ from index.publishing.store import Store  # noqa: E402
 from index.snapshot.format import FORMAT, DamagedSnapshot, Snapshot, verify_all  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.config import Settings  # noqa: E402
-from service.live.changes import Signal, SignalChange  # noqa: E402
-from service.live.migrate import migrate  # noqa: E402
-from service.live.schema import REVISION  # noqa: E402
-from service.live.store import LiveStore  # noqa: E402
+from service.live_store.changes import Signal, SignalChange  # noqa: E402
+from service.live_store.migrate import migrate  # noqa: E402
+from service.live_store.schema import REVISION  # noqa: E402
+from service.live_store.store import LiveStore  # noqa: E402
 
 ARTICLES = [story(f"old/{n}", ("ferry river crossing", "council budget tax")[n % 2], 3 + n) for n in range(8)]
 READ = (1, 2)  # formats that this code reads
@@ -54,7 +54,7 @@ def unpacked(archive: Path, folder: Path) -> tuple[Store, str]:
 
 def test_there_is_a_snapshot_of_every_format_and_a_live_store_of_every_schema() -> None:
     assert [path.stem for path in SNAPSHOTS] == [f"format-{number}" for number in range(1, FORMAT + 1)]
-    revisions = sorted(path.name[1:5] for path in (ROOT / "service/live/migrations/versions").glob("v*.py"))
+    revisions = sorted(path.name[1:5] for path in (ROOT / "service/live_store/migrations/versions").glob("v*.py"))
     assert [path.stem for path in LIVE] == [f"live-{revision}" for revision in revisions]
     assert revisions[-1] == REVISION
 

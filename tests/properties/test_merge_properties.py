@@ -14,7 +14,7 @@ from index.article import article_from_record
 from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from service.archive import Archive
-from service.live.changes import Changes, Compared, LiveArticle, summary_of
+from service.live_store.changes import Changes, Compared, LiveArticle, summary_of
 from service.overlay import Overlay
 
 ROWS, LIVE = 6, 4

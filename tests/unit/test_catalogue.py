@@ -21,7 +21,7 @@ from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
 from service.config import Settings
 from service.following import Following
-from service.live.store import LiveStore
+from service.live_store.store import LiveStore
 
 
 def publish(store: Store, name: str, channel: str = "default") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.history import moment, sentences
-from service.live.changes import AuditEntry, Signal, SignalChange
+from service.live_store.changes import AuditEntry, Signal, SignalChange
 
 AT = 1_795_510_800  # 24 November 2026, 09:00 UTC
 PIN = Signal(kind="pin", target="ferry", position=2, valid_until=AT + 86_400, note="for the evening")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.last_known import LastKnown
-from service.live.changes import LiveArticle
+from service.live_store.changes import LiveArticle
 
 WITHDRAWN = LiveArticle("ferry", 1, 1, "withdrawn", 100, None)
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from index.article import Article, Image, article_version
-from service.live.changes import InvalidSignals, Signal, read_signals, summary_of
+from service.live_store.changes import InvalidSignals, Signal, read_signals, summary_of
 
 
 def read_one(**entry: object) -> Signal:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, upd
 
 from index.article import Article, article_version
 from index.snapshot.format import id_digest
-from service.live.changes import (
+from service.live_store.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,
     Signal,
@@ -23,9 +23,9 @@ from service.live.changes import (
     signals_version,
     summary_of,
 )
-from service.live.errors import ArticleErased, VersionConflict
-from service.live.reads import erasure_of, signals_of
-from service.live.schema import articles, audit, comparisons, erased, installation, replays, signals
+from service.live_store.errors import ArticleErased, VersionConflict
+from service.live_store.reads import erasure_of, signals_of
+from service.live_store.schema import articles, audit, comparisons, erased, installation, replays, signals
 
 _Row = Row[*tuple[Any, ...]]
 

@@ -15,9 +15,9 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from service.live.database import live_url, reason_of
-from service.live.errors import LiveStoreUnavailable
-from service.live.sqlite import sqlite_engines
+from service.live_store.database import live_url, reason_of
+from service.live_store.errors import LiveStoreUnavailable
+from service.live_store.sqlite import sqlite_engines
 
 _ADVISORY_LOCK = 4_118_727_315  # any number that other programs on the database do not take
 

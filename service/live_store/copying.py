@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
-from service.live.database import Database
-from service.live.migrate import migrate
-from service.live.reads import mark
-from service.live.schema import audit, metadata
+from service.live_store.database import Database
+from service.live_store.migrate import migrate
+from service.live_store.reads import mark
+from service.live_store.schema import audit, metadata
 
 ROWS_AT_ONCE = 1_000
 

@@ -17,9 +17,9 @@ from typing import Literal, Protocol
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from service.live.errors import LiveStoreUnavailable, OutdatedLiveStore
-from service.live.schema import REVISION, alembic_version, installation
-from service.live.sqlite import sqlite_engines
+from service.live_store.errors import LiveStoreUnavailable, OutdatedLiveStore
+from service.live_store.schema import REVISION, alembic_version, installation
+from service.live_store.sqlite import sqlite_engines
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ def _engines(url: URL) -> Engines:
             raise OutdatedLiveStore(shown(url), None, REVISION)
         poll, read, write = sqlite_engines(url, "rw", LOCK_SECONDS)
     else:
-        from service.live.postgres import postgres_engines  # psycopg is an extra
+        from service.live_store.postgres import postgres_engines  # psycopg is an extra
 
         poll, read, write = postgres_engines(url)
     return {"poll": poll, "read": read, "write": write}

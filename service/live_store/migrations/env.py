@@ -1,4 +1,4 @@
-"""How Alembic runs: on the connection that `service.live.migrate` hands it, within its transaction."""
+"""How Alembic runs: on the connection that `service.live_store.migrate` hands it, within its transaction."""
 
 from alembic import context
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, 
 from index.article import Article
 from index.ingest.live_changes import LiveRows
 from index.snapshot.format import id_digest
-from service.live.changes import (
+from service.live_store.changes import (
     AuditEntry,
     Changes,
     Compared,
@@ -22,7 +22,7 @@ from service.live.changes import (
     Summary,
     signals_version,
 )
-from service.live.schema import articles, audit, comparisons, erased, installation, signals
+from service.live_store.schema import articles, audit, comparisons, erased, installation, signals
 
 _summary = msgspec.json.Decoder(Summary)
 _record = msgspec.json.Decoder(Article)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from index.article import Article
 from index.ingest.live_changes import LiveRows
-from service.live import reads, writes
-from service.live.changes import AuditEntry, Changes, LiveArticle, Signal, SignalSet, Written
-from service.live.database import Connections, Database, OpenTransaction
-from service.live.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
+from service.live_store import reads, writes
+from service.live_store.changes import AuditEntry, Changes, LiveArticle, Signal, SignalSet, Written
+from service.live_store.database import Connections, Database, OpenTransaction
+from service.live_store.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
 
 __all__ = ["ArticleErased", "LiveStore", "LiveStoreUnavailable", "OutdatedLiveStore", "VersionConflict"]
 

@@ -34,7 +34,7 @@ from index.publishing.store import Store
 from index.snapshot.format import NO_ROW, Contents, write_snapshot
 from service.app import create_app
 from service.config import Settings
-from service.embed.script import widget
+from service.widget.script import widget
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -23,7 +23,6 @@ from service.brands import read_brands
 from service.catalogue import Catalogue
 from service.config import Settings
 from service.console.routes import register_console
-from service.embed.routes import register_embed
 from service.experiments.definitions import read_experiments
 from service.experiments.recorder import recorder_of
 from service.following import Following
@@ -38,6 +37,7 @@ from service.operations.watching import Watching
 from service.policy import read_policies
 from service.popular import popular_of
 from service.search_client import SearchClient
+from service.widget.routes import register_embed
 
 Clock = Callable[[], int]
 

@@ -23,7 +23,6 @@ from service.api.writing import OPERATIONS
 from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
-from service.embed.operations import embed_operations
 from service.experiments.definitions import Experiment
 from service.listing import RelatedList
 from service.operations.exposition import CONTENT_TYPE
@@ -33,6 +32,7 @@ from service.query import Query
 from service.related import ArticleNotFound, ArticleWithdrawn, visible_row
 from service.search_client import SearchUnavailable
 from service.several import Examples, related_to_several
+from service.widget.operations import embed_operations
 
 
 def operations(policies: Policies) -> tuple[Operation, ...]:

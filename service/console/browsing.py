@@ -11,11 +11,11 @@ import msgspec
 from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN
 from service.archive import Archive
 from service.drafts import related_to_draft
-from service.embed.stories import safe
 from service.listing import aged_teaser
 from service.policy import Policy
 from service.query import Query
 from service.search_client import Draft, SearchClient
+from service.widget.stories import safe
 
 LOOKED_THROUGH = 200_000  # newest articles whose teasers are looked through for words: a second, if none holds them
 FOUND = 40

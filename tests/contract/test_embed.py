@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from newsroom import Newsroom, story
 
-from service.embed.script import widget
-from service.embed.stories import drawable, feed, safe
+from service.widget.script import widget
+from service.widget.stories import drawable, feed, safe
 
 TOPIC = "ferry river crossing timetable harbour"
 MOST_BYTES = 6 * 1_024

@@ -11,7 +11,7 @@ import pytest
 from index.article import Article, Image, Link, article_from_record, iso_time
 from index.sources import Rejection, Tally, Unpublished, read_source
 from index.sources.mapping import read_mapping
-from service.embed.stories import feed
+from service.widget.stories import feed
 
 FEED: dict[str, Any] = {
     "version": "https://jsonfeed.org/version/1.1",

@@ -1,5 +1,5 @@
 // Draws a block from the stories of a list: the same elements and classes as fragment.html, text always as text.
-// CSS, RTL and SERVICE stand above: service/embed/script.py puts them there.
+// CSS, RTL and SERVICE stand above: service/widget/script.py puts them there.
 
 const UNITS = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 

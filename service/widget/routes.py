@@ -15,11 +15,11 @@ from service.api.responses import list_bytes
 from service.api.routes import asked_row
 from service.api.wiring import Wiring
 from service.archive import Archive
-from service.embed.operations import HEADING, LAYOUT, shared_list_parameters
-from service.embed.script import Asset, style, widget
-from service.embed.stories import drawable, feed, item_list
 from service.operations.noting import noted
 from service.related import related, visible_row
+from service.widget.operations import HEADING, LAYOUT, shared_list_parameters
+from service.widget.script import Asset, style, widget
+from service.widget.stories import drawable, feed, item_list
 
 KEPT_SECONDS = 600  # how long a browser uses the widget without asking
 STALE_SECONDS = 86_400

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from service.embed.stories import RIGHT_TO_LEFT
+from service.widget.stories import RIGHT_TO_LEFT
 
 _FOLDER = Path(__file__).parent
 _PARTS = "drawing", "reporting", "widget"

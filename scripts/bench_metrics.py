@@ -24,8 +24,8 @@ from werkzeug.test import EnvironBuilder
 from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
-from service.operations.request_log import RequestLog
-from service.operations.watching import Watching
+from service.observability.access_log import RequestLog
+from service.observability.middleware import Watching
 
 LOOKUPS = 100  # of each kind in a round
 GOAL = 0.02

@@ -32,9 +32,9 @@ from service.config import BadSetting, Settings
 from service.keys import BadKeys, read_keys
 from service.live_store.errors import LiveStoreUnavailable
 from service.live_store.migrate import migrate
-from service.operations.logs import configure
-from service.operations.measures import Measures
-from service.operations.sharing import SUPERVISOR, begin_anew, shared
+from service.observability.logging import configure
+from service.observability.metrics import Measures
+from service.observability.sharing import SUPERVISOR, begin_anew, shared
 from service.policy import BadPolicies, read_policies
 from service.search_socket import SocketInUse, lock_socket
 

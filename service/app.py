@@ -29,11 +29,11 @@ from service.following import Following
 from service.keys import CurrentKeys
 from service.last_known import LastKnown
 from service.live_store.store import LiveStore
-from service.operations.logs import is_text
-from service.operations.measures import Measures
-from service.operations.request_log import RequestLog
-from service.operations.sharing import tallies_of
-from service.operations.watching import Watching
+from service.observability.access_log import RequestLog
+from service.observability.logging import is_text
+from service.observability.metrics import Measures
+from service.observability.middleware import Watching
+from service.observability.sharing import tallies_of
 from service.policy import read_policies
 from service.popular import popular_of
 from service.search_client import SearchClient

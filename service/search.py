@@ -41,7 +41,7 @@ from service.config import Settings
 from service.experiments.definitions import read_experiments
 from service.experiments.popularity import keep_counting
 from service.live_store.store import LiveStore
-from service.operations.logs import configure
+from service.observability.logging import configure
 from service.policy import read_policies
 from service.search_client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame
 from service.search_socket import SocketInUse, lock_socket

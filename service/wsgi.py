@@ -6,7 +6,7 @@
 from service.api.metrics import keep_telling
 from service.app import create_app
 from service.config import Settings
-from service.operations.logs import configure
+from service.observability.logging import configure
 
 settings = Settings.from_environment()
 configure(settings.log_level, settings.log_format, settings.process)

@@ -15,7 +15,7 @@ from service.api.responses import json_response
 from service.api.wiring import Wiring
 from service.experiments.event_log import EventLogUnavailable
 from service.experiments.receiving import Event, Receiving, Refusal
-from service.operations.noting import noted
+from service.observability.request_info import noted
 
 BATCH = 100
 

@@ -16,7 +16,7 @@ from service.api.parameters import checked_id, split_id
 from service.api.responses import list_headers
 from service.api.wiring import Wiring
 from service.listing import RelatedList
-from service.operations.noting import noted
+from service.observability.request_info import noted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

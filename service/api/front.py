@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from service.api.bodies import ARTICLE_BYTES
 from service.api.fast_path import LIST, FastPath
 from service.api.problems import ProblemFound
-from service.operations.watching import BEGAN
+from service.observability.middleware import BEGAN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

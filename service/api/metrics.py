@@ -10,8 +10,8 @@ from pathlib import Path
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
-from service.operations.exposition import exposition
-from service.operations.sharing import all_tallies
+from service.observability.prometheus import exposition
+from service.observability.sharing import all_tallies
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import msgspec
 from flask import Response
 
-from service.operations.noting import noted
+from service.observability.request_info import noted
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

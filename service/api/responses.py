@@ -6,7 +6,7 @@ import msgspec
 from flask import Response, request
 
 from service.listing import RelatedList
-from service.operations.noting import noted
+from service.observability.request_info import noted
 
 
 def json_response(content: object, status: int = 200) -> Response:

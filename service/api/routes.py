@@ -25,8 +25,8 @@ from service.catalogue import Catalogue, NoSnapshot
 from service.drafts import read_draft, related_to_draft
 from service.experiments.definitions import Experiment
 from service.listing import RelatedList
-from service.operations.exposition import CONTENT_TYPE
-from service.operations.noting import noted
+from service.observability.prometheus import CONTENT_TYPE
+from service.observability.request_info import noted
 from service.policy import Policies, Policy
 from service.query import Query
 from service.related import ArticleNotFound, ArticleWithdrawn, visible_row

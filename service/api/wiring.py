@@ -13,7 +13,7 @@ from service.config import Settings
 from service.experiments.definitions import Experiments
 from service.experiments.own_lists import OwnLists
 from service.experiments.recorder import Recorder
-from service.operations.measures import Measures
+from service.observability.metrics import Measures
 from service.policy import Policies
 from service.popular import Popular
 from service.search_client import SearchClient

@@ -26,8 +26,8 @@ from index.publishing.store import Store
 from service.config import Settings
 from service.live_store.migrate import migrate
 from service.live_store.store import LiveStore
-from service.operations.measures import Measures
-from service.operations.tallies import Tallies
+from service.observability.metric_store import Tallies
+from service.observability.metrics import Measures
 
 pytest_plugins = ["postgres"]
 

@@ -16,7 +16,7 @@ import pytest
 from alarms import DASHBOARD, OPERATIONS, RULES, named_metrics, panel_expressions
 from conftest import ROOT
 
-from service.operations.measures import METRICS
+from service.observability.metrics import METRICS
 
 GUIDE = (ROOT / "OPERATIONS.md").read_text("utf-8")
 NEEDS_PROMTOOL = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool (Debian: prometheus)")

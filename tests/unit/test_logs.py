@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from service.listing import RelatedList
-from service.operations.lines import HELD
-from service.operations.logs import JsonLines, LineHandler, TextLines, is_text
-from service.operations.noting import Noted, current
-from service.operations.request_log import RequestLog
+from service.observability.access_log import RequestLog
+from service.observability.lines import HELD
+from service.observability.logging import JsonLines, LineHandler, TextLines, is_text
+from service.observability.request_info import Noted, current
 
 NASTY = ["a\nb", "\r\n{}", "\x1b[2J", "\x9b31m", "\u2028x", "\u202e", "\x00", '"}', "\ud800", "ś"]
 ESCAPES = [each for text in NASTY for each in text if not each.isprintable()]
@@ -58,7 +58,7 @@ def test_beyond_a_hundred_lines_a_second_requests_are_counted_and_faults_of_ours
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments = iter([*[1_000.5] * 151, 1_001.5])
-    monkeypatch.setattr("service.operations.request_log.time", lambda: next(moments))
+    monkeypatch.setattr("service.observability.access_log.time", lambda: next(moments))
     calls = [{}] * 130 + [{"status": 503}] + [{}] * 20 + [{"path": "/later"}]
     told = [json.loads(line) for line in written(tmp_path, False, *calls)]
     assert [each["status"] for each in told] == [200] * 100 + [503, 200]
@@ -192,7 +192,7 @@ def test_what_waits_to_be_written_of_a_request_holds_no_list() -> None:
 def test_lines_of_a_process_that_ends_or_was_forked_are_written() -> None:
     program = """if True:
         import logging, multiprocessing, os
-        from service.operations.logs import configure
+        from service.observability.logging import configure
         configure("info", "json", "web 1")
         logging.info("of the parent")
         def work():

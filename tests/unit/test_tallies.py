@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from service.config import Settings
-from service.operations.exposition import exposition
-from service.operations.measures import BUCKETS, METRICS, REQUESTS, Measures
-from service.operations.sharing import all_tallies, begin_anew, shared, tallies_of
-from service.operations.tallies import NAMES, VALUES, Tallies, read_tallies
+from service.observability.metric_store import NAMES, VALUES, Tallies, read_tallies
+from service.observability.metrics import BUCKETS, METRICS, REQUESTS, Measures
+from service.observability.prometheus import exposition
+from service.observability.sharing import all_tallies, begin_anew, shared, tallies_of
 
 LISTS = "related_lists_total"
 
@@ -48,7 +48,7 @@ def test_a_process_that_is_started_again_counts_on(tmp_path: Path) -> None:
 def test_a_kill_loses_nothing_that_was_counted(tmp_path: Path) -> None:
     path = tmp_path / "1.tallies"
     program = (
-        "import os, signal; from pathlib import Path; from service.operations.tallies import Tallies\n"
+        "import os, signal; from pathlib import Path; from service.observability.metric_store import Tallies\n"
         f"t = Tallies(Path({str(path)!r})); t.add(t.place(('a', 'b')), 7); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == -signal.SIGKILL

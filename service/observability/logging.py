@@ -8,8 +8,8 @@ import threading
 from types import TracebackType
 from typing import Any, Literal
 
-from service.operations.lines import STDERR, HeldLines, as_json, moment, printable, write_lines
-from service.operations.noting import request_id
+from service.observability.lines import STDERR, HeldLines, as_json, moment, printable, write_lines
+from service.observability.request_info import request_id
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "text"]

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from service.operations.lines import STDERR, HeldLines, as_json, moment, printable, write_lines
-from service.operations.logs import Level
-from service.operations.noting import Noted
+from service.observability.lines import STDERR, HeldLines, as_json, moment, printable, write_lines
+from service.observability.logging import Level
+from service.observability.request_info import Noted
 
 PATH_BYTES = 200
 LINES_PER_SECOND = 100  # of a process, below status 500 and level debug; requests beyond are counted in a later line

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from service.config import Settings
-from service.operations.tallies import SUFFIX, Read, Tallies, merge, read_tallies
+from service.observability.metric_store import SUFFIX, Read, Tallies, merge, read_tallies
 
 log = logging.getLogger(__name__)
 

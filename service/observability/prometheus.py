@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from service.operations.measures import BUCKETS, METRICS, Metric
-from service.operations.tallies import Read
+from service.observability.metric_store import Read
+from service.observability.metrics import BUCKETS, METRICS, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

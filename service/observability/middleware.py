@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from service.operations.measures import Measures
-from service.operations.noting import Noted, current
-from service.operations.request_log import RequestLog
+from service.observability.access_log import RequestLog
+from service.observability.metrics import Measures
+from service.observability.request_info import Noted, current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from index.publishing.store import Store
 from service.experiments.definitions import BadExperiments, Experiment, read_experiments
-from service.policy import BadPolicies, read_policies
+from service.recommend.policy import BadPolicies, read_policies
 
 
 def main(arguments: list[str] | None = None, clock: Callable[[], float] = time.time) -> int:

@@ -26,7 +26,7 @@ from service.evaluation.ab.events import open_events
 from service.evaluation.ab.report import as_html, as_text
 from service.evaluation.ab.result import Report
 from service.experiments.definitions import BadExperiments, Experiment, read_experiment
-from service.policy import BadPolicies, read_policies
+from service.recommend.policy import BadPolicies, read_policies
 
 MEBIBYTE = 1 << 20
 

@@ -41,7 +41,7 @@ from index.snapshot.format import DamagedSnapshot, Snapshot
 from service.config import BadSetting, Settings
 from service.experiments.definitions import BadExperiments, read_experiment
 from service.experiments.event_log import segments
-from service.policy import BadPolicies, read_policies
+from service.recommend.policy import BadPolicies, read_policies
 
 TRUTH = "truth.json"
 HELP = {

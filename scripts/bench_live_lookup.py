@@ -32,9 +32,9 @@ from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
 from service.archive import Archive
 from service.live_store.changes import Changes, Compared, LiveArticle, summary_of
 from service.overlay import Overlay
-from service.policy import Policy, shipped_policies
-from service.query import Query
-from service.related import related
+from service.recommend.pipeline import related
+from service.recommend.policy import Policy, shipped_policies
+from service.recommend.query import Query
 
 INSTALLATION = "bench"
 LOOKUPS = 2_000

@@ -141,9 +141,9 @@ def _measured(directory: Path) -> dict[str, float]:
 
     from index.snapshot.format import Snapshot
     from service.archive import Archive
-    from service.policy import shipped_policies
-    from service.query import Query
-    from service.related import related
+    from service.recommend.pipeline import related
+    from service.recommend.policy import shipped_policies
+    from service.recommend.query import Query
 
     Flask("bench")
     opened = time.perf_counter()

@@ -28,7 +28,7 @@ import numpy as np
 from service.experiments.assignment import assign
 from service.experiments.definitions import Experiment, read_experiment
 from service.experiments.records import Click, Exposure, LoggedItem, View, line
-from service.policy import read_policies
+from service.recommend.policy import read_policies
 
 DAY = 86_400
 DAYS = 14  # before the test, and of it

@@ -27,9 +27,9 @@ from service.evaluation.ab.clustered import Mean
 from service.evaluation.ab.events import open_events
 from service.evaluation.ab.events_experiment import BOT_CLICKS, BOT_EXPOSURES
 from service.evaluation.ab.replay import LoggedList, Replay, replay
-from service.policy import Policy, read_policies
-from service.query import Query
-from service.related import ArticleNotFound, ArticleWithdrawn, selected, visible_row
+from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, selected, visible_row
+from service.recommend.policy import Policy, read_policies
+from service.recommend.query import Query
 
 CLICKED_LISTS = """
 with busy as (from bots(null, null, $bot_lists, $bot_clicks)),

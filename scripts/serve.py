@@ -35,7 +35,7 @@ from service.live_store.migrate import migrate
 from service.observability.logging import configure
 from service.observability.metrics import Measures
 from service.observability.sharing import SUPERVISOR, begin_anew, shared
-from service.policy import BadPolicies, read_policies
+from service.recommend.policy import BadPolicies, read_policies
 from service.search_socket import SocketInUse, lock_socket
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h

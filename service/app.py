@@ -34,8 +34,8 @@ from service.observability.logging import is_text
 from service.observability.metrics import Measures
 from service.observability.middleware import Watching
 from service.observability.sharing import tallies_of
-from service.policy import read_policies
-from service.popular import popular_of
+from service.recommend.policy import read_policies
+from service.recommend.popular import popular_of
 from service.search_client import SearchClient
 from service.widget.routes import register_embed
 

@@ -15,7 +15,7 @@ from index.values.urls import other_spellings
 from service.brands import ONE_NEWSROOM, Brands
 from service.live_store.changes import Changes
 from service.overlay import Overlay
-from service.ranking import Candidates
+from service.recommend.ranking import Candidates
 from service.signals import Signals
 
 

@@ -117,7 +117,7 @@ HELP = {
     "nearest": "what searches vectors: each snapshot's faiss file when empty, else postgresql://... with pgvector",
     "model": "the dense model of the search process, a name or folder: the one that rebuild_index.py --model names",
     "refresh_seconds": "how often a worker looks for a new snapshot",
-    "policies": "a TOML file of policies, added to those of service/policies.toml",
+    "policies": "a TOML file of policies, added to those of service/recommend/policies.toml",
     "live": "the live store: sqlite:///FILE or postgresql://...; live.db in the store when empty, off for none",
     "live_refresh_seconds": "how often a worker looks for live changes",
     "queue_limit": "articles waiting to be compared beyond which more are refused for a while",

@@ -28,7 +28,7 @@ from index.snapshot.format import (
 from index.values.urls import other_spellings, page_address
 from service.entering import Entering
 from service.live_store.changes import Changes, Compared, LiveArticle, SignalSet, Summary
-from service.ranking import Candidates
+from service.recommend.ranking import Candidates
 
 log = logging.getLogger(__name__)
 

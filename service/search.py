@@ -42,7 +42,7 @@ from service.experiments.definitions import read_experiments
 from service.experiments.popularity import keep_counting
 from service.live_store.store import LiveStore
 from service.observability.logging import configure
-from service.policy import read_policies
+from service.recommend.policy import read_policies
 from service.search_client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame
 from service.search_socket import SocketInUse, lock_socket
 

@@ -11,7 +11,7 @@ from index.snapshot.format import DamagedSnapshot
 from service.api.problems import ProblemFound, problem
 from service.catalogue import Catalogue, NoSnapshot
 from service.live_store.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
-from service.related import ArticleNotFound, ArticleWithdrawn
+from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from service.api.lists import NO_SEARCH, Lists
 from service.api.parameters import checked_id, split_id
 from service.api.responses import list_headers
 from service.api.wiring import Wiring
-from service.listing import RelatedList
 from service.observability.request_info import noted
+from service.recommend.response import RelatedList
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -10,11 +10,11 @@ from werkzeug.datastructures import MultiDict
 from service.api.parameters import list_parameters, read_parameters
 from service.api.wiring import Wiring
 from service.archive import Archive
-from service.listing import RelatedList
-from service.policy import Policy
-from service.query import DEFAULT_BLOCK, Query
-from service.recent_lists import RecentLists
-from service.related import related, visible_row
+from service.recommend.list_cache import RecentLists
+from service.recommend.pipeline import related, visible_row
+from service.recommend.policy import Policy
+from service.recommend.query import DEFAULT_BLOCK, Query
+from service.recommend.response import RelatedList
 from service.search_client import Search, SearchAnswer, SearchRequest
 
 MOST, LONGEST = 256, 200  # query strings that are kept as read, and characters of one

@@ -12,9 +12,9 @@ from service.api.parameters import TEASER_FIELDS, Parameter, schema
 from service.api.problems import Problem
 from service.keys import Scope
 from service.live_store.changes import MAX_SIGNALS, Written
-from service.policy import Policy, Tier
+from service.recommend.multi_seed import Examples
+from service.recommend.policy import Policy, Tier
 from service.search_client import Draft
-from service.several import Examples
 
 VERSION = "1.0.0"
 

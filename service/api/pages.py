@@ -16,9 +16,9 @@ from service.api.routes import operations
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.config import Settings
-from service.listing import aged_teaser
-from service.query import Query
-from service.related import ArticleNotFound, related, visible_row
+from service.recommend.pipeline import ArticleNotFound, related, visible_row
+from service.recommend.query import Query
+from service.recommend.response import aged_teaser
 
 FRONT_STORIES = 25
 PAGES = ("front", "page_of_article", "docs")  # the endpoints whose problems are pages

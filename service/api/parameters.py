@@ -13,8 +13,8 @@ from werkzeug.datastructures import MultiDict
 
 from index.article import InvalidArticle, article_id, epoch_seconds, iso_time, language_code
 from service.api.problems import ProblemFound
-from service.policy import Policies, Tier
-from service.query import DEFAULT_BLOCK
+from service.recommend.policy import Policies, Tier
+from service.recommend.query import DEFAULT_BLOCK
 
 Kind = Literal["integer", "number", "boolean", "text", "id", "url", "moment", "choice", "language", "name"]
 MAX_TEXT = 512

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from flask import Response, request
 
-from service.listing import RelatedList
 from service.observability.request_info import noted
+from service.recommend.response import RelatedList
 
 
 def json_response(content: object, status: int = 200) -> Response:

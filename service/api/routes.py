@@ -22,16 +22,16 @@ from service.api.wiring import Wiring
 from service.api.writing import OPERATIONS
 from service.archive import Archive
 from service.catalogue import Catalogue, NoSnapshot
-from service.drafts import read_draft, related_to_draft
 from service.experiments.definitions import Experiment
-from service.listing import RelatedList
 from service.observability.prometheus import CONTENT_TYPE
 from service.observability.request_info import noted
-from service.policy import Policies, Policy
-from service.query import Query
-from service.related import ArticleNotFound, ArticleWithdrawn, visible_row
+from service.recommend.draft import read_draft, related_to_draft
+from service.recommend.multi_seed import Examples, related_to_several
+from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, visible_row
+from service.recommend.policy import Policies, Policy
+from service.recommend.query import Query
+from service.recommend.response import RelatedList
 from service.search_client import SearchUnavailable
-from service.several import Examples, related_to_several
 from service.widget.operations import embed_operations
 
 

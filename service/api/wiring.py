@@ -14,8 +14,8 @@ from service.experiments.definitions import Experiments
 from service.experiments.own_lists import OwnLists
 from service.experiments.recorder import Recorder
 from service.observability.metrics import Measures
-from service.policy import Policies
-from service.popular import Popular
+from service.recommend.policy import Policies
+from service.recommend.popular import Popular
 from service.search_client import SearchClient
 
 

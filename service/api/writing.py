@@ -45,7 +45,7 @@ from service.live_store.changes import (
     read_signals,
 )
 from service.live_store.store import ArticleErased, LiveStore
-from service.pins import PinFault, pin_faults
+from service.recommend.pins import PinFault, pin_faults
 from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 
 RETRY_SECONDS = 5

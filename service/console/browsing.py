@@ -10,10 +10,10 @@ import msgspec
 
 from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN
 from service.archive import Archive
-from service.drafts import related_to_draft
-from service.listing import aged_teaser
-from service.policy import Policy
-from service.query import Query
+from service.recommend.draft import related_to_draft
+from service.recommend.policy import Policy
+from service.recommend.query import Query
+from service.recommend.response import aged_teaser
 from service.search_client import Draft, SearchClient
 from service.widget.stories import safe
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from service.experiments.definitions import Experiments
-from service.policy import Policies
+from service.recommend.policy import Policies
 
 
 class Side(NamedTuple):

@@ -12,10 +12,10 @@ from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, Manifest, read_manifest
 from service.archive import Archive
 from service.experiments.definitions import Experiments
-from service.listing import age_label
-from service.policy import Policy
-from service.query import Query
-from service.related import selected
+from service.recommend.pipeline import selected
+from service.recommend.policy import Policy
+from service.recommend.query import Query
+from service.recommend.response import age_label
 
 SAMPLED = 200  # newest articles whose lists are looked at: some 20 ms
 STALE_SECONDS = 24 * 3_600  # without a new article for so long, something is wrong in most newsrooms

@@ -10,8 +10,8 @@ from service.api.responses import html_response
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.console.session import Session
-from service.policy import Policy
-from service.related import ArticleNotFound
+from service.recommend.pipeline import ArticleNotFound
+from service.recommend.policy import Policy
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https: data:; base-uri 'none'; "

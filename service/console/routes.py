@@ -23,11 +23,11 @@ from service.console.guard import guard
 from service.console.overview import experiments, lists_of_newest, other_reports, signs, snapshots
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
 from service.console.storylines import storylines, timeline
-from service.drafts import read_draft, related_to_draft
 from service.live_store.changes import InvalidSignals, Signal
 from service.live_store.errors import LiveStoreUnavailable, VersionConflict
-from service.query import Query
-from service.related import ArticleNotFound, related
+from service.recommend.draft import read_draft, related_to_draft
+from service.recommend.pipeline import ArticleNotFound, related
+from service.recommend.query import Query
 from service.search_client import SearchUnavailable
 
 HISTORY = 10  # entries that an article's page shows

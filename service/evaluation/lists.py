@@ -15,9 +15,9 @@ from index.publishing.measures import rank_biased_overlap
 from index.snapshot.format import Snapshot
 from service.archive import Archive
 from service.evaluation.corpus import FloatArray
-from service.policy import shipped_policies
-from service.query import Query
-from service.related import related
+from service.recommend.pipeline import related
+from service.recommend.policy import shipped_policies
+from service.recommend.query import Query
 
 POLICY = "related"
 LIMIT = 6

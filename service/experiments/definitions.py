@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from service.policy import Policies
-from service.query import DEFAULT_BLOCK
+from service.recommend.policy import Policies
+from service.recommend.query import DEFAULT_BLOCK
 
 S = TypeVar("S", bound=msgspec.Struct)
 State = Literal["planned", "running", "ended"]

@@ -25,12 +25,12 @@ from service.experiments.recorder import Recorder
 from service.experiments.records import Exposure, LoggedItem, line
 from service.experiments.team_draft import Team, team_draft
 from service.experiments.tokens import ListToken
-from service.listing import Label, RelatedList, Shown, new_list_id
-from service.policy import Policies, Policy
-from service.popular import Popular
-from service.query import Query
-from service.ranking import DAY
-from service.related import Selection, as_list, selected
+from service.recommend.pipeline import Selection, as_list, selected
+from service.recommend.policy import Policies, Policy
+from service.recommend.popular import Popular
+from service.recommend.query import Query
+from service.recommend.ranking import DAY
+from service.recommend.response import Label, RelatedList, Shown, new_list_id
 from service.search_client import SearchClient
 
 FIXED = 2  # an exploring policy leaves so many stories at the top as they are

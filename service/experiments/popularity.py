@@ -20,7 +20,7 @@ from zlib import crc32
 import msgspec
 
 from service.experiments.event_log import segments
-from service.popular import DAYS, FILE, MOST, MostClicked, write_most_clicked
+from service.recommend.popular import DAYS, FILE, MOST, MostClicked, write_most_clicked
 
 log = logging.getLogger(__name__)
 

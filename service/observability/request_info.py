@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.listing import RelatedList
+    from service.recommend.response import RelatedList
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _FIRST = int.from_bytes(os.urandom(6)) << 32  # of this process; then they count, which is quicker than random bytes

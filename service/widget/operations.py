@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.api.openapi import Operation
 from service.api.parameters import ID, URL, Parameter, list_parameters
-from service.policy import Policies
+from service.recommend.policy import Policies
 
 LAYOUT = Parameter(
     name="layout", kind="choice", choices=("list", "grid", "compact"), default="list", description="How it is drawn."

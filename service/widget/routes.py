@@ -16,7 +16,7 @@ from service.api.routes import asked_row
 from service.api.wiring import Wiring
 from service.archive import Archive
 from service.observability.request_info import noted
-from service.related import related, visible_row
+from service.recommend.pipeline import related, visible_row
 from service.widget.operations import HEADING, LAYOUT, shared_list_parameters
 from service.widget.script import Asset, style, widget
 from service.widget.stories import drawable, feed, item_list

@@ -11,7 +11,7 @@ from newsroom import EDITOR, Newsroom, story, with_key
 
 from index.article import iso_time
 from service.experiments.popularity import Popularity
-from service.popular import FILE, write_most_clicked
+from service.recommend.popular import FILE, write_most_clicked
 
 TOPIC = "ferry river crossing timetable harbour"
 READ = ["tram/1", "tram/2", "tram/3", "tram/4"]

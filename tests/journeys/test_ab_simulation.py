@@ -26,7 +26,7 @@ from service.evaluation.ab.events_experiment import open_experiment
 from service.evaluation.ab.interleaving import preference
 from service.evaluation.ab.result import MetricEffect, Report
 from service.experiments.definitions import Experiment, read_experiments
-from service.policy import read_policies
+from service.recommend.policy import read_policies
 
 EXPERIMENTS = """
 [kinder]

@@ -15,9 +15,9 @@ from index.snapshot.format import Snapshot
 from index.sources import Rejection, read_source
 from index.sources.page_text import parse_page
 from service.archive import Archive
-from service.policy import shipped_policies
-from service.query import Query
-from service.related import related
+from service.recommend.pipeline import related
+from service.recommend.policy import shipped_policies
+from service.recommend.query import Query
 
 PAGE = "000_86d1b7c844701982"
 # The page gives its teasers no dates; this is their real order, spring 2025, newest first as on the page.

@@ -11,9 +11,9 @@ from index.build import rebuild
 from index.publishing.store import Store
 from index.snapshot.format import FLAG_WITHDRAWN, Snapshot
 from service.archive import Archive
-from service.policy import shipped_policies
-from service.query import Query
-from service.related import related
+from service.recommend.pipeline import related
+from service.recommend.policy import shipped_policies
+from service.recommend.query import Query
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from newsroom import Newsroom, catalogue_of, record, story
 
 from index.publishing.previous import held_by_all
-from service.policy import read_policies
-from service.query import Query
-from service.related import related
+from service.recommend.pipeline import related
+from service.recommend.policy import read_policies
+from service.recommend.query import Query
 
 TOPICS = ("ferry river crossing timetable", "council budget tax levy")
 IDS = [*(f"old/{n}" for n in range(6)), *(f"new/{n}" for n in range(4))]

@@ -24,9 +24,9 @@ from index.sources import Rejection, Withdrawal, read_source
 from service.app import create_app
 from service.archive import Archive
 from service.config import Settings
-from service.policy import read_policies
-from service.query import Query
-from service.related import ArticleNotFound, ArticleWithdrawn, related, visible_row
+from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, related, visible_row
+from service.recommend.policy import read_policies
+from service.recommend.query import Query
 
 # --- archives
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from index.article import UNDATED
-from service.listing import age_label
+from service.recommend.response import age_label
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 WEEK, MONTH, YEAR = 7 * DAY, int(30.44 * DAY), int(365.25 * DAY)

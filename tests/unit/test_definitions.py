@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.experiments.definitions import BadExperiments, Experiments, Guardrails, Namespace, read_experiments
-from service.policy import read_policies
+from service.recommend.policy import read_policies
 
 POLICIES = read_policies(None)
 TODAY = date(2026, 11, 24)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from index.snapshot.format import Facts
-from service.explanation import _reason, _telling
-from service.ranking import Story
+from service.recommend.explanation import _reason, _telling
+from service.recommend.ranking import Story
 
 STORY = Story(-0.34, 0, 3, 0.34, 1.0, 1.0, 1.0, Facts(*[0] * 10))
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from service.listing import RelatedList
 from service.observability.access_log import RequestLog
 from service.observability.lines import HELD
 from service.observability.logging import JsonLines, LineHandler, TextLines, is_text
 from service.observability.request_info import Noted, current
+from service.recommend.response import RelatedList
 
 NASTY = ["a\nb", "\r\n{}", "\x1b[2J", "\x9b31m", "\u2028x", "\u202e", "\x00", '"}', "\ud800", "ś"]
 ESCAPES = [each for text in NASTY for each in text if not each.isprintable()]

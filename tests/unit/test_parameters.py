@@ -7,7 +7,7 @@ from werkzeug.datastructures import MultiDict
 
 from service.api.parameters import list_parameters, read_parameters
 from service.api.problems import ProblemFound
-from service.policy import shipped_policies
+from service.recommend.policy import shipped_policies
 
 DECLARED = list_parameters(shipped_policies())
 MAY, JUNE = "2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z"

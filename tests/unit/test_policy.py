@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.policy import BadPolicies, Policies, read_policies, shipped_policies
+from service.recommend.policy import BadPolicies, Policies, read_policies, shipped_policies
 
 LEAST = "[brief]\ndescription = 'Short.'\nrecency_floor = 0.5\nmin_relevance = 0.1\n"
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from service.experiments.popularity import STEP_LINES, Popularity, keep_counting
-from service.popular import FILE, MOST, MostClicked, Popular, write_most_clicked
+from service.recommend.popular import FILE, MOST, MostClicked, Popular, write_most_clicked
 
 NOW = 1_764_000_000.0 + 1_800  # half past
 DAY = 86_400.0

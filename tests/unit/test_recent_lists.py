@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from service.listing import RelatedList
-from service.query import Query
-from service.recent_lists import MOST_BYTES, RecentLists
+from service.recommend.list_cache import MOST_BYTES, RecentLists
+from service.recommend.query import Query
+from service.recommend.response import RelatedList
 
 
 class Changing:

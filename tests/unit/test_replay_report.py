@@ -17,9 +17,9 @@ from index.publishing.store import Store
 from index.snapshot.format import Snapshot
 from service.archive import Archive
 from service.evaluation.ab.replay import LoggedList, replay
-from service.policy import shipped_policies
-from service.query import Query
-from service.related import related
+from service.recommend.pipeline import related
+from service.recommend.policy import shipped_policies
+from service.recommend.query import Query
 
 LATER = NOW + 3_600
 LISTS = 40

@@ -9,8 +9,8 @@ from index.snapshot.format import FLAG_WITHDRAWN, NEVER, Facts
 from service.archive import Archive
 from service.history import moment
 from service.live_store.changes import Signal
-from service.query import Query
-from service.ranking import Codes, Filters
+from service.recommend.query import Query
+from service.recommend.ranking import Codes, Filters
 from service.signals import holds
 
 USUAL_LENGTH = Query().limit

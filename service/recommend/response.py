@@ -13,9 +13,9 @@ import msgspec
 from index.article import UNDATED
 from index.snapshot.format import Facts, id_json
 from service.archive import Archive
-from service.policy import Policy, Tier
-from service.query import Query
-from service.ranking import DAY, Story
+from service.recommend.policy import Policy, Tier
+from service.recommend.query import Query
+from service.recommend.ranking import DAY, Story
 
 _AGES = (
     (31_557_600, "1 year old", "years old"),  # 365.25 days

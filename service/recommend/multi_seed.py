@@ -11,11 +11,11 @@ import numpy as np
 from index.article import article_id
 from index.snapshot.format import Facts
 from service.archive import Archive
-from service.listing import RelatedList, of_stories
-from service.policy import Policy
-from service.query import Query, codes_of, filters_of
-from service.ranking import Candidates, rank
-from service.related import visible_row
+from service.recommend.pipeline import visible_row
+from service.recommend.policy import Policy
+from service.recommend.query import Query, codes_of, filters_of
+from service.recommend.ranking import Candidates, rank
+from service.recommend.response import RelatedList, of_stories
 
 Ids = Annotated[tuple[str, ...], msgspec.Meta(max_length=50)]
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from index.article import UNDATED
 from index.snapshot.format import FLAG_EVERGREEN, Facts
 from index.snapshot.simhash import COSINES
-from service.policy import Policy
+from service.recommend.policy import Policy
 
 DAY = 86_400
 POOL = 2  # stories weighed against each other for diversity, as a multiple of the list's length

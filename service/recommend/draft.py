@@ -8,11 +8,11 @@ from index.article import article_from_record
 from index.snapshot.format import NO_FACTS, NO_ROW, Facts
 from index.sources.html_text import without_html
 from service.archive import Archive
-from service.listing import RelatedList, of_stories
-from service.policy import Policy
-from service.query import Query, codes_of, filters_of
-from service.ranking import rank
-from service.related import searched
+from service.recommend.pipeline import searched
+from service.recommend.policy import Policy
+from service.recommend.query import Query, codes_of, filters_of
+from service.recommend.ranking import rank
+from service.recommend.response import RelatedList, of_stories
 from service.search_client import Draft, SearchClient
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from service.listing import RelatedList
 from service.overlay import Overlay
+from service.recommend.response import RelatedList
 
 MOST_BYTES = 8 << 20  # of a worker: a thousand ordinary lists with what they are found by
 ENTRY_BYTES = 800  # of an entry in the dictionary and of what every list has: its ETag, policy and result

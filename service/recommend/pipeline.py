@@ -11,13 +11,13 @@ import numpy as np
 
 from index.snapshot.format import FLAG_WITHDRAWN, Facts
 from service.archive import Archive
-from service.explanation import explanation
-from service.listing import Label, RelatedList, Shown, item, sealed
-from service.pins import pinned_rows
-from service.policy import Policy, Tier
-from service.popular import Popular
-from service.query import Query, codes_of, filters_of
-from service.ranking import Candidates, Codes, Filters, admissible, earliest, rank, section_cap, within_cap
+from service.recommend.explanation import explanation
+from service.recommend.pins import pinned_rows
+from service.recommend.policy import Policy, Tier
+from service.recommend.popular import Popular
+from service.recommend.query import Query, codes_of, filters_of
+from service.recommend.ranking import Candidates, Codes, Filters, admissible, earliest, rank, section_cap, within_cap
+from service.recommend.response import Label, RelatedList, Shown, item, sealed
 from service.search_client import Draft, Search, SearchRequest, SearchUnavailable
 
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper

@@ -95,7 +95,9 @@ def read_policies(path: Path | None = None) -> Policies:
 @cache
 def shipped_policies() -> Policies:
     """The policies of `policies.toml` beside this module."""
-    return _parsed((files("service") / "policies.toml").read_text("utf-8"), "policies.toml", Policies("", {}))
+    return _parsed(
+        (files("service.recommend") / "policies.toml").read_text("utf-8"), "policies.toml", Policies("", {})
+    )
 
 
 def _parsed(text: str, where: str, base: Policies) -> Policies:

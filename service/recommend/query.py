@@ -6,8 +6,8 @@ import msgspec
 
 from index.snapshot.format import Facts
 from service.archive import Archive
-from service.policy import Policy, Tier
-from service.ranking import NO_CODES, NO_FILTERS, Codes, Filters
+from service.recommend.policy import Policy, Tier
+from service.recommend.ranking import NO_CODES, NO_FILTERS, Codes, Filters
 
 DEFAULT_BLOCK = "default"
 

@@ -9,7 +9,7 @@ from index.article import UNDATED
 from index.text.stop_words import STOP_WORDS
 from index.text.truecase import is_name
 from service.archive import Archive
-from service.ranking import DAY, Story
+from service.recommend.ranking import DAY, Story
 
 NEAR_DAYS = 3  # so near in time a story is likelier to be linked, whatever it says
 MOST_WORDS = 4  # names and terms that the sentence gives

@@ -1,0 +1,1 @@
+"""Selects and ranks an article's related stories, and serializes the list."""

@@ -29,9 +29,9 @@ from threadpoolctl import threadpool_info
 from index.article import Article
 from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
-from service.archive import Archive
+from service.archive.overlay import Overlay
+from service.archive.view import Archive
 from service.live_store.changes import Changes, Compared, LiveArticle, summary_of
-from service.overlay import Overlay
 from service.recommend.pipeline import related
 from service.recommend.policy import Policy, shipped_policies
 from service.recommend.query import Query

@@ -140,7 +140,7 @@ def _measured(directory: Path) -> dict[str, float]:
     from flask import Flask  # what a web process holds anyway
 
     from index.snapshot.format import Snapshot
-    from service.archive import Archive
+    from service.archive.view import Archive
     from service.recommend.pipeline import related
     from service.recommend.policy import shipped_policies
     from service.recommend.query import Query

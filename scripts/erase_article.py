@@ -34,9 +34,9 @@ from index.snapshot.article_store import read_articles
 from index.snapshot.format import DamagedSnapshot, Snapshot, id_digest
 from index.text.passages import embedded_texts
 from index.types import Embedder
+from service.archive.safety_cache import LastKnown
 from service.backups import LIVE, complete, create
 from service.config import LAST_KNOWN
-from service.last_known import LastKnown
 from service.live_store.migrate import migrate
 from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
 

@@ -21,7 +21,7 @@ import msgspec
 
 from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from service.archive import Archive
+from service.archive.view import Archive
 from service.config import Settings
 from service.evaluation.ab.clustered import Mean
 from service.evaluation.ab.events import open_events

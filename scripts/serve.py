@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from index.publishing.store import Store
-from service.brands import BadBrands, read_brands
+from service.archive.brands import BadBrands, read_brands
 from service.config import BadSetting, Settings
 from service.keys import BadKeys, read_keys
 from service.live_store.errors import LiveStoreUnavailable

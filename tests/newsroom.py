@@ -15,7 +15,7 @@ from index.article import Article, article_from_record
 from index.build import rebuild
 from index.publishing.store import Store
 from service.app import create_app
-from service.catalogue import Catalogue
+from service.archive.manager import Catalogue
 from service.comparing import Comparing
 from service.config import Settings
 from service.live_store.migrate import migrate

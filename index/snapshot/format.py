@@ -238,7 +238,7 @@ class Snapshot:
     def row_of_url(self, url: str) -> int | None:
         """The row of a URL or of its page's address, as they are in the table; None when unknown.
 
-        `service.archive` also tries the spellings of `index.values.urls`.
+        `service.archive.view` also tries the spellings of `index.values.urls`.
         """
         return _find(self._urls, canonical_url(url))
 

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from index.snapshot.format import DamagedSnapshot
 from service.api.problems import ProblemFound, problem
-from service.catalogue import Catalogue, NoSnapshot
+from service.archive.manager import Catalogue, NoSnapshot
 from service.live_store.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
 from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn
 

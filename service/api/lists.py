@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from service.api.parameters import list_parameters, read_parameters
 from service.api.wiring import Wiring
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.list_cache import RecentLists
 from service.recommend.pipeline import related, visible_row
 from service.recommend.policy import Policy

@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 
 from service.api.wiring import Wiring
-from service.archive import Archive
-from service.catalogue import Catalogue, NoSnapshot
+from service.archive.manager import Catalogue, NoSnapshot
+from service.archive.view import Archive
 from service.observability.prometheus import exposition
 from service.observability.sharing import all_tallies
 

@@ -14,7 +14,7 @@ from service.api.parameters import ID, policy_parameter, read_parameters
 from service.api.responses import html_response
 from service.api.routes import operations
 from service.api.wiring import Wiring
-from service.archive import Archive
+from service.archive.view import Archive
 from service.config import Settings
 from service.recommend.pipeline import ArticleNotFound, related, visible_row
 from service.recommend.query import Query

@@ -20,8 +20,8 @@ from service.api.problems import ProblemFound
 from service.api.responses import json_response, list_response
 from service.api.wiring import Wiring
 from service.api.writing import OPERATIONS
-from service.archive import Archive
-from service.catalogue import Catalogue, NoSnapshot
+from service.archive.manager import Catalogue, NoSnapshot
+from service.archive.view import Archive
 from service.experiments.definitions import Experiment
 from service.observability.prometheus import CONTENT_TYPE
 from service.observability.request_info import noted

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from service.api.access import Access
-from service.archive import Archive
-from service.catalogue import Catalogue
+from service.archive.manager import Catalogue
+from service.archive.view import Archive
 from service.config import Settings
 from service.experiments.definitions import Experiments
 from service.experiments.own_lists import OwnLists

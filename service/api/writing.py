@@ -29,9 +29,9 @@ from service.api.parameters import (
 from service.api.problems import ProblemFound
 from service.api.responses import json_response
 from service.api.wiring import Wiring
-from service.archive import Archive
-from service.catalogue import NoSnapshot
-from service.history import sentences
+from service.archive.history import sentences
+from service.archive.manager import NoSnapshot
+from service.archive.view import Archive
 from service.keys import Key
 from service.live_store.changes import (
     ABSENT,

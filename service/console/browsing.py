@@ -9,7 +9,7 @@ from typing import Any, AnyStr
 import msgspec
 
 from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.draft import related_to_draft
 from service.recommend.policy import Policy
 from service.recommend.query import Query

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from index.article import iso_time
-from service.archive import Archive
+from service.archive.view import Archive
 from service.console.browsing import story
 from service.live_store.changes import MAX_SIGNALS, InvalidSignals, Signal, SignalSet, read_signals
 

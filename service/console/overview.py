@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, Manifest, read_manifest
-from service.archive import Archive
+from service.archive.view import Archive
 from service.experiments.definitions import Experiments
 from service.recommend.pipeline import selected
 from service.recommend.policy import Policy

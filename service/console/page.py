@@ -8,7 +8,7 @@ from flask import Response, g, render_template
 
 from service.api.responses import html_response
 from service.api.wiring import Wiring
-from service.archive import Archive
+from service.archive.view import Archive
 from service.console.session import Session
 from service.recommend.pipeline import ArticleNotFound
 from service.recommend.policy import Policy

@@ -15,7 +15,7 @@ from service.api.pages import files_of
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
 from service.api.writing import MayNotShow, Newsroom
-from service.catalogue import NoSnapshot
+from service.archive.manager import NoSnapshot
 from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
 from service.console.desk import UNTIL, WISHES, told, wish, with_wish

@@ -10,7 +10,7 @@ import numpy as np
 
 from index.article import UNDATED
 from index.snapshot.format import FIRST_LIVE_ROW
-from service.archive import Archive
+from service.archive.view import Archive
 from service.console.browsing import story
 
 LOOKED_THROUGH = 5_000  # newest articles: what is being told now

@@ -15,8 +15,8 @@ import msgspec
 from index.article import UNDATED
 from index.snapshot.format import id_in
 from index.snapshot.simhash import COSINES
-from service.archive import Archive
-from service.catalogue import NoSnapshot
+from service.archive.manager import NoSnapshot
+from service.archive.view import Archive
 from service.experiments.assignment import assign
 from service.experiments.definitions import INTERLEAVED, Experiment, Experiments, Variant
 from service.experiments.event_log import EventLogUnavailable

@@ -7,7 +7,7 @@ import msgspec
 from index.article import article_from_record
 from index.snapshot.format import NO_FACTS, NO_ROW, Facts
 from index.sources.html_text import without_html
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.pipeline import searched
 from service.recommend.policy import Policy
 from service.recommend.query import Query, codes_of, filters_of

@@ -8,7 +8,7 @@ from typing import Any
 from index.article import UNDATED
 from index.text.stop_words import STOP_WORDS
 from index.text.truecase import is_name
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.ranking import DAY, Story
 
 NEAR_DAYS = 3  # so near in time a story is likelier to be linked, whatever it says

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from service.overlay import Overlay
+from service.archive.overlay import Overlay
 from service.recommend.response import RelatedList
 
 MOST_BYTES = 8 << 20  # of a worker: a thousand ordinary lists with what they are found by

@@ -10,7 +10,7 @@ import numpy as np
 
 from index.article import article_id
 from index.snapshot.format import Facts
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.pipeline import visible_row
 from service.recommend.policy import Policy
 from service.recommend.query import Query, codes_of, filters_of

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from index.snapshot.format import FLAG_WITHDRAWN, NEVER, Facts
-from service.archive import Archive
-from service.history import moment
+from service.archive.history import moment
+from service.archive.signals import holds
+from service.archive.view import Archive
 from service.live_store.changes import Signal
 from service.recommend.query import Query
 from service.recommend.ranking import Codes, Filters
-from service.signals import holds
 
 USUAL_LENGTH = Query().limit
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from index.snapshot.format import FLAG_WITHDRAWN, Facts
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.explanation import explanation
 from service.recommend.pins import pinned_rows
 from service.recommend.policy import Policy, Tier

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from index.snapshot.format import Facts
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.policy import Policy, Tier
 from service.recommend.ranking import NO_CODES, NO_FILTERS, Codes, Filters
 

@@ -12,7 +12,7 @@ import msgspec
 
 from index.article import UNDATED
 from index.snapshot.format import Facts, id_json
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.policy import Policy, Tier
 from service.recommend.query import Query
 from service.recommend.ranking import DAY, Story

@@ -14,7 +14,7 @@ from service.api.parameters import ID, URL, Parameter, checked_id, list_paramete
 from service.api.responses import list_bytes
 from service.api.routes import asked_row
 from service.api.wiring import Wiring
-from service.archive import Archive
+from service.archive.view import Archive
 from service.observability.request_info import noted
 from service.recommend.pipeline import related, visible_row
 from service.widget.operations import HEADING, LAYOUT, shared_list_parameters

@@ -29,7 +29,7 @@ from newsroom import Newsroom, story
 
 from index.publishing.store import Store
 from service.app import create_app
-from service.catalogue import Catalogue
+from service.archive.manager import Catalogue
 from service.config import Settings
 
 

@@ -14,7 +14,7 @@ from index.publishing.store import Store
 from index.snapshot.format import Snapshot
 from index.sources import Rejection, read_source
 from index.sources.page_text import parse_page
-from service.archive import Archive
+from service.archive.view import Archive
 from service.recommend.pipeline import related
 from service.recommend.policy import shipped_policies
 from service.recommend.query import Query

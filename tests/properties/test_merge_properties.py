@@ -13,9 +13,9 @@ from small import small_snapshot
 from index.article import article_from_record
 from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
-from service.archive import Archive
+from service.archive.overlay import Overlay
+from service.archive.view import Archive
 from service.live_store.changes import Changes, Compared, LiveArticle, summary_of
-from service.overlay import Overlay
 
 ROWS, LIVE = 6, 4
 IDS = [*(f"s{row}" for row in range(ROWS)), *(f"n{number}" for number in range(1, LIVE + 1))]

@@ -22,7 +22,7 @@ from index.publishing.store import Store
 from index.snapshot.format import FLAG_WITHDRAWN, NEVER, NO_ROW, Contents, Snapshot, write_snapshot
 from index.sources import Rejection, Withdrawal, read_source
 from service.app import create_app
-from service.archive import Archive
+from service.archive.view import Archive
 from service.config import Settings
 from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, related, visible_row
 from service.recommend.policy import read_policies

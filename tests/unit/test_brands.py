@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.brands import BadBrands, Brands, read_brands
+from service.archive.brands import BadBrands, Brands, read_brands
 
 
 def read(tmp_path: Path, text: str) -> Brands:

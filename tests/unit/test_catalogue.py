@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from small import contents_of
 
-import service.catalogue
+import service.archive.manager
 from index.article import Article
 from index.publishing.store import Store
 from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, write_snapshot
 from service.app import create_app
-from service.archive import Archive
-from service.catalogue import Catalogue, NoSnapshot
+from service.archive.follower import Following
+from service.archive.manager import Catalogue, NoSnapshot
+from service.archive.view import Archive
 from service.config import Settings
-from service.following import Following
 from service.live_store.store import LiveStore
 
 
@@ -38,14 +38,14 @@ def test_no_request_waits_for_a_reload(store: Store, monkeypatch: pytest.MonkeyP
     catalogue.follow(3_600)
     catalogue.current()
     opening, go_on = threading.Event(), threading.Event()
-    really = service.catalogue.opened
+    really = service.archive.manager.opened
 
     def slowly(store: Store, name: str) -> Snapshot:
         opening.set()
         assert go_on.wait(10)
         return really(store, name)
 
-    monkeypatch.setattr(service.catalogue, "opened", slowly)
+    monkeypatch.setattr(service.archive.manager, "opened", slowly)
     publish(store, "s2")
     reload = threading.Thread(target=catalogue.refresh)
     reload.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.history import moment, sentences
+from service.archive.history import moment, sentences
 from service.live_store.changes import AuditEntry, Signal, SignalChange
 
 AT = 1_795_510_800  # 24 November 2026, 09:00 UTC

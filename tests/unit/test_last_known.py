@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.last_known import LastKnown
+from service.archive.safety_cache import LastKnown
 from service.live_store.changes import LiveArticle
 
 WITHDRAWN = LiveArticle("ferry", 1, 1, "withdrawn", 100, None)

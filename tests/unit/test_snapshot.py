@@ -22,7 +22,7 @@ from index.snapshot.format import (
     verify_all,
     write_snapshot,
 )
-from service.archive import Archive
+from service.archive.view import Archive
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from index.snapshot.format import Snapshot
-from service.archive import Archive
-from service.brands import ONE_NEWSROOM, Brands
-from service.last_known import LastKnown, without
+from service.archive.brands import ONE_NEWSROOM, Brands
+from service.archive.overlay import Overlay
+from service.archive.safety_cache import LastKnown, without
+from service.archive.view import Archive
 from service.live_store.changes import Changes, LiveArticle, SignalSet
 from service.live_store.store import LiveStore, LiveStoreUnavailable, OutdatedLiveStore
-from service.overlay import Overlay
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from index.snapshot.format import (
     id_digest,
 )
 from index.values.urls import other_spellings, page_address
-from service.entering import Entering
+from service.archive.live_candidates import Entering
 from service.live_store.changes import Changes, Compared, LiveArticle, SignalSet, Summary
 from service.recommend.ranking import Candidates
 

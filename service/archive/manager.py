@@ -12,8 +12,8 @@ from weakref import WeakMethod
 
 from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from service.archive import Archive
-from service.following import Following
+from service.archive.follower import Following
+from service.archive.view import Archive
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from index.article import UNDATED, canonical_url
 from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot, id_in
 from index.values.urls import other_spellings
-from service.brands import ONE_NEWSROOM, Brands
+from service.archive.brands import ONE_NEWSROOM, Brands
+from service.archive.overlay import Overlay
+from service.archive.signals import Signals
 from service.live_store.changes import Changes
-from service.overlay import Overlay
 from service.recommend.ranking import Candidates
-from service.signals import Signals
 
 
 class Archive:

@@ -23,8 +23,8 @@ from rebuild_index import Bars
 
 from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
-from service.vector_engine import engine_url, told
-from service.vector_tables import TablesLocked, claim, drop_others, load, writing
+from service.search.pgvector import engine_url, told
+from service.search.pgvector_tables import TablesLocked, claim, drop_others, load, writing
 
 STORE_ID = "store.id"
 

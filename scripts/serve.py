@@ -36,7 +36,7 @@ from service.observability.logging import configure
 from service.observability.metrics import Measures
 from service.observability.sharing import SUPERVISOR, begin_anew, shared
 from service.recommend.policy import BadPolicies, read_policies
-from service.search_socket import SocketInUse, lock_socket
+from service.search.socket_lock import SocketInUse, lock_socket
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # here: after a fork nothing may be looked up
@@ -225,7 +225,7 @@ def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
 
 def search_process(measures: Measures) -> Child:
     """The process that holds the model and FAISS; the web workers answer without it while it is away."""
-    return Child("search", [sys.executable, "-m", "service.search"], 60, 30, measures)
+    return Child("search", [sys.executable, "-m", "service.search.server"], 60, 30, measures)
 
 
 def announce(settings: Settings, example: str) -> None:

@@ -36,7 +36,7 @@ from service.observability.middleware import Watching
 from service.observability.sharing import tallies_of
 from service.recommend.policy import read_policies
 from service.recommend.popular import popular_of
-from service.search_client import SearchClient
+from service.search.client import SearchClient
 from service.widget.routes import register_embed
 
 Clock = Callable[[], int]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.search_socket import LONGEST, default_socket
+from service.search.socket_lock import LONGEST, default_socket
 
 PREFIX = "RELATED_"
 LAST_KNOWN = "live.last.json"  # in the store

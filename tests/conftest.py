@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def search_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let web workers believe that a search process answers, for tests of other faults."""
-    from service.search_client import SearchClient, SearchState
+    from service.search.client import SearchClient, SearchState
 
     monkeypatch.setattr(SearchClient, "state", lambda _: SearchState())
 

@@ -16,11 +16,11 @@ from index.build import rebuild
 from index.publishing.store import Store
 from service.app import create_app
 from service.archive.manager import Catalogue
-from service.comparing import Comparing
 from service.config import Settings
 from service.live_store.migrate import migrate
 from service.live_store.store import LiveStore
-from service.search import Searchers, current
+from service.search.live_indexer import Comparing
+from service.search.server import Searchers, current
 
 WRITER, EDITOR, READER, COURIER = "rs_writer", "rs_editor", "rs_reader", "rs_courier"
 SECRET = "a webhook secret of many characters"  # noqa: S105 - of tests

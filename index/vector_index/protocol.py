@@ -1,6 +1,6 @@
 """Owns what the search process asks of whatever finds the nearest vectors: a snapshot's faiss file, or an engine.
 
-`index.vector_index.faiss_index.Nearest` is the one, `service.vector_engine.VectorTable` the other;
+`index.vector_index.faiss_index.Nearest` is the one, `service.search.pgvector.VectorTable` the other;
 tests/contract/test_nearest.py holds both to the same values.
 """
 

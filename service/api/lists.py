@@ -15,7 +15,7 @@ from service.recommend.pipeline import related, visible_row
 from service.recommend.policy import Policy
 from service.recommend.query import DEFAULT_BLOCK, Query
 from service.recommend.response import RelatedList
-from service.search_client import Search, SearchAnswer, SearchRequest
+from service.search.client import Search, SearchAnswer, SearchRequest
 
 MOST, LONGEST = 256, 200  # query strings that are kept as read, and characters of one
 

@@ -14,7 +14,7 @@ from service.keys import Scope
 from service.live_store.changes import MAX_SIGNALS, Written
 from service.recommend.multi_seed import Examples
 from service.recommend.policy import Policy, Tier
-from service.search_client import Draft
+from service.search.client import Draft
 
 VERSION = "1.0.0"
 

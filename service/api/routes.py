@@ -31,7 +31,7 @@ from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, visibl
 from service.recommend.policy import Policies, Policy
 from service.recommend.query import Query
 from service.recommend.response import RelatedList
-from service.search_client import SearchUnavailable
+from service.search.client import SearchUnavailable
 from service.widget.operations import embed_operations
 
 

@@ -16,7 +16,7 @@ from service.experiments.recorder import Recorder
 from service.observability.metrics import Measures
 from service.recommend.policy import Policies
 from service.recommend.popular import Popular
-from service.search_client import SearchClient
+from service.search.client import SearchClient
 
 
 class Wiring(NamedTuple):

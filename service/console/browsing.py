@@ -14,7 +14,7 @@ from service.recommend.draft import related_to_draft
 from service.recommend.policy import Policy
 from service.recommend.query import Query
 from service.recommend.response import aged_teaser
-from service.search_client import Draft, SearchClient
+from service.search.client import Draft, SearchClient
 from service.widget.stories import safe
 
 LOOKED_THROUGH = 200_000  # newest articles whose teasers are looked through for words: a second, if none holds them

@@ -28,7 +28,7 @@ from service.live_store.errors import LiveStoreUnavailable, VersionConflict
 from service.recommend.draft import read_draft, related_to_draft
 from service.recommend.pipeline import ArticleNotFound, related
 from service.recommend.query import Query
-from service.search_client import SearchUnavailable
+from service.search.client import SearchUnavailable
 
 HISTORY = 10  # entries that an article's page shows
 

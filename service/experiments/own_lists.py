@@ -31,7 +31,7 @@ from service.recommend.popular import Popular
 from service.recommend.query import Query
 from service.recommend.ranking import DAY
 from service.recommend.response import Label, RelatedList, Shown, new_list_id
-from service.search_client import SearchClient
+from service.search.client import SearchClient
 
 FIXED = 2  # an exploring policy leaves so many stories at the top as they are
 

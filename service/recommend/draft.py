@@ -13,7 +13,7 @@ from service.recommend.policy import Policy
 from service.recommend.query import Query, codes_of, filters_of
 from service.recommend.ranking import rank
 from service.recommend.response import RelatedList, of_stories
-from service.search_client import Draft, SearchClient
+from service.search.client import Draft, SearchClient
 
 
 def related_to_draft(

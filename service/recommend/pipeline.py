@@ -18,7 +18,7 @@ from service.recommend.popular import Popular
 from service.recommend.query import Query, codes_of, filters_of
 from service.recommend.ranking import Candidates, Codes, Filters, admissible, earliest, rank, section_cap, within_cap
 from service.recommend.response import Label, RelatedList, Shown, item, sealed
-from service.search_client import Draft, Search, SearchRequest, SearchUnavailable
+from service.search.client import Draft, Search, SearchRequest, SearchUnavailable
 
 FALLBACK_LOOKS_AT = 2_000  # newest rows that a fallback tier looks through: about a month of a daily paper
 SEARCH_DEPTH = 100

@@ -24,7 +24,7 @@ from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.config import SchemathesisConfig
 
-from service.search import Searchers, SearchServer
+from service.search.server import Searchers, SearchServer
 
 SHORT, LONG = 15, 2_500
 # What JSON Schema cannot say of a valid request: an ID is no control character, one of two parameters is given,

@@ -12,7 +12,7 @@ from newsroom import EDITOR, READER, Newsroom, catalogue_of, story, with_key
 
 from index.article import iso_time
 from index.snapshot.format import id_in
-from service.search_client import SearchAnswer, SearchClient
+from service.search.client import SearchAnswer, SearchClient
 
 DAY = 86_400
 TOPIC = "ferry river crossing timetable harbour"

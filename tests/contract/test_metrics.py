@@ -12,7 +12,7 @@ import pytest
 from newsroom import READER, Newsroom, catalogue_of, record, story, with_key
 
 from service.app import create_app
-from service.search import SearchServer
+from service.search.server import SearchServer
 
 TOPIC = "ferry crossing river timetable pier"
 

@@ -23,8 +23,8 @@ from index.lexical.tfidf_lsa import fit_lexical, unit_rows
 from index.live.snapshot_searcher import in_file
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import VectorSearch
-from service import vector_tables
-from service.vector_engine import VectorEngine
+from service.search.pgvector import VectorEngine
+from service.search.server import pgvector_tables as vector_tables
 
 pytest_plugins = ["postgres"]
 

@@ -24,11 +24,11 @@ from index.live.snapshot_searcher import in_file
 from index.publishing.store import Store
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable
-from service import vector_tables
 from service.config import BadSetting, Settings
 from service.live_store.postgres import CONNECT_SECONDS
-from service.search import Searchers, vector_search_named
-from service.vector_engine import VectorEngine, told
+from service.search.pgvector import VectorEngine, told
+from service.search.server import Searchers, vector_search_named
+from service.search.server import pgvector_tables as vector_tables
 
 pytest_plugins = ["postgres"]
 
@@ -329,7 +329,7 @@ def hung() -> Iterator[HungServer]:
 def test_while_a_hung_engine_is_asked_for_one_snapshot_the_others_go_on(
     hung: HungServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.search.OPENING_SECONDS", 0.5)
+    monkeypatch.setattr("service.search.server.OPENING_SECONDS", 0.5)
     store, asked = Store(tmp_path / "store"), threading.Event()
     articles = [Article(id=f"a{n}", headline=f"Headline {n}", body="word " * 30) for n in range(12)]
     old = rebuild(articles, store, HashingEmbedder(), 1_764_000_000).snapshot_id

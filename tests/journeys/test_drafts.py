@@ -19,7 +19,7 @@ from index.build import rebuild
 from index.publishing.store import Store
 from service.app import create_app
 from service.config import Settings
-from service.search import Searchers, SearchServer
+from service.search.server import Searchers, SearchServer
 
 FERRY = "news/brackholm-ferry-breaks-down-mid-river"
 

@@ -14,7 +14,7 @@ import pytest
 from served import Service, editions, served, until
 
 from index.publishing.store import Store
-from service.search_client import MAX_WAITING
+from service.search.client import MAX_WAITING
 
 CROWD, QUESTIONS = 24, 40
 

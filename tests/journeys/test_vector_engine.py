@@ -20,11 +20,11 @@ from index.build import rebuild
 from index.publishing.store import Store
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import VectorSearchOf
-from service import vector_tables
 from service.app import create_app
 from service.config import Settings
-from service.search import Searchers, SearchServer, vector_search_named
-from service.vector_engine import VectorEngine
+from service.search.pgvector import VectorEngine
+from service.search.server import Searchers, SearchServer, vector_search_named
+from service.search.server import pgvector_tables as vector_tables
 
 pytest_plugins = ["postgres"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from service.comparing import RETRY_SECONDS, keep_comparing
+from service.search.live_indexer import RETRY_SECONDS, keep_comparing
 
 
 class Stop(threading.Event):

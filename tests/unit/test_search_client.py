@@ -18,9 +18,9 @@ from conftest import HashingEmbedder
 from index.publishing.store import Store
 from index.types import FloatArray
 from service.config import BadSetting, Settings
-from service.search import Searchers, SearchServer
-from service.search_client import SearchClient, SearchRequest, SearchUnavailable
-from service.search_socket import LONGEST, SocketInUse, default_socket, lock_socket
+from service.search.client import SearchClient, SearchRequest, SearchUnavailable
+from service.search.server import Searchers, SearchServer
+from service.search.socket_lock import LONGEST, SocketInUse, default_socket, lock_socket
 
 REQUEST = SearchRequest(snapshot_id="s", row=1, k=1, now=0)
 
@@ -150,7 +150,7 @@ def test_a_removed_socket_is_made_again_by_the_process_that_listens(short: Path)
 def test_the_client_notices_who_goes_and_comes_and_logs_each_once(
     short: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "service.search_client")
+    caplog.set_level("INFO", "service.search.client")
     path = short / "search.sock"
     client = SearchClient(path, 1_000)
     for _ in range(3):

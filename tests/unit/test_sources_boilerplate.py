@@ -17,8 +17,8 @@ from index.publishing.store import Store
 from index.snapshot.article_store import read_articles
 from index.sources import read_source
 from index.text.passages import BOILERPLATE, REPEATED_IN, Boilerplate, embedded_texts
-from service.search import Searchers, answer
-from service.search_client import Draft, SearchAnswer, SearchRequest
+from service.search.client import Draft, SearchAnswer, SearchRequest
+from service.search.server import Searchers, answer
 
 BOX = "Sign up to our newsletter and get the news of the river every morning."
 NOTE = "Ada Quill is the political editor of the Courier; she lives by the river."

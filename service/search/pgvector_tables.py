@@ -1,6 +1,7 @@
 """Owns the tables of vectors in PostgreSQL with pgvector: one a snapshot, and one that says which there are.
 
-Filled by scripts/load_vectors.py; read by `service.vector_engine`. The vectors are those of vectors.npy, to the bit.
+Filled by scripts/load_vectors.py; read by `service.search.pgvector`. The vectors are those of vectors.npy, to the
+bit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search`.
+"""Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search.server`.
 
 It alone holds faiss (or asks an engine in its place), scikit-learn and the dense model. It compares live articles as
 they come and counts clicks; web workers ask it for drafts and when filters leave the candidate table short, and do
@@ -36,15 +36,15 @@ from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.types import Embedder, UntrustedModel
 from index.vector_index.faiss_index import one_thread_a_request
 from index.vector_index.protocol import VectorSearchOf, VectorSearchUnavailable
-from service.comparing import keep_comparing
 from service.config import Settings
 from service.experiments.definitions import read_experiments
 from service.experiments.popularity import keep_counting
 from service.live_store.store import LiveStore
 from service.observability.logging import configure
 from service.recommend.policy import read_policies
-from service.search_client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame
-from service.search_socket import SocketInUse, lock_socket
+from service.search.client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame
+from service.search.live_indexer import keep_comparing
+from service.search.socket_lock import SocketInUse, lock_socket
 
 log = logging.getLogger(__name__)
 
@@ -306,7 +306,7 @@ def vector_search_named(url: str) -> VectorSearchOf | None:
     """The engine at a URL; None, for the faiss file in each snapshot, without one."""
     if not url:
         return None
-    from service.vector_engine import VectorEngine  # psycopg is an extra
+    from service.search.pgvector import VectorEngine  # psycopg is an extra
 
     return VectorEngine(url)
 

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Composed
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import FloatArray, Rows, VectorSearchUnavailable
 from service.live_store.postgres import CONNECT_SECONDS, ImpatientConnection
-from service.vector_tables import VECTORS, Held, held
+from service.search.pgvector_tables import VECTORS, Held, held
 
 EXACT_ROWS = 10_000  # compared one by one, in some 10 ms, rather than searched for in the graph
 MOST_SCANNED = 20_000  # rows that a search of the graph passes by for those allowed; beyond, one by one

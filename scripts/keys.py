@@ -25,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from index.snapshot.format import fsync_directory
-from service.keys import NAME, BadKeys, parse_keys, read_keys
+from service.auth.api_keys import NAME, BadKeys, parse_keys, read_keys
 
 
 class CannotChange(Exception):

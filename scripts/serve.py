@@ -28,8 +28,8 @@ from typing import IO
 
 from index.publishing.store import Store
 from service.archive.brands import BadBrands, read_brands
+from service.auth.api_keys import BadKeys, read_keys
 from service.config import BadSetting, Settings
-from service.keys import BadKeys, read_keys
 from service.live_store.errors import LiveStoreUnavailable
 from service.live_store.migrate import migrate
 from service.observability.logging import configure

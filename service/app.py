@@ -8,7 +8,6 @@ from collections.abc import Callable
 from flask import Flask
 
 from index.publishing.store import Store
-from service.api.access import Access
 from service.api.errors import register_errors
 from service.api.events import register_events
 from service.api.fast_path import FastPath
@@ -23,11 +22,12 @@ from service.archive.brands import read_brands
 from service.archive.follower import Following
 from service.archive.manager import Catalogue
 from service.archive.safety_cache import LastKnown
+from service.auth.api_keys import CurrentKeys
+from service.auth.authorization import Access
 from service.config import Settings
 from service.console.routes import register_console
 from service.experiments.definitions import read_experiments
 from service.experiments.recorder import recorder_of
-from service.keys import CurrentKeys
 from service.live_store.store import LiveStore
 from service.observability.access_log import RequestLog
 from service.observability.logging import is_text

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from service.api.access import Access
 from service.archive.manager import Catalogue
 from service.archive.view import Archive
+from service.auth.authorization import Access
 from service.config import Settings
 from service.experiments.definitions import Experiments
 from service.experiments.own_lists import OwnLists

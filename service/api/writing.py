@@ -32,7 +32,8 @@ from service.api.wiring import Wiring
 from service.archive.history import sentences
 from service.archive.manager import NoSnapshot
 from service.archive.view import Archive
-from service.keys import Key
+from service.auth.api_keys import Key
+from service.auth.webhook_signatures import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 from service.live_store.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,
@@ -46,7 +47,6 @@ from service.live_store.changes import (
 )
 from service.live_store.store import ArticleErased, LiveStore
 from service.recommend.pins import PinFault, pin_faults
-from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 
 RETRY_SECONDS = 5
 CLOCK_SLACK_SECONDS = 3600  # by which a sender's clock may be ahead; a later date is no date of a change

@@ -13,8 +13,8 @@ from flask.typing import ResponseReturnValue
 
 from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
+from service.auth.sessions import COOKIE, SECONDS, Sessions
 from service.console.page import page, signed_in
-from service.console.session import COOKIE, SECONDS, Sessions
 
 log = logging.getLogger(__name__)
 

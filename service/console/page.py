@@ -9,7 +9,7 @@ from flask import Response, g, render_template
 from service.api.responses import html_response
 from service.api.wiring import Wiring
 from service.archive.view import Archive
-from service.console.session import Session
+from service.auth.sessions import Session
 from service.recommend.pipeline import ArticleNotFound
 from service.recommend.policy import Policy
 

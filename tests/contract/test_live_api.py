@@ -18,10 +18,10 @@ from sqlalchemy.exc import OperationalError
 
 from index.article import article_from_record
 from service.api import writing
+from service.auth.webhook_signatures import sign
 from service.live_store import writes
 from service.live_store.changes import Signal
 from service.live_store.store import LiveStoreUnavailable
-from service.webhooks import sign
 
 pytest_plugins = ["postgres"]
 

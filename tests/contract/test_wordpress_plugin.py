@@ -19,7 +19,7 @@ from conftest import ROOT
 from newsroom import SECRET, Newsroom, story
 
 from index.article import Article
-from service.webhooks import SIGNATURE, TIMESTAMP
+from service.auth.webhook_signatures import SIGNATURE, TIMESTAMP
 
 PLUGIN = ROOT / "scripts" / "related-stories.php"
 TEXT = PLUGIN.read_text("utf-8")

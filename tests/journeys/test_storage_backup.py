@@ -18,9 +18,9 @@ from newsroom import EDITOR, Newsroom, story
 from traces import files_that_say
 
 from index.publishing.store import Store
-from service.api.access import Access
+from service.auth.authorization import Access
+from service.auth.sessions import Sessions
 from service.backups import complete, create
-from service.console.session import Sessions
 from service.experiments.event_log import EventLog, is_torn, lines, segments
 from service.live_store.store import LiveStore
 

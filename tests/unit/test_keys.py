@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.keys import BadCredentials, BadKeys, CurrentKeys, Key, Keys, parse_keys, presented_key, read_keys
+from service.auth.api_keys import (
+    BadCredentials,
+    BadKeys,
+    CurrentKeys,
+    Key,
+    Keys,
+    parse_keys,
+    presented_key,
+    read_keys,
+)
 
 SECRET = "w" * 40
 TODAY = date(2026, 11, 24)

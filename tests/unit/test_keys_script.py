@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from keys import main
 
-from service.keys import Keys, read_keys
+from service.auth.api_keys import Keys, read_keys
 
 TODAY = date(2026, 11, 24)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.article import article_from_record
-from service.webhooks import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, sign, verify
+from service.auth.webhook_signatures import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, sign, verify
 
 SECRET = "k" * 40
 NOW = 1_795_510_800

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from service.api.problems import ProblemFound
-from service.keys import BadCredentials, CurrentKeys, Key, Scope, presented_key
+from service.auth.api_keys import BadCredentials, CurrentKeys, Key, Scope, presented_key
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
 
-from service.api.access import Access
+from service.auth.api_keys import Key
+from service.auth.authorization import Access
 from service.experiments.tokens import secret_in
-from service.keys import Key
 
 COOKIE = "related_console"
 SECONDS = 12 * 3_600  # a long day at the desk

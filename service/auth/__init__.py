@@ -1,0 +1,1 @@
+"""API keys, what they permit, console sessions and webhook signatures."""

@@ -38,7 +38,7 @@ from index.ingest.id_prefix import with_prefix
 from index.ingest.merge import ALWAYS_NEWER
 from index.sources import Rejection, Tally, Unpublished, UnreadableSource, Withdrawal, read_source
 from index.sources.languages import with_languages
-from service.api.bodies import ARTICLE_BYTES
+from service.http.request_bodies import ARTICLE_BYTES
 
 WAITS = (0, 1, 2, 4, 8, 16, *[30] * 9)  # seconds; 0 for a connection that had merely been idle; 5 minutes in all
 LONGEST_RETRY_SECONDS = 300

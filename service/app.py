@@ -12,7 +12,6 @@ from service.api.errors import register_errors
 from service.api.events import register_events
 from service.api.fast_path import FastPath
 from service.api.front import Front
-from service.api.headers import register_headers
 from service.api.lists import Lists
 from service.api.pages import register_pages
 from service.api.routes import register_routes
@@ -28,6 +27,7 @@ from service.config import Settings
 from service.console.routes import register_console
 from service.experiments.definitions import read_experiments
 from service.experiments.recorder import recorder_of
+from service.http.headers import register_headers
 from service.live_store.store import LiveStore
 from service.observability.access_log import RequestLog
 from service.observability.logging import is_text

@@ -8,8 +8,8 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from index.snapshot.format import DamagedSnapshot
-from service.api.problems import ProblemFound, problem
 from service.archive.manager import Catalogue, NoSnapshot
+from service.http.problems import ProblemFound, problem
 from service.live_store.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict
 from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import msgspec
 from flask import Flask, Response
 
-from service.api.bodies import body, read_body
 from service.api.openapi import Operation
-from service.api.problems import ProblemFound
-from service.api.responses import json_response
 from service.api.wiring import Wiring
 from service.experiments.event_log import EventLogUnavailable
 from service.experiments.receiving import Event, Receiving, Refusal
+from service.http.problems import ProblemFound
+from service.http.request_bodies import body, read_body
+from service.http.responses import json_response
 from service.observability.request_info import noted
 
 BATCH = 100

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from service.api.headers import ON_EVERY_ANSWER, cross_origin
 from service.api.lists import NO_SEARCH, Lists
 from service.api.parameters import checked_id, split_id
-from service.api.responses import list_headers
 from service.api.wiring import Wiring
+from service.http.headers import ON_EVERY_ANSWER, cross_origin
+from service.http.responses import list_headers
 from service.observability.request_info import noted
 from service.recommend.response import RelatedList
 

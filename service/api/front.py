@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from service.api.bodies import ARTICLE_BYTES
 from service.api.fast_path import LIST, FastPath
-from service.api.problems import ProblemFound
+from service.http.problems import ProblemFound
+from service.http.request_bodies import ARTICLE_BYTES
 from service.observability.middleware import BEGAN
 
 if TYPE_CHECKING:

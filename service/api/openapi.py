@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from service.api.bodies import BATCH, Batch
 from service.api.parameters import TEASER_FIELDS, Parameter, schema
-from service.api.problems import Problem
 from service.auth.api_keys import Scope
+from service.http.problems import Problem
+from service.http.request_bodies import BATCH, Batch
 from service.live_store.changes import MAX_SIGNALS, Written
 from service.recommend.multi_seed import Examples
 from service.recommend.policy import Policy, Tier

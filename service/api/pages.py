@@ -11,11 +11,11 @@ from flask import Flask, Response, render_template, request, send_from_directory
 
 from service.api.openapi import document
 from service.api.parameters import ID, policy_parameter, read_parameters
-from service.api.responses import html_response
 from service.api.routes import operations
 from service.api.wiring import Wiring
 from service.archive.view import Archive
 from service.config import Settings
+from service.http.responses import html_response
 from service.recommend.pipeline import ArticleNotFound, related, visible_row
 from service.recommend.query import Query
 from service.recommend.response import aged_teaser

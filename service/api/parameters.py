@@ -12,7 +12,7 @@ import msgspec
 from werkzeug.datastructures import MultiDict
 
 from index.article import InvalidArticle, article_id, epoch_seconds, iso_time, language_code
-from service.api.problems import ProblemFound
+from service.http.problems import ProblemFound
 from service.recommend.policy import Policies, Tier
 from service.recommend.query import DEFAULT_BLOCK
 

@@ -10,19 +10,19 @@ from flask import Flask, Response, request
 
 from index.article import InvalidArticle
 from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
-from service.api.bodies import BATCH, Batch, body, read_body
 from service.api.events import EVENT_OPERATIONS
 from service.api.lists import Asked, Lists
 from service.api.metrics import scraped
 from service.api.openapi import Operation, document
 from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters, split_id
-from service.api.problems import ProblemFound
-from service.api.responses import json_response, list_response
 from service.api.wiring import Wiring
 from service.api.writing import OPERATIONS
 from service.archive.manager import Catalogue, NoSnapshot
 from service.archive.view import Archive
 from service.experiments.definitions import Experiment
+from service.http.problems import ProblemFound
+from service.http.request_bodies import BATCH, Batch, body, read_body
+from service.http.responses import json_response, list_response
 from service.observability.prometheus import CONTENT_TYPE
 from service.observability.request_info import noted
 from service.recommend.draft import read_draft, related_to_draft

@@ -15,7 +15,6 @@ from index.ingest.addresses import addresses, former_addresses, is_address, with
 from index.ingest.article_log import age
 from index.ingest.id_clashes import alias_clash_reason, clash_reason, clashes
 from index.snapshot.format import NEVER
-from service.api.bodies import ARTICLE_BYTES, body, read_article
 from service.api.openapi import Operation
 from service.api.parameters import (
     ID,
@@ -26,14 +25,15 @@ from service.api.parameters import (
     checked_id,
     read_parameters,
 )
-from service.api.problems import ProblemFound
-from service.api.responses import json_response
 from service.api.wiring import Wiring
 from service.archive.history import sentences
 from service.archive.manager import NoSnapshot
 from service.archive.view import Archive
 from service.auth.api_keys import Key
 from service.auth.webhook_signatures import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
+from service.http.problems import ProblemFound
+from service.http.request_bodies import ARTICLE_BYTES, body, read_article
+from service.http.responses import json_response
 from service.live_store.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,

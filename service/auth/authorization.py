@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from service.api.problems import ProblemFound
 from service.auth.api_keys import BadCredentials, CurrentKeys, Key, Scope, presented_key
+from service.http.problems import ProblemFound
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -11,10 +11,10 @@ import msgspec
 from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
 from service.auth.sessions import COOKIE, SECONDS, Sessions
 from service.console.page import page, signed_in
+from service.http.problems import ProblemFound
 
 log = logging.getLogger(__name__)
 

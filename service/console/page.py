@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Response, g, render_template
 
-from service.api.responses import html_response
 from service.api.wiring import Wiring
 from service.archive.view import Archive
 from service.auth.sessions import Session
+from service.http.responses import html_response
 from service.recommend.pipeline import ArticleNotFound
 from service.recommend.policy import Policy
 

@@ -12,7 +12,6 @@ from index.article import InvalidArticle
 from index.publishing.store import StoreLocked, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, read_manifest
 from service.api.pages import files_of
-from service.api.problems import ProblemFound
 from service.api.wiring import Wiring
 from service.api.writing import MayNotShow, Newsroom
 from service.archive.manager import NoSnapshot
@@ -23,6 +22,7 @@ from service.console.guard import guard
 from service.console.overview import experiments, lists_of_newest, other_reports, signs, snapshots
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
 from service.console.storylines import storylines, timeline
+from service.http.problems import ProblemFound
 from service.live_store.changes import InvalidSignals, Signal
 from service.live_store.errors import LiveStoreUnavailable, VersionConflict
 from service.recommend.draft import read_draft, related_to_draft

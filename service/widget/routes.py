@@ -11,10 +11,10 @@ from werkzeug.datastructures import MultiDict
 
 from service.api.lists import list_query
 from service.api.parameters import ID, URL, Parameter, checked_id, list_parameters, read_parameters
-from service.api.responses import list_bytes
 from service.api.routes import asked_row
 from service.api.wiring import Wiring
 from service.archive.view import Archive
+from service.http.responses import list_bytes
 from service.observability.request_info import noted
 from service.recommend.pipeline import related, visible_row
 from service.widget.operations import HEADING, LAYOUT, shared_list_parameters

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from service.api import front
-from service.api.bodies import ARTICLE_BYTES
 from service.api.front import Front, environ_of
+from service.http.request_bodies import ARTICLE_BYTES
 
 HEADERS = [("host", "courier.example"), ("cookie", "a=1"), ("cookie", "b=2"), ("x-list", "1"), ("x-list", "2"),
            ("content-type", "application/json")]  # fmt: skip

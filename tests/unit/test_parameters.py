@@ -6,7 +6,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from service.api.parameters import list_parameters, read_parameters
-from service.api.problems import ProblemFound
+from service.http.problems import ProblemFound
 from service.recommend.policy import shipped_policies
 
 DECLARED = list_parameters(shipped_policies())

@@ -16,7 +16,7 @@ from conftest import ROOT
 from publish_articles import WAITS, Position, Unusable, main
 
 from index.article import Article, article_from_record
-from service.api.bodies import ARTICLE_BYTES
+from service.http.request_bodies import ARTICLE_BYTES
 
 RECORDS = [
     {"id": "news/ferry?a=1&b=ü", "headline": "Ferry timetable changes", "published_at": "1969-07-20T20:17:00Z"},

@@ -13,8 +13,8 @@ from index.article import Article, article_from_record
 from index.sources import read_source
 from index.sources.html_text import without_html
 from index.sources.shortcodes import text_without_codes
-from service.api.bodies import read_article
 from service.auth.webhook_signatures import read_events
+from service.http.request_bodies import read_article
 from service.recommend.draft import read_draft
 
 REPORTS = Path(__file__).parent.parent / "reports"

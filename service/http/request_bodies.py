@@ -10,7 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from index.article import Article, InvalidArticle, article_from_record
 from index.sources.html_text import without_html
-from service.api.problems import ProblemFound
+from service.http.problems import ProblemFound
 
 ARTICLE_BYTES = 1 << 20
 BATCH = 100

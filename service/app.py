@@ -8,15 +8,14 @@ from collections.abc import Callable
 from flask import Flask
 
 from index.publishing.store import Store
+from service.api.articles import register_writing
+from service.api.context import Wiring
 from service.api.errors import register_errors
 from service.api.events import register_events
 from service.api.fast_path import FastPath
 from service.api.front import Front
-from service.api.lists import Lists
-from service.api.pages import register_pages
+from service.api.related import Lists
 from service.api.routes import register_routes
-from service.api.wiring import Wiring
-from service.api.writing import register_writing
 from service.archive.brands import read_brands
 from service.archive.follower import Following
 from service.archive.manager import Catalogue
@@ -25,6 +24,7 @@ from service.auth.api_keys import CurrentKeys
 from service.auth.authorization import Access
 from service.config import Settings
 from service.console.routes import register_console
+from service.demo.pages import register_pages
 from service.experiments.definitions import read_experiments
 from service.experiments.recorder import recorder_of
 from service.http.headers import register_headers

@@ -3,7 +3,7 @@
 `granian --interface rsgi service.wsgi:front` is what scripts/serve.py runs; any WSGI server runs `service.wsgi:app`.
 """
 
-from service.api.metrics import keep_telling
+from service.api.health import keep_telling
 from service.app import create_app
 from service.config import Settings
 from service.observability.logging import configure

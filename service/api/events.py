@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from flask import Flask, Response
 
+from service.api.context import Wiring
 from service.api.openapi import Operation
-from service.api.wiring import Wiring
 from service.experiments.event_log import EventLogUnavailable
 from service.experiments.receiving import Event, Receiving, Refusal
 from service.http.problems import ProblemFound

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from service.api.lists import NO_SEARCH, Lists
+from service.api.context import Wiring
 from service.api.parameters import checked_id, split_id
-from service.api.wiring import Wiring
+from service.api.related import NO_SEARCH, Lists
 from service.http.headers import ON_EVERY_ANSWER, cross_origin
 from service.http.responses import list_headers
 from service.observability.request_info import noted

@@ -10,13 +10,13 @@ from flask import Flask, Response, request
 
 from index.article import InvalidArticle
 from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
+from service.api.articles import OPERATIONS
+from service.api.context import Wiring
 from service.api.events import EVENT_OPERATIONS
-from service.api.lists import Asked, Lists
-from service.api.metrics import scraped
+from service.api.health import scraped
 from service.api.openapi import Operation, document
 from service.api.parameters import ID, URL, checked_id, draft_parameters, list_parameters, read_parameters, split_id
-from service.api.wiring import Wiring
-from service.api.writing import OPERATIONS
+from service.api.related import Asked, Lists
 from service.archive.manager import Catalogue, NoSnapshot
 from service.archive.view import Archive
 from service.experiments.definitions import Experiment

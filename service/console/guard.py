@@ -11,7 +11,7 @@ import msgspec
 from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.api.wiring import Wiring
+from service.api.context import Wiring
 from service.auth.sessions import COOKIE, SECONDS, Sessions
 from service.console.page import page, signed_in
 from service.http.problems import ProblemFound

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, g, render_template
 
-from service.api.wiring import Wiring
+from service.api.context import Wiring
 from service.archive.view import Archive
 from service.auth.sessions import Session
 from service.http.responses import html_response

@@ -11,9 +11,8 @@ from flask.typing import ResponseReturnValue
 from index.article import InvalidArticle
 from index.publishing.store import StoreLocked, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, read_manifest
-from service.api.pages import files_of
-from service.api.wiring import Wiring
-from service.api.writing import MayNotShow, Newsroom
+from service.api.articles import MayNotShow, Newsroom
+from service.api.context import Wiring
 from service.archive.manager import NoSnapshot
 from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
@@ -22,6 +21,7 @@ from service.console.guard import guard
 from service.console.overview import experiments, lists_of_newest, other_reports, signs, snapshots
 from service.console.page import page, policy_of, row_of, signed_in, usual_policy
 from service.console.storylines import storylines, timeline
+from service.demo.pages import files_of
 from service.http.problems import ProblemFound
 from service.live_store.changes import InvalidSignals, Signal
 from service.live_store.errors import LiveStoreUnavailable, VersionConflict

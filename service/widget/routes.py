@@ -9,10 +9,10 @@ import msgspec
 from flask import Blueprint, Flask, Response, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from service.api.lists import list_query
+from service.api.context import Wiring
 from service.api.parameters import ID, URL, Parameter, checked_id, list_parameters, read_parameters
+from service.api.related import list_query
 from service.api.routes import asked_row
-from service.api.wiring import Wiring
 from service.archive.view import Archive
 from service.http.responses import list_bytes
 from service.observability.request_info import noted

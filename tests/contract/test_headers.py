@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from newsroom import EDITOR, WRITER, Newsroom, story, with_key
 
-from service.api import lists
+from service.api import related as lists
 from service.app import create_app
 from service.config import Settings
 

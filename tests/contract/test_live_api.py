@@ -17,7 +17,7 @@ from newsroom import COURIER, EDITOR, NOW, READER, SECRET, WRITER, Newsroom, cat
 from sqlalchemy.exc import OperationalError
 
 from index.article import article_from_record
-from service.api import writing
+from service.api import articles as writing
 from service.auth.webhook_signatures import sign
 from service.live_store import writes
 from service.live_store.changes import Signal

@@ -15,6 +15,7 @@ from index.ingest.addresses import addresses, former_addresses, is_address, with
 from index.ingest.article_log import age
 from index.ingest.id_clashes import alias_clash_reason, clash_reason, clashes
 from index.snapshot.format import NEVER
+from service.api.context import Wiring
 from service.api.openapi import Operation
 from service.api.parameters import (
     ID,
@@ -25,7 +26,6 @@ from service.api.parameters import (
     checked_id,
     read_parameters,
 )
-from service.api.wiring import Wiring
 from service.archive.history import sentences
 from service.archive.manager import NoSnapshot
 from service.archive.view import Archive

@@ -7,8 +7,8 @@ from typing import Any
 from flask import request
 from werkzeug.datastructures import MultiDict
 
+from service.api.context import Wiring
 from service.api.parameters import list_parameters, read_parameters
-from service.api.wiring import Wiring
 from service.archive.view import Archive
 from service.recommend.list_cache import RecentLists
 from service.recommend.pipeline import related, visible_row

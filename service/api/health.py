@@ -7,7 +7,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from service.api.wiring import Wiring
+from service.api.context import Wiring
 from service.archive.manager import Catalogue, NoSnapshot
 from service.archive.view import Archive
 from service.observability.prometheus import exposition

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, render_template, request, send_from_directory
 
+from service.api.context import Wiring
 from service.api.openapi import document
 from service.api.parameters import ID, policy_parameter, read_parameters
 from service.api.routes import operations
-from service.api.wiring import Wiring
 from service.archive.view import Archive
 from service.config import Settings
 from service.http.responses import html_response

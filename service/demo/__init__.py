@@ -1,0 +1,1 @@
+"""The demonstration pages and the description of the API."""

@@ -27,7 +27,7 @@ import numpy as np
 
 from service.experiments.assignment import assign
 from service.experiments.definitions import Experiment, read_experiment
-from service.experiments.records import Click, Exposure, LoggedItem, View, line
+from service.experiments.event_schema import Click, Exposure, LoggedItem, View, line
 from service.recommend.policy import read_policies
 
 DAY = 86_400

@@ -26,7 +26,7 @@ from service.config import Settings
 from service.console.routes import register_console
 from service.demo.pages import register_pages
 from service.experiments.definitions import read_experiments
-from service.experiments.recorder import recorder_of
+from service.experiments.event_writer import recorder_of
 from service.http.headers import register_headers
 from service.live_store.store import LiveStore
 from service.observability.access_log import RequestLog

@@ -11,7 +11,7 @@ import numpy as np
 
 from service.experiments.assignment import assign
 from service.experiments.definitions import Experiment, Variant
-from service.experiments.records import Click, Exposure, LoggedItem, Refused, View, line
+from service.experiments.event_schema import Click, Exposure, LoggedItem, Refused, View, line
 
 DAY = 86_400
 STORIES = 5  # of a list

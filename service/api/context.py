@@ -11,8 +11,8 @@ from service.archive.view import Archive
 from service.auth.authorization import Access
 from service.config import Settings
 from service.experiments.definitions import Experiments
-from service.experiments.own_lists import OwnLists
-from service.experiments.recorder import Recorder
+from service.experiments.event_writer import Recorder
+from service.experiments.unit_lists import OwnLists
 from service.observability.metrics import Measures
 from service.recommend.policy import Policies
 from service.recommend.popular import Popular

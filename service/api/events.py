@@ -10,8 +10,8 @@ from flask import Flask, Response
 
 from service.api.context import Wiring
 from service.api.openapi import Operation
+from service.experiments.event_intake import Event, Receiving, Refusal
 from service.experiments.event_log import EventLogUnavailable
-from service.experiments.receiving import Event, Receiving, Refusal
 from service.http.problems import ProblemFound
 from service.http.request_bodies import body, read_body
 from service.http.responses import json_response

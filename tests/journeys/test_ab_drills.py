@@ -14,7 +14,7 @@ from service.evaluation.ab.analysis import analysed
 from service.evaluation.ab.events import open_events
 from service.evaluation.ab.result import Effects, Report
 from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
-from service.experiments.records import Click, Exposure, View
+from service.experiments.event_schema import Click, Exposure, View
 
 LONG = [pytest.mark.proof, pytest.mark.timeout(3_600)]
 ROUNDS = [pytest.param(3, id="ci"), pytest.param(100, id="proof", marks=LONG)]

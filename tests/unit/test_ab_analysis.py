@@ -22,7 +22,7 @@ from service.evaluation.ab.report import as_html, as_text
 from service.evaluation.ab.result import Effects, MetricEffect, Report
 from service.evaluation.ab.verdict import outcome, preferred
 from service.experiments.definitions import Experiment, Variant
-from service.experiments.records import Click, Exposure, View
+from service.experiments.event_schema import Click, Exposure, View
 
 NOW = 1_796_000_000
 LIFT = {"fresh": Quality(lift=0.3)}

@@ -22,7 +22,7 @@ from service.evaluation.ab.result import Count, Report
 from service.evaluation.ab.sample_ratio import THRESHOLD, mismatched_days
 from service.experiments.assignment import assign
 from service.experiments.definitions import Experiment
-from service.experiments.records import Exposure, View
+from service.experiments.event_schema import Exposure, View
 
 NOW = 1_796_000_000  # 30 November 2026, after the test
 BEGIN = 1_795_132_800  # 20 November 2026, its first day

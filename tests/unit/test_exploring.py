@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.experiments.exploring import explored, propensity
+from service.experiments.exploration import explored, propensity
 
 LIST, POOL = "abcd", "xyz"
 

@@ -23,7 +23,7 @@ from service.evaluation.ab.off_policy import (
     effective_sample_size,
     evaluate,
 )
-from service.experiments.exploring import explored
+from service.experiments.exploration import explored
 
 # IPW, SNIPW, DM, DR, ESS: the design's table.
 OPEN_BANDIT = {

@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from index.article import InvalidArticle, epoch_seconds
-from service.experiments.recorder import Recorder
-from service.experiments.records import Click, Quarantine, Refused, View, line
+from service.experiments.event_schema import Click, Quarantine, Refused, View, line
+from service.experiments.event_writer import Recorder
 from service.experiments.tokens import BadToken, ListToken
 
 CLOCK_SECONDS = 300  # a reader's clock may be so far off

@@ -20,9 +20,9 @@ from service.archive.view import Archive
 from service.experiments.assignment import assign
 from service.experiments.definitions import INTERLEAVED, Experiment, Experiments, Variant
 from service.experiments.event_log import EventLogUnavailable
-from service.experiments.exploring import explored
-from service.experiments.recorder import Recorder
-from service.experiments.records import Exposure, LoggedItem, line
+from service.experiments.event_schema import Exposure, LoggedItem, line
+from service.experiments.event_writer import Recorder
+from service.experiments.exploration import explored
 from service.experiments.team_draft import Team, team_draft
 from service.experiments.tokens import ListToken
 from service.recommend.pipeline import Selection, as_list, selected

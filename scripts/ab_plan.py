@@ -14,8 +14,8 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 
-from service.evaluation.ab.comparing import N_STAR
-from service.evaluation.ab.power import (
+from service.evaluation.experiments.comparisons import N_STAR
+from service.evaluation.experiments.power import (
     AlwaysValid,
     FixedHorizon,
     Rule,

@@ -21,10 +21,10 @@ import msgspec
 from duckdb import IOException
 
 from service.config import BadSetting, Settings
-from service.evaluation.ab.analysis import analysed
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.report import as_html, as_text
-from service.evaluation.ab.result import Report
+from service.evaluation.experiments.analysis import analysed
+from service.evaluation.experiments.events import open_events
+from service.evaluation.experiments.report import as_html, as_text
+from service.evaluation.experiments.result import Report
 from service.experiments.definitions import BadExperiments, Experiment, read_experiment
 from service.recommend.policy import BadPolicies, read_policies
 

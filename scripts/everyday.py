@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 from duckdb import IOException
 
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.everyday import Everyday, Figures, everyday
+from service.evaluation.experiments.daily_report import Everyday, Figures, everyday
+from service.evaluation.experiments.events import open_events
 
 COLUMNS = "{:>9} {:>9} {:>9} {:>9} {:>8}  {}"
 

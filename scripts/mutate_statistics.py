@@ -61,7 +61,7 @@ def _copy(folder: Path) -> None:
     (folder / "tests" / "unit").mkdir(parents=True)
     for test in tests:
         shutil.copy(ROOT / "tests" / test, folder / "tests" / test)
-    modules = "\n    ".join(f"service/evaluation/ab/{module}.py" for module in STATISTICS)
+    modules = "\n    ".join(f"service/evaluation/experiments/{module}.py" for module in STATISTICS)
     (folder / "setup.cfg").write_text(CONFIGURATION.format(modules=modules, slow=SLOW), "utf-8")
     (folder / "pytest.ini").write_text(PYTEST, "utf-8")
 

@@ -24,10 +24,17 @@ import duckdb
 import msgspec
 import numpy as np
 
-from service.evaluation.ab.clustered import Array, Mean
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.events_experiment import BOT_CLICKS, BOT_EXPOSURES
-from service.evaluation.ab.off_policy import CannotEvaluate, Choices, DeterministicLog, Evaluation, Model, evaluate
+from service.evaluation.experiments.cluster_robust import Array, Mean
+from service.evaluation.experiments.events import open_events
+from service.evaluation.experiments.events_experiment import BOT_CLICKS, BOT_EXPOSURES
+from service.evaluation.experiments.off_policy import (
+    CannotEvaluate,
+    Choices,
+    DeterministicLog,
+    Evaluation,
+    Model,
+    evaluate,
+)
 
 CAMPAIGNS = ("men", "women", "all")
 PRIOR_SHOWN = 20  # what a reward model's cell is taken to have been shown before, at the usual rate

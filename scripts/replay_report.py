@@ -23,10 +23,10 @@ from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
 from service.archive.view import Archive
 from service.config import Settings
-from service.evaluation.ab.clustered import Mean
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.events_experiment import BOT_CLICKS, BOT_EXPOSURES
-from service.evaluation.ab.replay import LoggedList, Replay, replay
+from service.evaluation.experiments.cluster_robust import Mean
+from service.evaluation.experiments.events import open_events
+from service.evaluation.experiments.events_experiment import BOT_CLICKS, BOT_EXPOSURES
+from service.evaluation.experiments.replay import LoggedList, Replay, replay
 from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, selected, visible_row
 from service.recommend.policy import Policy, read_policies
 from service.recommend.query import Query

@@ -43,7 +43,10 @@ from index.relevance.pair_features import DEPTH, Rows
 from index.relevance.training import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
 from index.sources import read_source
 from index.types import Embedder
-from service.evaluation.ab.click_labels import (
+from service.evaluation.baselines import baselines
+from service.evaluation.calibration import reliability
+from service.evaluation.corpus import Corpus, Rule, best, candidates, open_corpus
+from service.evaluation.experiments.click_labels import (
     Label,
     TooFewClicks,
     examination_of,
@@ -51,9 +54,6 @@ from service.evaluation.ab.click_labels import (
     read_placings,
     require_enough,
 )
-from service.evaluation.baselines import baselines
-from service.evaluation.calibration import reliability
-from service.evaluation.corpus import Corpus, Rule, best, candidates, open_corpus
 from service.evaluation.intervals import bootstrap_intervals
 from service.evaluation.truth import judged
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
-from service.evaluation.ab.effects import Moments
+from service.evaluation.experiments.effects import Moments
 
 Array = npt.NDArray[np.float64]
 CLICK_RATE = 0.1  # mean of Beta(1, 9): readers differ widely

@@ -1,6 +1,6 @@
 """Pure: a list that now and then shows a story from beyond it, and the probability of all that it shows.
 
-The probabilities are what off-policy evaluation weighs clicks with: service/evaluation/ab/off_policy.py.
+The probabilities are what off-policy evaluation weighs clicks with: service/evaluation/experiments/off_policy.py.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from experiment_log import DAY, TEST, Quality, Record, simulated, written
 
-from service.evaluation.ab.analysis import analysed
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.result import Effects, Report
-from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
+from service.evaluation.experiments.analysis import analysed
+from service.evaluation.experiments.events import open_events
+from service.evaluation.experiments.result import Effects, Report
+from service.evaluation.experiments.sample_ratio import THRESHOLD, sample_ratio_mismatch
 from service.experiments.event_schema import Click, Exposure, View
 
 LONG = [pytest.mark.proof, pytest.mark.timeout(3_600)]

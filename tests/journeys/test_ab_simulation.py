@@ -20,11 +20,11 @@ from simulation import Plan, Trouble
 from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
-from service.evaluation.ab.analysis import analysed
-from service.evaluation.ab.events import Events, open_events
-from service.evaluation.ab.events_experiment import open_experiment
-from service.evaluation.ab.interleaving import preference
-from service.evaluation.ab.result import MetricEffect, Report
+from service.evaluation.experiments.analysis import analysed
+from service.evaluation.experiments.events import Events, open_events
+from service.evaluation.experiments.events_experiment import open_experiment
+from service.evaluation.experiments.interleaving import preference
+from service.evaluation.experiments.result import MetricEffect, Report
 from service.experiments.definitions import Experiment, read_experiments
 from service.recommend.policy import read_policies
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from service.evaluation.ab.effects import (
+from service.evaluation.experiments.effects import (
     Effect,
     Moments,
     cuped_mean_effect,
@@ -24,9 +24,9 @@ from service.evaluation.ab.effects import (
     mean_effect,
     ratio_effect,
 )
-from service.evaluation.ab.power import AlwaysValid, FixedHorizon, Rule, power_for_rates, units_for_rates
-from service.evaluation.ab.sample_ratio import sample_ratio_mismatch
-from service.evaluation.ab.sequential import sequential_interval, sequential_p_value
+from service.evaluation.experiments.power import AlwaysValid, FixedHorizon, Rule, power_for_rates, units_for_rates
+from service.evaluation.experiments.sample_ratio import sample_ratio_mismatch
+from service.evaluation.experiments.sequential import sequential_interval, sequential_p_value
 
 Estimate = Callable[[Moments, Moments], Effect]
 ALL: tuple[Estimate, ...] = (ratio_effect, mean_effect, cuped_ratio_effect, cuped_mean_effect)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.evaluation.ab.interleaving import preference
+from service.evaluation.experiments.interleaving import preference
 from service.experiments.team_draft import team_draft
 
 RANKINGS = st.lists(st.integers(0, 9), unique=True, max_size=8)

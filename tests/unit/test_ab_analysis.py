@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from experiment_log import TEST, Quality, Record, simulated, written
 
-from service.evaluation.ab.analysis import analysed
-from service.evaluation.ab.comparing import all_effects, figures
-from service.evaluation.ab.effects import Effect
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.events_experiment import open_experiment
-from service.evaluation.ab.interleaving import preference
-from service.evaluation.ab.report import as_html, as_text
-from service.evaluation.ab.result import Effects, MetricEffect, Report
-from service.evaluation.ab.verdict import outcome, preferred
+from service.evaluation.experiments.analysis import analysed
+from service.evaluation.experiments.comparisons import all_effects, figures
+from service.evaluation.experiments.effects import Effect
+from service.evaluation.experiments.events import open_events
+from service.evaluation.experiments.events_experiment import open_experiment
+from service.evaluation.experiments.interleaving import preference
+from service.evaluation.experiments.report import as_html, as_text
+from service.evaluation.experiments.result import Effects, MetricEffect, Report
+from service.evaluation.experiments.verdict import outcome, preferred
 from service.experiments.definitions import Experiment, Variant
 from service.experiments.event_schema import Click, Exposure, View
 

@@ -1,4 +1,5 @@
-"""service/evaluation/ab/effects.py: the design's values, tea-tasting's and scipy's; what cannot be told is said."""
+"""service/evaluation/experiments/effects.py: the design's values, tea-tasting's and scipy's; what cannot be told is
+said."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from service.evaluation.ab.effects import (
+from service.evaluation.experiments.effects import (
     Effect,
     Moments,
     NoEffect,

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nasty_log import BEGIN, BROKEN, FIGURES, MIDNIGHTS, bot_lines, line, nasty_lines, report, shown, write
 
-from service.evaluation.ab.effects import Moments
-from service.evaluation.ab.events import MalformedLine, open_events
-from service.evaluation.ab.events_experiment import (
+from service.evaluation.experiments.effects import Moments
+from service.evaluation.experiments.events import MalformedLine, open_events
+from service.evaluation.experiments.events_experiment import (
     BOT_CLICKS,
     ByArm,
     Denominator,

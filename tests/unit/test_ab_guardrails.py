@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from service.evaluation.ab.effects import Moments
-from service.evaluation.ab.guardrails import guardrail_effects, shipping
-from service.evaluation.ab.result import GuardrailEffect
+from service.evaluation.experiments.effects import Moments
+from service.evaluation.experiments.guardrails import guardrail_effects, shipping
+from service.evaluation.experiments.result import GuardrailEffect
 from service.experiments.definitions import Guardrails
 
 UNITS = 4_000

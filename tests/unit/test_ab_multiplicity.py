@@ -1,11 +1,11 @@
-"""service/evaluation/ab/multiplicity.py: the published procedures, by tea-tasting's and by hand."""
+"""service/evaluation/experiments/multiplicity.py: the published procedures, by tea-tasting's and by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from service.evaluation.ab.multiplicity import benjamini_hochberg, holm
+from service.evaluation.experiments.multiplicity import benjamini_hochberg, holm
 
 
 def test_holm_multiplies_by_those_that_are_left() -> None:

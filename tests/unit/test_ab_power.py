@@ -1,4 +1,5 @@
-"""service/evaluation/ab/power.py: the design's sizes; size, power and detectable effect are each other's inverse."""
+"""service/evaluation/experiments/power.py: the design's sizes; size, power and detectable effect are each other's
+inverse."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import math
 import pytest
 from scipy.stats import norm
 
-from service.evaluation.ab.power import (
+from service.evaluation.experiments.power import (
     AlwaysValid,
     FixedHorizon,
     days_for,
@@ -17,7 +18,7 @@ from service.evaluation.ab.power import (
     units_for_mean,
     units_for_rates,
 )
-from service.evaluation.ab.sequential import critical_z
+from service.evaluation.experiments.sequential import critical_z
 
 RULES = [FixedHorizon(), FixedHorizon(0.01), AlwaysValid(10_000), AlwaysValid(500, 0.1)]
 

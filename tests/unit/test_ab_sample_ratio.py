@@ -1,4 +1,5 @@
-"""service/evaluation/ab/sample_ratio.py: the design's values, and the documented fault of real headline tests."""
+"""service/evaluation/experiments/sample_ratio.py: the design's values, and the documented fault of real headline
+tests."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
+from service.evaluation.experiments.sample_ratio import THRESHOLD, sample_ratio_mismatch
 
 
 def test_5200_to_4800_is_the_designs() -> None:

@@ -1,4 +1,4 @@
-"""service/evaluation/ab/sequential.py: the design's values; interval and p-value agree; faults are named."""
+"""service/evaluation/experiments/sequential.py: the design's values; interval and p-value agree; faults are named."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ab_readers import synthetic_arms
 
-from service.evaluation.ab.effects import Effect, Moments, ratio_effect
-from service.evaluation.ab.sequential import (
+from service.evaluation.experiments.effects import Effect, Moments, ratio_effect
+from service.evaluation.experiments.sequential import (
     critical_z,
     sequential_interval,
     sequential_lift_interval,

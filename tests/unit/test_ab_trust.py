@@ -14,12 +14,12 @@ import pytest
 from experiment_log import DAY, TEST, Habits, Record, simulated, written
 from scipy.stats import binom
 
-from service.evaluation.ab.analysis import analysed
-from service.evaluation.ab.days import dates
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.report import as_html, as_text
-from service.evaluation.ab.result import Count, Report
-from service.evaluation.ab.sample_ratio import THRESHOLD, mismatched_days
+from service.evaluation.experiments.analysis import analysed
+from service.evaluation.experiments.days import dates
+from service.evaluation.experiments.events import open_events
+from service.evaluation.experiments.report import as_html, as_text
+from service.evaluation.experiments.result import Count, Report
+from service.evaluation.experiments.sample_ratio import THRESHOLD, mismatched_days
 from service.experiments.assignment import assign
 from service.experiments.definitions import Experiment
 from service.experiments.event_schema import Exposure, View

@@ -11,8 +11,8 @@ import everyday as command
 import pytest
 from experiment_log import DAY, TEST, Record, simulated, written
 
-from service.evaluation.ab.events import open_events
-from service.evaluation.ab.everyday import Everyday, Figures, everyday
+from service.evaluation.experiments.daily_report import Everyday, Figures, everyday
+from service.evaluation.experiments.events import open_events
 from service.experiments.event_schema import Click, Exposure, LoggedItem, View
 
 MONDAY = 1_795_996_800.0  # 2026-11-30T00:00:00Z

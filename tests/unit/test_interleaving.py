@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from service.evaluation.ab.clustered import clustered_mean
-from service.evaluation.ab.interleaving import preference
+from service.evaluation.experiments.cluster_robust import clustered_mean
+from service.evaluation.experiments.interleaving import preference
 from service.experiments.team_draft import team_draft
 
 LOOK = 1 / np.arange(1, 9) ** 0.5  # how often a reader looks at each of eight positions

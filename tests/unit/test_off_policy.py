@@ -12,7 +12,7 @@ import numpy as np
 import ope_report
 import pytest
 
-from service.evaluation.ab.off_policy import (
+from service.evaluation.experiments.off_policy import (
     Choices,
     DeterministicLog,
     Evaluation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.evaluation.ab.replay import LoggedList, replay
+from service.evaluation.experiments.replay import LoggedList, replay
 
 LISTS = [
     LoggedList(0, "a1", "ann", ("x", "y", "z"), frozenset("z")),

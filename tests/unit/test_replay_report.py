@@ -16,7 +16,7 @@ from index.build import rebuild
 from index.publishing.store import Store
 from index.snapshot.format import Snapshot
 from service.archive.view import Archive
-from service.evaluation.ab.replay import LoggedList, replay
+from service.evaluation.experiments.replay import LoggedList, replay
 from service.recommend.pipeline import related
 from service.recommend.policy import shipped_policies
 from service.recommend.query import Query

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from index.relevance.training import SourcePairs, fitted, predicted
-from service.evaluation.ab.click_labels import (
+from service.evaluation.experiments.click_labels import (
     Label,
     Placings,
     TooFewClicks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-from service.evaluation.ab.result import Method
+from service.evaluation.experiments.result import Method
 
 METHODS = (
     Method(

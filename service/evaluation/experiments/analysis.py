@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from index.article import iso_time
-from service.evaluation.ab.comparing import all_effects
-from service.evaluation.ab.events import Events
-from service.evaluation.ab.events_experiment import Denominator, ExperimentEvents, open_experiment
-from service.evaluation.ab.methods import METHODS, versions
-from service.evaluation.ab.result import Effects, Report, Span
-from service.evaluation.ab.tally import left_out, log_counts
-from service.evaluation.ab.trust import arms_of, faults, sample_ratio, warnings
-from service.evaluation.ab.verdict import preferred
+from service.evaluation.experiments.comparisons import all_effects
+from service.evaluation.experiments.data_quality import left_out, log_counts
+from service.evaluation.experiments.events import Events
+from service.evaluation.experiments.events_experiment import Denominator, ExperimentEvents, open_experiment
+from service.evaluation.experiments.methods import METHODS, versions
+from service.evaluation.experiments.result import Effects, Report, Span
+from service.evaluation.experiments.validity_checks import arms_of, faults, sample_ratio, warnings
+from service.evaluation.experiments.verdict import preferred
 from service.experiments.definitions import Experiment
 
 

@@ -82,8 +82,8 @@ _PLACINGS = """
 def read_placings(directory: Path) -> Placings:
     """What the event log in `directory` tells."""
     # duckdb is of the extra `experiments`: who learns from links needs none
-    from service.evaluation.ab.events import open_events
-    from service.evaluation.ab.events_experiment import BOT_CLICKS, BOT_EXPOSURES
+    from service.evaluation.experiments.events import open_events
+    from service.evaluation.experiments.events_experiment import BOT_CLICKS, BOT_EXPOSURES
 
     with open_events(directory) as events:
         rows = events.rows(_PLACINGS, bot_clicks=BOT_CLICKS, bot_exposures=BOT_EXPOSURES)

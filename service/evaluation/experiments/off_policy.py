@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from service.evaluation.ab.clustered import Array, Mean, clustered_error, clustered_mean, with_error
+from service.evaluation.experiments.cluster_robust import Array, Mean, clustered_error, clustered_mean, with_error
 
 LEAST_ESS = 100.0  # rows: below it, a handful of clicks decides, and no interval says so
 CAP = 10.0  # no choice counts for more than so many, in the clipped estimate

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import numpy as np
 
-from service.evaluation.ab.clustered import Mean, clustered_mean
+from service.evaluation.experiments.cluster_robust import Mean, clustered_mean
 
 
 class LoggedList(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from datetime import date
 
 import msgspec
 
-from service.evaluation.ab.events import Events, set_variables, sql
-from service.evaluation.ab.events_experiment import BOT_CLICKS, BOT_EXPOSURES
+from service.evaluation.experiments.events import Events, set_variables, sql
+from service.evaluation.experiments.events_experiment import BOT_CLICKS, BOT_EXPOSURES
 
 _EPOCH = date(1970, 1, 1)
 

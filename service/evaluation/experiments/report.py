@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from service.evaluation.ab.plots import by_day, forest, sequential
-from service.evaluation.ab.result import Figures, GuardrailEffect, Interval, MetricEffect, Report
-from service.evaluation.ab.verdict import GUARDRAIL_NAMES, METRIC_NAMES, signed_percent
+from service.evaluation.experiments.plots import by_day, forest, sequential
+from service.evaluation.experiments.result import Figures, GuardrailEffect, Interval, MetricEffect, Report
+from service.evaluation.experiments.verdict import GUARDRAIL_NAMES, METRIC_NAMES, signed_percent
 from service.evaluation.page import page
 
 ROLES = {"primary": "primary, Holm", "secondary": "secondary, Benjamini-Hochberg"}

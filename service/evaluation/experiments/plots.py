@@ -17,8 +17,8 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from service.evaluation.ab.result import Effects, Interval, MetricEffect
-from service.evaluation.ab.verdict import METRIC_NAMES, signed_percent
+from service.evaluation.experiments.result import Effects, Interval, MetricEffect
+from service.evaluation.experiments.verdict import METRIC_NAMES, signed_percent
 
 INCH = 72.0  # points; SVG is drawn at one point a pixel
 WIDTHS = {"wide": 840.0, "narrow": 350.0}

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from service.evaluation.ab.interleaving import Preference
+from service.evaluation.experiments.interleaving import Preference
 from service.experiments.definitions import Experiment
 
 Interval = tuple[float, float]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from service.evaluation.ab.events import NAMED, Lines, MalformedLine
-from service.evaluation.ab.events_experiment import ExperimentEvents
-from service.evaluation.ab.result import Count
+from service.evaluation.experiments.events import NAMED, Lines, MalformedLine
+from service.evaluation.experiments.events_experiment import ExperimentEvents
+from service.evaluation.experiments.result import Count
 
 LISTS = {
     "no_unit": ("lists without a reader’s ID", ""),

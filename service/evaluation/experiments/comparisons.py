@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from service.evaluation.ab.effects import (
+from service.evaluation.experiments.effects import (
     EARLIER_LISTS,
     LISTS,
     Effect,
@@ -22,11 +22,11 @@ from service.evaluation.ab.effects import (
     mean_effect,
     ratio_effect,
 )
-from service.evaluation.ab.events_experiment import ByArm, Denominator, ExperimentEvents
-from service.evaluation.ab.guardrails import guardrail_effects
-from service.evaluation.ab.interleaving import preference
-from service.evaluation.ab.multiplicity import benjamini_hochberg, holm
-from service.evaluation.ab.result import (
+from service.evaluation.experiments.events_experiment import ByArm, Denominator, ExperimentEvents
+from service.evaluation.experiments.guardrails import guardrail_effects
+from service.evaluation.experiments.interleaving import preference
+from service.evaluation.experiments.multiplicity import benjamini_hochberg, holm
+from service.evaluation.experiments.result import (
     DayEffect,
     Effects,
     Figures,
@@ -37,8 +37,12 @@ from service.evaluation.ab.result import (
     SegmentEffect,
     Untold,
 )
-from service.evaluation.ab.sequential import sequential_interval, sequential_lift_interval, sequential_p_value
-from service.evaluation.ab.verdict import outcome, untold_outcome
+from service.evaluation.experiments.sequential import (
+    sequential_interval,
+    sequential_lift_interval,
+    sequential_p_value,
+)
+from service.evaluation.experiments.verdict import outcome, untold_outcome
 from service.experiments.definitions import Experiment
 
 ALPHA = 0.05

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from service.evaluation.ab.clustered import Mean, clustered_mean
+from service.evaluation.experiments.cluster_robust import Mean, clustered_mean
 
 
 class Preference(msgspec.Struct, frozen=True):

@@ -20,8 +20,8 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 import numpy as np
 
-from service.evaluation.ab.effects import Z95, Effect, Moments, NoEffect, mean_effect, ratio_effect
-from service.evaluation.ab.result import GuardrailEffect, GuardrailVerdict, Interval, Shipping
+from service.evaluation.experiments.effects import Z95, Effect, Moments, NoEffect, mean_effect, ratio_effect
+from service.evaluation.experiments.result import GuardrailEffect, GuardrailVerdict, Interval, Shipping
 from service.experiments.definitions import Guardrails
 
 RULE_OF_THREE = 3.0  # a share that no one of n units showed is below 3/n with 95% confidence (Hanley, 1983)

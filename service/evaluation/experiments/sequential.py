@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from service.evaluation.ab.effects import Effect
+from service.evaluation.experiments.effects import Effect
 
 
 def sequential_interval(effect: Effect, n_star: int, alpha: float = 0.05) -> tuple[float, float]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.evaluation.ab.guardrails import shipping
-from service.evaluation.ab.interleaving import Preference
-from service.evaluation.ab.result import Found, GuardrailEffect, MetricEffect, Outcome
+from service.evaluation.experiments.guardrails import shipping
+from service.evaluation.experiments.interleaving import Preference
+from service.evaluation.experiments.result import Found, GuardrailEffect, MetricEffect, Outcome
 
 GUARDRAIL_NAMES = {
     "empty_lists": "empty lists",

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from service.evaluation.ab.events_experiment import ExperimentEvents
-from service.evaluation.ab.sample_ratio import mismatched_days
+from service.evaluation.experiments.events_experiment import ExperimentEvents
+from service.evaluation.experiments.sample_ratio import mismatched_days
 from service.experiments.assignment import assign
 
 CHECKED_UNITS = 20_000  # whose variant is computed again

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from service.evaluation.ab.days import dates, day_faults, silent_days
-from service.evaluation.ab.effects import Effect, NoEffect, ratio_effect
-from service.evaluation.ab.events import Lines
-from service.evaluation.ab.events_experiment import ByArm, Counts, Denominator, ExperimentEvents
-from service.evaluation.ab.result import Arm, SampleRatio
-from service.evaluation.ab.sample_ratio import THRESHOLD, sample_ratio_mismatch
-from service.evaluation.ab.tally import unknown_variants
+from service.evaluation.experiments.data_quality import unknown_variants
+from service.evaluation.experiments.days import dates, day_faults, silent_days
+from service.evaluation.experiments.effects import Effect, NoEffect, ratio_effect
+from service.evaluation.experiments.events import Lines
+from service.evaluation.experiments.events_experiment import ByArm, Counts, Denominator, ExperimentEvents
+from service.evaluation.experiments.result import Arm, SampleRatio
+from service.evaluation.experiments.sample_ratio import THRESHOLD, sample_ratio_mismatch
 from service.experiments.definitions import INTERLEAVED, Experiment
 
 TOLERATED = 0.01  # share of readers, lists or lines: what is left out above this is no longer a trifle

@@ -14,7 +14,7 @@ from typing import Protocol
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from service.evaluation.ab import sequential
+from service.evaluation.experiments import sequential
 
 
 class Rule(Protocol):

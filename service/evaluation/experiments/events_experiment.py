@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from service.evaluation.ab.effects import Z95, Moments, ratio_standard_error
-from service.evaluation.ab.events import Events, set_variables, sql
+from service.evaluation.experiments.effects import Z95, Moments, ratio_standard_error
+from service.evaluation.experiments.events import Events, set_variables, sql
 from service.experiments.definitions import INTERLEAVED, Experiment
 
 Denominator = Literal["exposures", "views"]

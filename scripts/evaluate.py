@@ -33,10 +33,10 @@ from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
 from index.sources.languages import with_languages
 from index.types import Embedder
-from service.evaluation.corpus import open_corpus
-from service.evaluation.evaluate import evaluate
-from service.evaluation.report import as_html, as_text
-from service.evaluation.result import Result
+from service.evaluation.relevance.corpus import open_corpus
+from service.evaluation.relevance.evaluate import evaluate
+from service.evaluation.relevance.report import as_html, as_text
+from service.evaluation.relevance.result import Result
 
 DAY = 86_400
 CHANNEL = "evaluation"

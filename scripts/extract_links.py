@@ -31,7 +31,7 @@ from tqdm import tqdm
 from index.article import InvalidArticle, article_id, canonical_url
 from index.sources.fields import our_names
 from index.values.urls import page_address
-from service.evaluation.anchors import Anchor, anchors
+from service.evaluation.relevance.link_extraction import Anchor, anchors
 
 FIELD_WORDS = ("body", "content", "html", "text")
 MOST_NAMES = 40  # fields that an error lists

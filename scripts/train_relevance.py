@@ -43,9 +43,6 @@ from index.relevance.pair_features import DEPTH, Rows
 from index.relevance.training import SourcePairs, cross_validated, fitted, labelled_pairs, predicted
 from index.sources import read_source
 from index.types import Embedder
-from service.evaluation.baselines import baselines
-from service.evaluation.calibration import reliability
-from service.evaluation.corpus import Corpus, Rule, best, candidates, open_corpus
 from service.evaluation.experiments.click_labels import (
     Label,
     TooFewClicks,
@@ -55,7 +52,10 @@ from service.evaluation.experiments.click_labels import (
     require_enough,
 )
 from service.evaluation.intervals import bootstrap_intervals
-from service.evaluation.truth import judged
+from service.evaluation.relevance.baselines import baselines
+from service.evaluation.relevance.calibration import reliability
+from service.evaluation.relevance.corpus import Corpus, Rule, best, candidates, open_corpus
+from service.evaluation.relevance.judgements import judged
 
 FloatArray = npt.NDArray[np.float32]
 Measures = npt.NDArray[np.float64]  # (sources, measures)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from service.evaluation.calibration import Bin, reliability
+from service.evaluation.relevance.calibration import Bin, reliability
 
 
 def test_two_bins_by_hand() -> None:

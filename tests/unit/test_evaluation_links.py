@@ -12,7 +12,7 @@ from extract_links import main
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.evaluation.anchors import Anchor, anchors
+from service.evaluation.relevance.link_extraction import Anchor, anchors
 
 PAGE = "https://paper.example/news/"
 

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from index.relevance.links_file import Problem
-from service.evaluation.calibration import Bin, Calibration
-from service.evaluation.lists import ListMeasures
-from service.evaluation.report import as_html, as_text, evidence, learning, verdict
-from service.evaluation.result import Comparison, LinkReport, Result, SystemScore
+from service.evaluation.relevance.calibration import Bin, Calibration
+from service.evaluation.relevance.list_measures import ListMeasures
+from service.evaluation.relevance.report import as_html, as_text, evidence, learning, verdict
+from service.evaluation.relevance.result import Comparison, LinkReport, Result, SystemScore
 
 LISTS = ListMeasures("related", 0, 0, 0, None, None, None, 0.0, 0.0, None, None, {}, ())
 NOTHING = Result(

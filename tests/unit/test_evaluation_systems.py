@@ -17,10 +17,10 @@ from index.build import rebuild
 from index.publishing.store import Store
 from index.relevance.links_file import Truth
 from index.text.passages import full_text
-from service.evaluation.baselines import BM25_B, BM25_K1, baselines
-from service.evaluation.corpus import Corpus, candidates, open_corpus
-from service.evaluation.ours import rank_ours
-from service.evaluation.truth import judged
+from service.evaluation.relevance.baselines import BM25_B, BM25_K1, baselines
+from service.evaluation.relevance.corpus import Corpus, candidates, open_corpus
+from service.evaluation.relevance.engine import rank_ours
+from service.evaluation.relevance.judgements import judged
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
 from index.relevance.links_file import Links, UnusableLinks, read_links
-from service.evaluation.corpus import Corpus, best, candidates, open_corpus
-from service.evaluation.truth import judged
+from service.evaluation.relevance.corpus import Corpus, best, candidates, open_corpus
+from service.evaluation.relevance.judgements import judged
 
 ROWS = {"a": 0, "b": 1, "c": 2, "alias-of-a": 0}
 

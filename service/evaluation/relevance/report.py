@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from index.publishing.measures import MEASURES
-from service.evaluation.calibration import Calibration
-from service.evaluation.corpus import RULES
 from service.evaluation.page import page
-from service.evaluation.result import OURS, Comparison, Result, SystemScore
+from service.evaluation.relevance.calibration import Calibration
+from service.evaluation.relevance.corpus import RULES
+from service.evaluation.relevance.result import OURS, Comparison, Result, SystemScore
 
 SIGNIFICANT = 0.05
 NAMES = {

@@ -11,7 +11,7 @@ from index.relevance.links_file import Truth
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import DEPTH as SEARCH_DEPTH
 from index.relevance.training import cross_validated, labelled_pairs, predicted
-from service.evaluation.corpus import Corpus, FloatArray, Rows, Rule, best, candidates
+from service.evaluation.relevance.corpus import Corpus, FloatArray, Rows, Rule, best, candidates
 
 
 class Scored(NamedTuple):

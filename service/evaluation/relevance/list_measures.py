@@ -14,7 +14,7 @@ from index.article import UNDATED
 from index.publishing.measures import rank_biased_overlap
 from index.snapshot.format import Snapshot
 from service.archive.view import Archive
-from service.evaluation.corpus import FloatArray
+from service.evaluation.relevance.corpus import FloatArray
 from service.recommend.pipeline import related
 from service.recommend.policy import shipped_policies
 from service.recommend.query import Query

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from index.relevance.links_file import Problem
-from service.evaluation.calibration import Calibration
-from service.evaluation.corpus import Rule
-from service.evaluation.lists import ListMeasures
+from service.evaluation.relevance.calibration import Calibration
+from service.evaluation.relevance.corpus import Rule
+from service.evaluation.relevance.list_measures import ListMeasures
 
 OURS = ("ours", "ours-default")  # learned from these links; as it ships
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from index.relevance.links_file import Truth
-from service.evaluation.corpus import Corpus, Rule, allowed
+from service.evaluation.relevance.corpus import Corpus, Rule, allowed
 
 
 def judged(corpus: Corpus, truth: Truth, rule: Rule) -> Truth:

@@ -18,14 +18,14 @@ from index.publishing.measures import MEASURES, measured
 from index.relevance.links_file import Links, Truth
 from index.relevance.model import default_relevance
 from index.snapshot.format import Snapshot
-from service.evaluation.baselines import Scorer, baselines
-from service.evaluation.calibration import Calibration, reliability
-from service.evaluation.corpus import DEPTH, RULES, Corpus, Rows, Rule, best, candidates
 from service.evaluation.intervals import RESAMPLES, SEED, bootstrap_intervals, holm, sign_flip_p
-from service.evaluation.lists import ListMeasures, churn, list_measures, sampled_rows, served
-from service.evaluation.ours import Scored, rank_ours
-from service.evaluation.result import OURS, Comparison, LinkReport, Result, SystemScore
-from service.evaluation.truth import judged
+from service.evaluation.relevance.baselines import Scorer, baselines
+from service.evaluation.relevance.calibration import Calibration, reliability
+from service.evaluation.relevance.corpus import DEPTH, RULES, Corpus, Rows, Rule, best, candidates
+from service.evaluation.relevance.engine import Scored, rank_ours
+from service.evaluation.relevance.judgements import judged
+from service.evaluation.relevance.list_measures import ListMeasures, churn, list_measures, sampled_rows, served
+from service.evaluation.relevance.result import OURS, Comparison, LinkReport, Result, SystemScore
 
 Progress = Callable[[str, int, int], None]
 Rankings = dict[str, dict[int, Rows]]  # system -> source row -> rows, best first

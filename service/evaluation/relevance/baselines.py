@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from index.text.passages import full_text
-from service.evaluation.corpus import Corpus, FloatArray
+from service.evaluation.relevance.corpus import Corpus, FloatArray
 
 # Lucene's defaults, as Elasticsearch and OpenSearch have them; not tuned on any links.
 BM25_K1 = 1.2

@@ -1,0 +1,1 @@
+"""Measures lists against the links that editors made."""

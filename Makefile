@@ -37,8 +37,8 @@ test: $(VENV)/.installed-dev  ## everything CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not proof" -n 2 --dist loadfile
-	$(BIN)/python scripts/check_wheel.py
-	$(BIN)/python scripts/check_docker.py
+	$(BIN)/python scripts/tools/check_wheel.py
+	$(BIN)/python scripts/tools/check_docker.py
 
 check: $(VENV)/.installed-dev  ## the fast part of it: lint, types, imports, tests without the model
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@
 
 Both web workers run on granian as scripts/serve.py starts it. Views and clicks with good tokens, none of them twice,
 come in bodies of 1, 10 and 50 events (POST /v1/events), and every one is written down. First as fast as `wrk`
-(needed here) can send them over 16 connections. Then 3,000 events a second (scripts/steady_load.py; wrk has no
+(needed here) can send them over 16 connections. Then 3,000 events a second (scripts/tools/steady_load.py; wrk has no
 constant rate), or 1,000 in bodies of one, while another process asks for 200 lists a second: once the lists that all
 readers share, once each reader's own, which are written down too; in turn with quiet times of the same lists. All of
 it with each policy of fsync. What sends and what asks share the cores and the disk with the service. The snapshot is
@@ -35,9 +35,9 @@ from bench_live_lookup import machine
 from bench_lookup import write_synthetic
 from bench_server import Load, free_port, load_with_wrk, read_answer, running
 from live_service import PATIENCE_SECONDS, AskForLists
-from steady_load import Ask, Latency, steady_load
 
 from index.publishing.store import Store
+from scripts.tools.steady_load import Ask, Latency, steady_load
 from service.experiments.event_log import lines, segments
 from service.experiments.tokens import ListToken, Tokens, secret_in
 from service.live_store.migrate import migrate

@@ -42,12 +42,12 @@ import numpy as np
 from bench_live_lookup import machine
 from bench_pgvector import beside_pgvector
 from live_service import SCRIPTS, AskForLists, Connection, Service, serving
-from local_postgres import postgres_programs, running_postgres
 from sample_copies import many_articles
-from steady_load import Latency, SteadyLoad, steady_load
 
 from index.article import iso_time
 from index.publishing.store import Store
+from scripts.tools.local_postgres import postgres_programs, running_postgres
+from scripts.tools.steady_load import Latency, SteadyLoad, steady_load
 
 RATE = 200.0
 QUIET_SECONDS = 20  # before and after each stage: the machine is not equally busy all the time

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from local_postgres import running_postgres
-from steady_load import Ask, steady_load
 
 from index.publishing.store import Store
 from index.snapshot.format import Snapshot
+from scripts.tools.local_postgres import running_postgres
+from scripts.tools.steady_load import Ask, steady_load
 
 INSERTS = 200
 PAUSE_SECONDS = 0.05  # between inserts, so that readers meet them for some 10 s

@@ -21,7 +21,8 @@ from urllib.parse import quote
 
 import psutil
 from bench_server import free_port, read_answer
-from steady_load import Ask
+
+from scripts.tools.steady_load import Ask
 
 SCRIPTS = Path(__file__).parent
 WORKERS = 2

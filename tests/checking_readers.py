@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench_server import read_answer
-from steady_load import Ask
+
+from scripts.tools.steady_load import Ask
 
 EDITION = re.compile(rb", edition (\d+)")
 HANG_SECONDS = 10.0

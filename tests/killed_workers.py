@@ -13,9 +13,9 @@ from pathlib import Path
 
 from checking_readers import Readers
 from served import Service, editions, served, until
-from steady_load import steady_load
 
 from index.publishing.store import Store
+from scripts.tools.steady_load import steady_load
 
 Proxy = Callable[[int], AbstractContextManager[int]]  # of the service's port; its own
 

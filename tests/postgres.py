@@ -1,6 +1,6 @@
 """A real PostgreSQL for tests: one server a session, its database empty at the beginning of a test.
 
-A test module says `pytest_plugins = ["postgres"]`. The server is that of scripts/local_postgres.py. Without its
+A test module says `pytest_plugins = ["postgres"]`. The server is that of scripts/tools/local_postgres.py. Without its
 package tests are skipped by name, and fail in CI.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_postgres import PostgresServer, postgres_programs, running_postgres
 
+from scripts.tools.local_postgres import PostgresServer, postgres_programs, running_postgres
 from service.live_store.migrate import migrate
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import psycopg
 from bench_server import Load
-from local_postgres import postgres_programs, running_postgres
 
 from peers.asked import ASKED, BLOCK, Asked
 from peers.vectors import FloatArray, Vectors
+from scripts.tools.local_postgres import postgres_programs, running_postgres
 from service.search.pgvector_tables import COPY_END, COPY_HEADER, copied_rows
 
 _INDEX_ONLY = {**os.environ, "PGOPTIONS": "-c enable_seqscan=off -c jit=off"}  # of few rows it would read them all

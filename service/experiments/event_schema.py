@@ -1,6 +1,6 @@
 """Owns the lines of the event log: what the service knows of a list that a reader got, and of what became of it.
 
-Times are seconds since 1970 (UTC). `scripts/events.py` and `service/evaluation/ab` read these lines.
+Times are seconds since 1970 (UTC). `scripts/events.py` and `service/evaluation/experiments` read these lines.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from checking_readers import Readers
 from served import Service, editions, served, until
-from steady_load import steady_load
 
 from index.publishing.store import Store
+from scripts.tools.steady_load import steady_load
 
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))  # 1800: the whole proof
 

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from conftest import HashingEmbedder
 from flask.testing import FlaskClient
-from local_postgres import PostgresServer
 from newsroom import READER, Newsroom, record, with_key, write_keys
 
 from index.article import Article
@@ -20,6 +19,7 @@ from index.build import rebuild
 from index.publishing.store import Store
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import VectorSearchOf
+from scripts.tools.local_postgres import PostgresServer
 from service.app import create_app
 from service.config import Settings
 from service.search.pgvector import VectorEngine

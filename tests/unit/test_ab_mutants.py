@@ -1,9 +1,10 @@
-"""scripts/mutate_statistics.py: the statistics cannot be broken without a test that fails."""
+"""scripts/tools/mutate_statistics.py: the statistics cannot be broken without a test that fails."""
 
 from __future__ import annotations
 
 import pytest
-from mutate_statistics import main
+
+from scripts.tools.mutate_statistics import main
 
 
 @pytest.mark.proof

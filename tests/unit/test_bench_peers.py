@@ -10,9 +10,10 @@ from pathlib import Path
 import bench_peers
 import numpy as np
 import pytest
-from local_postgres import postgres_programs
 from peers import ours, pgvector, redis
 from peers.vectors import Vectors, bench_vectors, nearest_rows, recall, sentences
+
+from scripts.tools.local_postgres import postgres_programs
 
 
 @pytest.fixture(scope="module")

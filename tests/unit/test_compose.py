@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import check_docker
 import pytest
 import yaml
 from conftest import ROOT
 from granian.cli import cli
 
+from scripts.tools import check_docker
 from service.config import PREFIX, Settings
 from service.experiments.tokens import SECRET_BYTES
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-import sbom
 from conftest import ROOT
+
+from scripts.tools import sbom
 
 
 def pinned() -> dict[str, str]:

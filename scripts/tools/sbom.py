@@ -1,6 +1,6 @@
 """Tell what the installed product is made of: a software bill of materials, CycloneDX 1.6 as JSON.
 
-    python scripts/sbom.py --out sbom.json [--extra experiments --extra postgres]
+    python scripts/tools/sbom.py --out sbom.json [--extra experiments --extra postgres]
 
 Read from the metadata of this environment: the packages that `related-stories` asks for, and theirs, with the
 releases that are installed, their licences and what each depends on. `constraints.txt` pins the same.

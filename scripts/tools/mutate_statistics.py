@@ -1,6 +1,6 @@
 """Prove the tests of the statistics by breaking the statistics: mutmut's mutants, each of which a test should catch.
 
-    python scripts/mutate_statistics.py
+    python scripts/tools/mutate_statistics.py
 
 Works on a copy in a temporary folder, about 700 mutants in two minutes; needs mutmut 3 (extra `dev`). Prints the
 survivors' changes and exits with 1 if fewer than 90% are killed. Those that remain are to be read: most change
@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STATISTICS = ("effects", "sequential", "sample_ratio", "multiplicity", "power")
 LEAST_KILLED = 0.9
 SLOW = "tests/unit/test_ab_sample_ratio.py::test_the_weeks_whose_assignment_was_at_fault_are_found"

@@ -1,6 +1,6 @@
 """Exercise the Dockerfile on a machine without a container engine, as far as that goes.
 
-    python scripts/check_docker.py
+    python scripts/tools/check_docker.py
 
 The file is parsed and its rules are checked: what it copies exists and is not ignored, the user is
 not root, everything written goes to the volume. Then its steps run in a temporary directory laid
@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = (
     "python scripts/sample_newsroom.py --out /data/sample.jsonl",
     "python scripts/rebuild_index.py --source /data/sample.jsonl --source /data/others --store /data/store --quiet",

@@ -1,6 +1,6 @@
 """Build the wheel, install it elsewhere, and import every module of it from the root directory.
 
-    python scripts/check_wheel.py
+    python scripts/tools/check_wheel.py
 
 Fails when the wheel lacks a file that git tracks under index/ or service/, or when a module in it
 cannot be imported. Dependencies are those of the environment that runs this.
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from zipfile import ZipFile
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("index", "service")
 IMPORT_ALL = """
 import importlib, pkgutil, sys

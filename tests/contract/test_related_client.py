@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from newsroom import EDITOR, READER, SECRET, WRITER, Newsroom, record, story
-from related_client import Client, Problem, send_webhook
 from served_app import Counted, served_app
+
+from scripts.clients.related_client import Client, Problem, send_webhook
 
 FERRY = "ferry river crossing timetable captain jetty"
 ARCHIVE = [
     *(story(f"ferry/{n}", FERRY, 1 + n, url=f"/ferry/{n}") for n in range(4)),
     *(story(f"x/{n}", f"a{n} b{n}", 9) for n in range(8)),
 ]
-SOURCE = (ROOT / "scripts" / "related_client.py").read_text("utf-8")
+SOURCE = (ROOT / "scripts" / "clients" / "related_client.py").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -135,4 +136,4 @@ def test_the_commands_and_methods_that_the_guide_names_exist() -> None:
     assert "related_client" in guide
     methods = dict(inspect.getmembers(Client, inspect.isfunction))
     assert set(re.findall(r"client\.(\w+)\(", guide)) <= methods.keys()
-    assert all((ROOT / each).is_file() for each in re.findall(r"scripts/[\w-]+\.(?:py|php)", guide))
+    assert all((ROOT / each).is_file() for each in re.findall(r"scripts/[\w/-]+\.(?:py|php)", guide))

@@ -21,7 +21,7 @@ from newsroom import SECRET, Newsroom, story
 from index.article import Article
 from service.auth.webhook_signatures import SIGNATURE, TIMESTAMP
 
-PLUGIN = ROOT / "scripts" / "related-stories.php"
+PLUGIN = ROOT / "scripts" / "clients" / "related-stories.php"
 TEXT = PLUGIN.read_text("utf-8")
 PHP = shutil.which("php") or ""
 needs_php = pytest.mark.skipif(not PHP, reason="php is not installed")

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 HOST := 127.0.0.1
 PORT := 8000
 LIVE := sqlite:///var/store/live.db
-TESTS := scripts/sample_experiments.toml
+TESTS := scripts/sample/experiments.toml
 TEST := newest-first
 REPORT := var/reports/$(TEST).html
 EXAMPLE := business/bright-and-sons-cannery-to-close
@@ -19,7 +19,7 @@ help:  ## list these targets
 
 run: $(VENV)/.installed  ## install, index the sample newsroom, serve it on http://127.0.0.1:8000
 	@mkdir -p var
-	$(BIN)/python scripts/sample_newsroom.py --out var/sample.jsonl
+	$(BIN)/python scripts/sample/newsroom.py --out var/sample.jsonl
 	$(BIN)/python scripts/live_store.py upgrade --live $(LIVE)
 	$(BIN)/python scripts/rebuild_index.py --source var/sample.jsonl --store var/store --live $(LIVE)
 	@test -s var/newsroom.key || { umask 077; rm -f var/keys.toml; $(BIN)/python scripts/keys.py new newsroom \

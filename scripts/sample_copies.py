@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from sample_newsroom import SITE, sample_articles
+from scripts.sample.newsroom import SITE, sample_articles
 
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")  # capitals inside a sentence
 _WORD = re.compile(r"\b[a-z]{5,}\b")

@@ -79,9 +79,8 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def sample_articles() -> list[Article]:
     """The sample newsroom as of NOW."""
-    from sample_newsroom import sample_articles
-
     from index.article import article_from_record
+    from scripts.sample.newsroom import sample_articles
 
     return [article_from_record(record) for record in sample_articles(NOW)]
 

@@ -34,7 +34,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = (
-    "python scripts/sample_newsroom.py --out /data/sample.jsonl",
+    "python scripts/sample/newsroom.py --out /data/sample.jsonl",
     "python scripts/rebuild_index.py --source /data/sample.jsonl --source /data/others --store /data/store --quiet",
 )
 TEXT = "The ferry stays at its jetty until the harbour office has looked at the engine. " * 5

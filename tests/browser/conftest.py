@@ -184,6 +184,6 @@ def screenshot() -> Callable[[Page, str], None]:
 
 
 def _sample(now: int) -> list[Article]:
-    from sample_newsroom import sample_articles
+    from scripts.sample.newsroom import sample_articles
 
     return [article_from_record(record) for record in sample_articles(now)]

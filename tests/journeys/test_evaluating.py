@@ -12,10 +12,10 @@ import evaluate
 import extract_links
 import pytest
 from conftest import NOW, HashingEmbedder
-from sample_newsroom import sample_articles as rendered
 
 from index.publishing.store import Store
 from index.snapshot.format import Snapshot
+from scripts.sample.newsroom import sample_articles as rendered
 
 BASELINES = {"bm25", "tfidf", "lsa", "dense"}
 

@@ -74,9 +74,8 @@ TEASERS = {f"teaser-{number}" for number in range(1, 9)}
 
 @pytest.fixture
 def sample_in_2025() -> list[Article]:
-    from sample_newsroom import sample_articles
-
     from index.article import article_from_record
+    from scripts.sample.newsroom import sample_articles
 
     return [article_from_record(record) for record in sample_articles(SPRING_2025)]
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 import train_relevance
 from conftest import NOW, HashingEmbedder
-from sample_newsroom import sample_articles as rendered
 
 from index.build import rebuild
 from index.publishing.store import Store
 from index.relevance.model import Relevance
 from index.sources import read_source
+from scripts.sample.newsroom import sample_articles as rendered
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from sample_newsroom import SAMPLE, main
-from sample_newsroom import sample_articles as rendered
 
 from index.article import Article
 from index.sources import read_source
+from scripts.sample.newsroom import SAMPLE, main
+from scripts.sample.newsroom import sample_articles as rendered
 
 DAY = 86_400
 MINIMAL = '[[articles]]\nid = "a/b"\ndays_ago = 1.5\nheadline = "H"\n'

@@ -1,6 +1,6 @@
 """Render the sample newsroom, The Wendmouth Courier, to JSON Lines.
 
-    python scripts/sample_newsroom.py --out var/sample.jsonl
+    python scripts/sample/newsroom.py --out var/sample.jsonl
 
 Its articles (scripts/sample/*.toml) give their age in days; dates are counted back from the clock, so
 that the newest story is always some hours old.
@@ -19,7 +19,7 @@ import msgspec
 
 from index.article import epoch_seconds, iso_time
 
-SAMPLE = Path(__file__).parent / "sample"
+SAMPLE = Path(__file__).parent
 SITE = "https://courier.example/"
 DAY = 86_400
 KEYS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from index.embedding.openvino import OpenVinoEmbedder, export, quantise
 from index.embedding.sentence_transformer import DEFAULT_MODEL, DenseEmbedder
 
-SAMPLE = Path(__file__).parent / "sample"
+ARTICLES = Path(__file__).parent / "sample" / "articles"
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     print(f"wrote {OpenVinoEmbedder(options.out).fingerprint} to {options.out}")
 
 
-def sample_bodies(folder: Path = SAMPLE) -> list[str]:
+def sample_bodies(folder: Path = ARTICLES) -> list[str]:
     """The sample newsroom's bodies, in file order: the same calibration texts every time."""
     files = sorted(folder.glob("*.toml"))
     articles = [article for file in files for article in tomllib.loads(file.read_text("utf-8")).get("articles", [])]

@@ -12,7 +12,7 @@ import pytest
 
 from index.article import Article
 from index.sources import read_source
-from scripts.sample.newsroom import SAMPLE, main
+from scripts.sample.newsroom import ARTICLES, main
 from scripts.sample.newsroom import sample_articles as rendered
 
 DAY = 86_400
@@ -38,9 +38,9 @@ def test_the_truth_names_storylines_as_their_files_and_lists_them_in_order_of_ti
 ) -> None:
     published = {article.id: article.published_at or 0 for article in sample_articles}
     for name, ids in sample_truth["storylines"].items():
-        assert (SAMPLE / f"{name}.toml").is_file(), name
+        assert (ARTICLES / f"{name}.toml").is_file(), name
         assert ids == sorted(ids, key=published.__getitem__), name
-    assert not list(SAMPLE.glob("truth.?.toml"))
+    assert not list(ARTICLES.parent.glob("truth.?.toml"))
 
 
 def test_wire_copies_share_most_words_and_corrected_ones_say_so(
@@ -97,7 +97,7 @@ def test_links_lead_to_earlier_articles_and_pictures_to_files(sample_articles: l
             assert (by_url[link.url].published_at or 0) < (article.published_at or 0), article.id
             assert link.text in article.body, article.id
         if article.image is not None:
-            assert (SAMPLE / "media" / Path(article.image.url).name).is_file(), article.id
+            assert (ARTICLES.parent / "media" / Path(article.image.url).name).is_file(), article.id
 
 
 def test_dates_count_back_from_the_clock_in_whole_minutes(tmp_path: Path) -> None:

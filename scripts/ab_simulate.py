@@ -4,7 +4,7 @@
 
 The service runs behind its real web server on this machine, in a time that the simulation tells it. Readers open
 articles (GET /v1/related with their unit), and their pages report what they saw and clicked (POST /v1/events). They
-differ in how often they come and click (scripts/simulated_readers.py). In each variant but the control they click
+differ in how often they come and click (scripts/simulation/readers.py). In each variant but the control they click
 more often by the planted lift; with 0, and one policy in all variants, the test is A/A. Days before the experiment
 begins are history as any other. With it comes some of the trouble of real life: pages that report twice or days
 late, clocks that are an hour off, changed tokens, a bot that clicks all that it sees. The lift is planted on lists
@@ -31,13 +31,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from simulated_readers import DAY, appeals, readers, readings
-from simulated_service import simulated_service
-from simulation import Plan, Simulation, Trouble
 from tqdm import tqdm
 
 from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import DamagedSnapshot, Snapshot
+from scripts.simulation.readers import DAY, appeals, readers, readings
+from scripts.simulation.simulated_service import simulated_service
+from scripts.simulation.simulation import Plan, Simulation, Trouble
 from service.config import BadSetting, Settings
 from service.experiments.definitions import BadExperiments, read_experiment
 from service.experiments.event_log import segments

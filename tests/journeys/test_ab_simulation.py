@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from conftest import NOW, HashingEmbedder
 from scipy.stats import kstest
-from simulated_readers import Habits
-from simulation import Plan, Trouble
 
 from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
+from scripts.simulation.readers import Habits
+from scripts.simulation.simulation import Plan, Trouble
 from service.evaluation.experiments.analysis import analysed
 from service.evaluation.experiments.events import Events, open_events
 from service.evaluation.experiments.events_experiment import open_experiment

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated_readers import DAY, Habits, appeals, clicked, readers, readings
+
+from scripts.simulation.readers import DAY, Habits, appeals, clicked, readers, readings
 
 BEGIN = 1_700_000_000 // DAY * DAY
 ARTICLES = [f"a/{number}" for number in range(9)]

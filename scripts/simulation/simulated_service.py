@@ -100,9 +100,9 @@ def simulated_service(settings: Mapping[str, Any], log: Path) -> Iterator[Simula
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--no-ws", "--http", "1"]
     command += ["--log-level", "warning", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "1"]
-    command += ["--factory", f"{Path(__file__).stem}:app_in_simulated_time"]
+    command += ["--factory", "scripts.simulation.simulated_service:app_in_simulated_time"]
     told = {f"RELATED_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", **told}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1", **told}
     with log.open("wb") as file:
         server = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
         try:

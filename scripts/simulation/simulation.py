@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
-from simulated_readers import DAY, Habits, Reader, Reading, clicked
-from simulated_service import OwnList, SimulatedService
 
 from index.article import iso_time
+from scripts.simulation.readers import DAY, Habits, Reader, Reading, clicked
+from scripts.simulation.simulated_service import OwnList, SimulatedService
 from service.experiments.definitions import Experiment
 
 LATE_SECONDS = 2 * DAY  # beyond the life of a token

@@ -3,7 +3,7 @@
 Decided on words, not on a model's cosine: how much of the shorter body stands in the longer one, how much
 the two share of all they have, and the TF-IDF cosine, to which phrases of a series count little. Headlines add
 nothing: copies get new ones, and series repeat theirs. A logistic model, stored as plain numbers, learned from
-planted copies by scripts/train_duplicates.py.
+planted copies by scripts/training/train_duplicates.py.
 """
 
 from __future__ import annotations

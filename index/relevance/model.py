@@ -1,6 +1,6 @@
 """Owns pair features and the calibrated probability that an editor would link two articles.
 
-A logistic model, stored as plain numbers. Learned by scripts/train_relevance.py.
+A logistic model, stored as plain numbers. Learned by scripts/training/train_relevance.py.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def default_relevance() -> Relevance:
 
 
 def read_relevance(path: Path) -> Relevance:
-    """The weights that scripts/train_relevance.py wrote. Raises `UnusableRelevance`."""
+    """The weights that scripts/training/train_relevance.py wrote. Raises `UnusableRelevance`."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Relevance)
     except (OSError, msgspec.DecodeError) as error:

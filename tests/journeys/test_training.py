@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import train_relevance
 from conftest import NOW, HashingEmbedder
 
 from index.build import rebuild
@@ -18,6 +17,7 @@ from index.publishing.store import Store
 from index.relevance.model import Relevance
 from index.sources import read_source
 from scripts.sample.newsroom import sample_articles as rendered
+from scripts.training import train_relevance
 
 
 @pytest.fixture

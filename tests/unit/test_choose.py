@@ -15,7 +15,7 @@ from index.embedding.sentence_transformer import DEFAULT_MODEL, DenseEmbedder
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
-    """A folder as `scripts/quantise_model.py` writes one; its model is none."""
+    """A folder as `scripts/training/quantise_model.py` writes one; its model is none."""
     for name in FILES:
         (tmp_path / name).write_bytes(b"")
     description = Description("model:0", "fp32", 256, 384, "")

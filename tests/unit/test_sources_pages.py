@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from measure_extraction import main as measure
 from trafilatura import bare_extraction
 
 from index.article import Article, Image, Link, epoch_seconds
@@ -15,6 +14,7 @@ from index.sources.bylines import author_names
 from index.sources.headline import Title, headline_of
 from index.sources.html_page import MOST_PAGE_BYTES
 from index.sources.json_ld import article_node
+from scripts.training.measure_extraction import main as measure
 
 PARAGRAPHS = [
     "The ferry between Brackholm and Wendmouth broke down in the middle of the river on Monday morning, with 120"

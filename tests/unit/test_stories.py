@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted_copies import KINDS, planted_copy, planted_round_up
 
 from index.article import UNDATED, Article
 from index.clustering.average_linkage import average_linkage
@@ -21,6 +20,7 @@ from index.clustering.stories import Stories, default_stories, find_stories
 from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
 from index.text.passages import full_text
+from scripts.training.planted_copies import KINDS, planted_copy, planted_round_up
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from index.embedding.openvino import OpenVinoEmbedder, export, quantise
 from index.embedding.sentence_transformer import DEFAULT_MODEL, DenseEmbedder
 
-ARTICLES = Path(__file__).parent / "sample" / "articles"
+ARTICLES = Path(__file__).parents[1] / "sample" / "articles"
 
 
 def main() -> None:

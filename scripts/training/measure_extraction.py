@@ -1,6 +1,6 @@
 """Measure how well saved pages are understood, against their truth, beside trafilatura alone and JSON-LD alone.
 
-    python scripts/measure_extraction.py --pages DIR [--worst 10] [--out pages.tsv]
+    python scripts/training/measure_extraction.py --pages DIR [--worst 10] [--out pages.tsv]
 
 DIR holds manifest.jsonl (file, publisher), ground_truth.jsonl (title, authors, published, standfirst, body; one line
 a page, in the manifest's order) and the pages, plain or gzip. Title and date: share of pages that are right, a title

@@ -1,9 +1,9 @@
 """Learn what a copy is from planted copies, and measure it by cross-validation.
 
-    python scripts/train_duplicates.py --source ARTICLES.jsonl.gz [--out FILE]
+    python scripts/training/train_duplicates.py --source ARTICLES.jsonl.gz [--out FILE]
 
-Copies (scripts/planted_copies.py) among the archive's own articles and planted round-ups, which quote many and
-copy none; five folds over source articles. Prints recall by kind of edit and the share of false merges, beside
+Copies (scripts/training/planted_copies.py) among the archive's own articles and planted round-ups, which quote many
+and copy none; five folds over source articles. Prints recall by kind of edit and the share of false merges, beside
 single cut-offs that are chosen for F1 on the same training folds. Words only: needs no model.
 """
 
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from planted_copies import KINDS, planted_copy, planted_round_up
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
@@ -26,6 +25,7 @@ from index.clustering.near_duplicates import COPY_FEATURES, CopyModel, body_shin
 from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
 from index.text.passages import full_text
+from scripts.training.planted_copies import KINDS, planted_copy, planted_round_up
 
 SOURCES, ROUND_UPS, LEAST_WORDS = 150, 40, 80
 LEAST_LEXICAL = 0.15  # pairs below are no suspects

@@ -1,6 +1,7 @@
 """Learn how alike two articles on one event are, and measure the clusters by cross-validation.
 
-    python scripts/train_events.py --stories ARTICLES.jsonl.gz --truth TSV --archive ARTICLES.jsonl.gz --store DIR
+    python scripts/training/train_events.py --stories ARTICLES.jsonl.gz --truth TSV --archive ARTICLES.jsonl.gz
+    --store DIR
                                    [--out FILE]
 
 Stories: articles without dates whose clusters are known (columns `article_id`, `story`), against archive pairs

@@ -1,6 +1,7 @@
 """Learn the relevance weights from editors' links or readers' clicks, and measure lists made with them.
 
-    python scripts/train_relevance.py --source ARTICLES.jsonl.gz --store DIR [--links LINKS.tsv] [--clicks EVENTS_DIR]
+    python scripts/training/train_relevance.py --source ARTICLES.jsonl.gz --store DIR [--links LINKS.tsv] [--clicks
+    EVENTS_DIR]
         [--out FILE] [--link-graph] [--transfer ARTICLES.jsonl.gz LINKS.tsv]...
 
 Links: tab-separated, columns `article_id` and `related_id`. Candidates are the articles not newer than the

@@ -53,7 +53,7 @@ proof: $(VENV)/.installed-dev  ## the long form of the proofs
 	$(BIN)/python -m pytest -m proof
 
 bench: $(VENV)/.installed-dev  ## the README's figures
-	@for script in scripts/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in scripts/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) var dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

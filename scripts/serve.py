@@ -209,7 +209,7 @@ def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
     """One granian server with one worker; all listen on the same port, and the kernel shares them out.
 
     Why not one granian with several workers: it gives up, with all of them, when one dies twice in
-    5.5 s. Why granian: `scripts/bench_server.py`, and the README's figures.
+    5.5 s. Why granian: `scripts/benchmarks/bench_server.py`, and the README's figures.
     """
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--workers", "1"]
     command += ["--host", settings.host, "--port", str(settings.port), "--http", "1", "--no-ws"]

@@ -17,8 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_server import read_answer
-
+from scripts.benchmarks.bench_server import read_answer
 from scripts.tools.steady_load import Ask
 
 EDITION = re.compile(rb", edition (\d+)")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench_widget import running
 from flask import Flask
+
+from scripts.benchmarks.bench_widget import running
 
 
 class Counted:

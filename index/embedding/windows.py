@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 TEXTS_AT_ONCE = 1_024  # bounds the memory that token lists take
-BATCH_TOKENS = 1_024  # measured flat between 512 and 2,048 (scripts/bench_embedding.py)
+BATCH_TOKENS = 1_024  # measured flat between 512 and 2,048 (scripts/benchmarks/bench_embedding.py)
 BATCH_ROWS = 64
 
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
-from bench_server import free_port, read_answer, wait_until_open
 from flask import Flask, request
 
+from scripts.benchmarks.bench_server import free_port, read_answer, wait_until_open
 from service.app import create_app
 
 TIME = "X-Simulated-Time"

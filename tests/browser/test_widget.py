@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from bench_widget import SHIFT, logged
 from playwright.sync_api import Page, Request
+
+from scripts.benchmarks.bench_widget import SHIFT, logged
 
 ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
 SITE = "https://courier.example/"

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from bench_widget import chain
 from newsroom import EDITOR
 
 from index.article import Article, Image
 from index.publishing.store import Store
+from scripts.benchmarks.bench_widget import chain
 
 CALL = "window.ran(1)"
 TAGS = [

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_widget import chain
 from playwright.sync_api import Page
 
 from index.article import Article, article_from_record
 from index.publishing.store import Store
+from scripts.benchmarks.bench_widget import chain
 from service.widget.stories import RIGHT_TO_LEFT
 
 # The language of each BBC service of the shared data.

@@ -1,4 +1,5 @@
-"""Views against what was really in the viewport; the long scroll of 1,000 blocks is scripts/bench_widget.py."""
+"""Views against what was really in the viewport; the long scroll of 1,000 blocks is
+scripts/benchmarks/bench_widget.py."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ import random
 from typing import Any
 
 import pytest
-from bench_widget import chain, page_html, views
 
 from index.article import Article
 from index.publishing.store import Store
+from scripts.benchmarks.bench_widget import chain, page_html, views
 
 BLOCKS = 16
 

@@ -7,12 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-import bench_peers
 import numpy as np
 import pytest
-from peers import ours, pgvector, redis
-from peers.vectors import Vectors, bench_vectors, nearest_rows, recall, sentences
 
+from scripts.benchmarks import bench_peers
+from scripts.benchmarks.peers import ours, pgvector, redis
+from scripts.benchmarks.peers.vectors import Vectors, bench_vectors, nearest_rows, recall, sentences
 from scripts.tools.local_postgres import postgres_programs
 
 

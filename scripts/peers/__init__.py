@@ -1,1 +1,0 @@
-"""What scripts/bench_peers.py asks: this service and its peers, a file each; what is not installed is named."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
+import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,10 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.search.socket_lock import LONGEST, default_socket
-
 PREFIX = "RELATED_"
 LAST_KNOWN = "live.last.json"  # in the store
+LONGEST = 107 if sys.platform == "linux" else 103  # bytes of a Unix socket's path
 
 
 class BadSetting(ValueError):
@@ -157,6 +159,18 @@ _RANGES: dict[str, tuple[float, float]] = {
     "queue_limit": (1, 1_000_000),
     "token_hours": (0.01, 720),
 }
+
+
+def default_socket(store: Path, port: int) -> Path:
+    """The socket of the service of a store on a port: in the store, or in the user's temporary folder.
+
+    The latter where the store's path is too long for a socket.
+    """
+    path = store / f"search-{port}.sock"
+    if len(os.fsencode(path)) <= LONGEST:
+        return path
+    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"related-stories-{os.getuid()}" / f"{name}.sock"
 
 
 def _read(variable: str, name: str, text: str) -> Any:

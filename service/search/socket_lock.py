@@ -1,32 +1,16 @@
-"""Where the search process listens, and the locks that keep one socket to one service."""
+"""Locks the socket of the search process, so that it belongs to one service."""
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import IO
 
-LONGEST = 107 if sys.platform == "linux" else 103  # bytes of a Unix socket's path
-
 
 class SocketInUse(Exception):
     """Another living process holds the socket; the message names it and the settings."""
-
-
-def default_socket(store: Path, port: int) -> Path:
-    """The socket of the service of a store on a port: in the store, or in the user's temporary folder.
-
-    The latter where the store's path is too long for a socket.
-    """
-    path = store / f"search-{port}.sock"
-    if len(os.fsencode(path)) <= LONGEST:
-        return path
-    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"related-stories-{os.getuid()}" / f"{name}.sock"
 
 
 def make_folder(socket: Path) -> None:

@@ -20,7 +20,8 @@ from index.types import FloatArray
 from service.config import BadSetting, Settings
 from service.search.client import SearchClient, SearchRequest, SearchUnavailable
 from service.search.server import Searchers, SearchServer
-from service.search.socket_lock import LONGEST, SocketInUse, default_socket, lock_socket
+from service.config import LONGEST, default_socket
+from service.search.socket_lock import SocketInUse, lock_socket
 
 REQUEST = SearchRequest(snapshot_id="s", row=1, k=1, now=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -32,11 +33,10 @@ from service.recommend.policy import Policies, Policy
 from service.recommend.query import Query
 from service.recommend.response import RelatedList
 from service.search.client import SearchUnavailable
-from service.widget.operations import embed_operations
 
 
-def operations(policies: Policies) -> tuple[Operation, ...]:
-    """Every operation of version 1, for this installation's policies."""
+def operations(policies: Policies, embedded: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Every operation of version 1, for this installation's policies; `embedded`: those of the widget."""
     asked = list_parameters(policies)
     return (
         Operation(
@@ -108,7 +108,7 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
         Operation(
             path="/v1/snapshots", summary="The snapshots in the store", parameters=(), responses={200: "Snapshots"}
         ),
-        *embed_operations(policies),
+        *embedded,
         *EVENT_OPERATIONS,
         *OPERATIONS,
         Operation(path="/livez", summary="The process answers", parameters=(), responses={200: "State"}),
@@ -121,8 +121,8 @@ def operations(policies: Policies) -> tuple[Operation, ...]:
     )
 
 
-def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
-    """Install the routes that read, the probes and the OpenAPI document."""
+def register_routes(app: Flask, wiring: Wiring, lists: Lists, described: Sequence[Operation]) -> None:
+    """Install the routes that read, the probes and the OpenAPI document of the described operations."""
     catalogue, policies, access, clock = wiring.catalogue, wiring.policies, wiring.access, wiring.clock
 
     def by_path(id: str) -> Response:
@@ -238,7 +238,7 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists) -> None:
         return Response(scraped(wiring), content_type=CONTENT_TYPE)
 
     def openapi() -> Response:
-        return json_response(document(operations(policies)))
+        return json_response(document(described))
 
     add = app.add_url_rule
     add("/v1/articles/<path:id>/related", view_func=by_path)

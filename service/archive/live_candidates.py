@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.live.comparison import Comparison
-from service.recommend.ranking import Candidates
+from service.archive.candidates import Candidates
 
 Array = npt.NDArray[Any]
 _TRIPLE = np.dtype("V6")  # three float16 as one element: moving them so takes a quarter of the time

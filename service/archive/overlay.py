@@ -26,9 +26,9 @@ from index.snapshot.format import (
     id_digest,
 )
 from index.values.urls import other_spellings, page_address
+from service.archive.candidates import Candidates
 from service.archive.live_candidates import Entering
 from service.live_store.changes import Changes, Compared, LiveArticle, SignalSet, Summary
-from service.recommend.ranking import Candidates
 
 log = logging.getLogger(__name__)
 

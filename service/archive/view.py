@@ -13,10 +13,10 @@ from index.live.comparison import Comparison
 from index.snapshot.format import FIRST_LIVE_ROW, Snapshot, id_in
 from index.values.urls import other_spellings
 from service.archive.brands import ONE_NEWSROOM, Brands
+from service.archive.candidates import Candidates
 from service.archive.overlay import Overlay
 from service.archive.signals import Signals
 from service.live_store.changes import Changes
-from service.recommend.ranking import Candidates
 
 
 class Archive:

@@ -18,7 +18,7 @@ from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from service.auth.api_keys import Key
 from service.auth.authorization import Access
-from service.experiments.tokens import secret_in
+from service.auth.secrets import secret_in
 
 COOKIE = "related_console"
 SECONDS = 12 * 3_600  # a long day at the desk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,8 @@ import msgspec
 from flask import Flask, Response, render_template, request, send_from_directory
 
 from service.api.context import Wiring
-from service.api.openapi import document
+from service.api.openapi import Operation, document
 from service.api.parameters import ID, policy_parameter, read_parameters
-from service.api.routes import operations
 from service.archive.view import Archive
 from service.config import Settings
 from service.http.responses import html_response
@@ -32,14 +31,14 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def register_pages(app: Flask, wiring: Wiring) -> None:
+def register_pages(app: Flask, wiring: Wiring, described: Sequence[Operation]) -> None:
     """Install the pages and, where a folder of pictures is set, /media/."""
-    policies, settings = wiring.policies, wiring.settings
+    settings = wiring.settings
     if settings.demo == "on":
         _register_demo(app, wiring)
 
     def docs() -> Response:
-        return _page("docs.html", settings, api=document(operations(policies)))
+        return _page("docs.html", settings, api=document(described))
 
     @app.after_request
     def for_people(response: Response) -> Response:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from service.auth.secrets import secret_in
 from service.config import Settings
 from service.experiments.event_log import EventLog, EventLogUnavailable
-from service.experiments.tokens import Tokens, secret_in
+from service.experiments.tokens import Tokens
 
 log = logging.getLogger(__name__)
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
-import os
-import secrets
 from base64 import b64decode, urlsafe_b64encode
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-SECRET_BYTES = 32
 SIGNATURE_BYTES = 16
 LONGEST = 48_000  # a list of 50 IDs of 512 characters, in base64
 
@@ -73,25 +69,3 @@ class Tokens:
 
     def _signature(self, content: bytes) -> bytes:
         return hmac.digest(self._secret, content, hashlib.sha256)[:SIGNATURE_BYTES]
-
-
-def secret_in(directory: Path) -> bytes:
-    """The secret of the installation whose events lie in `directory`; the first process to ask makes it.
-
-    Linked into place whole, so that no process reads half of one. Raises OSError.
-    """
-    path = directory / "token.secret"
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = directory / f"token.secret.{os.getpid()}.{secrets.token_hex(4)}"
-        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(made, path)
-        except FileExistsError:
-            pass  # another process was first
-        finally:
-            made.unlink()
-    return path.read_bytes()

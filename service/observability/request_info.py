@@ -6,14 +6,27 @@ import os
 import re
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from service.recommend.response import RelatedList
+from typing import Protocol
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _FIRST = int.from_bytes(os.urandom(6)) << 32  # of this process; then they count, which is quicker than random bytes
 _numbers = count(_FIRST)
+
+
+class ListSummary(Protocol):
+    """What metrics and the log say of a list."""
+
+    @property
+    def policy(self) -> str:
+        """The name of its policy."""
+
+    @property
+    def result(self) -> str:
+        """Whether its stories were ranked, a fallback filled it, or it is empty."""
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Why it may be worse than usual."""
 
 
 class Noted:
@@ -24,7 +37,7 @@ class Noted:
     def __init__(self, asked: str | None = None) -> None:
         """`asked`: the header X-Request-ID, which is taken if it is well-formed."""
         self.request_id = asked if asked and _WELL_FORMED.fullmatch(asked) else f"{next(_numbers):020x}"
-        self.lists: tuple[RelatedList, ...] = ()
+        self.lists: tuple[ListSummary, ...] = ()
         self.problem: tuple[str, int] | None = None  # code, status
         self.accepted = 0
         self.refused: tuple[str, ...] = ()

@@ -10,11 +10,12 @@ import numpy as np
 
 from index.article import article_id
 from index.snapshot.format import Facts
+from service.archive.candidates import Candidates
 from service.archive.view import Archive
 from service.recommend.pipeline import visible_row
 from service.recommend.policy import Policy
 from service.recommend.query import Query, codes_of, filters_of
-from service.recommend.ranking import Candidates, rank
+from service.recommend.ranking import rank
 from service.recommend.response import RelatedList, of_stories
 
 Ids = Annotated[tuple[str, ...], msgspec.Meta(max_length=50)]

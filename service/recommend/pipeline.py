@@ -10,13 +10,14 @@ import msgspec
 import numpy as np
 
 from index.snapshot.format import FLAG_WITHDRAWN, Facts
+from service.archive.candidates import Candidates
 from service.archive.view import Archive
 from service.recommend.explanation import explanation
 from service.recommend.pins import pinned_rows
 from service.recommend.policy import Policy, Tier
 from service.recommend.popular import Popular
 from service.recommend.query import Query, codes_of, filters_of
-from service.recommend.ranking import Candidates, Codes, Filters, admissible, earliest, rank, section_cap, within_cap
+from service.recommend.ranking import Codes, Filters, admissible, earliest, rank, section_cap, within_cap
 from service.recommend.response import Label, RelatedList, Shown, item, sealed
 from service.search.client import Draft, Search, SearchRequest, SearchUnavailable
 

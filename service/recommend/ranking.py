@@ -9,20 +9,18 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
-import numpy.typing as npt
 
 from index.article import UNDATED
 from index.snapshot.format import FLAG_EVERGREEN, Facts
 from index.snapshot.simhash import COSINES
+from service.archive.candidates import Candidates
 from service.recommend.policy import Policy
 
 DAY = 86_400
 POOL = 2  # stories weighed against each other for diversity, as a multiple of the list's length
-
-Array = npt.NDArray[Any]
 
 
 class Archive(Protocol):
@@ -33,21 +31,6 @@ class Archive(Protocol):
 
     def sketch(self, row: int) -> int:
         """The 256 bits of a row that tell how alike two are: see `index.snapshot.simhash`."""
-
-
-class Candidates(NamedTuple):
-    """Rows (k,) uint32 and features (k, 3) float32 (relevance, dense, lexical).
-
-    By falling relevance, of equals the newer first.
-    """
-
-    rows: Array
-    features: Array
-
-    def cosines(self, place: int) -> tuple[float, float]:
-        """The dense and the lexical cosine of the candidate at a place."""
-        _, dense, lexical = self.features[place].tolist()
-        return dense, lexical
 
 
 class Filters(msgspec.Struct, frozen=True):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from index.article import UNDATED
 from index.snapshot.format import FLAG_EVERGREEN, Facts
 from index.snapshot.simhash import COSINES
+from service.archive.candidates import Candidates
 from service.recommend.policy import Policy, shipped_policies
-from service.recommend.ranking import DAY, NO_CODES, Candidates, Codes, Filters, Story, rank, recency
+from service.recommend.ranking import DAY, NO_CODES, Codes, Filters, Story, rank, recency
 
 NOW = 1_800_000_000
 POLICIES = shipped_policies()

@@ -17,10 +17,9 @@ from conftest import HashingEmbedder
 
 from index.publishing.store import Store
 from index.types import FloatArray
-from service.config import BadSetting, Settings
+from service.config import LONGEST, BadSetting, Settings, default_socket
 from service.search.client import SearchClient, SearchRequest, SearchUnavailable
 from service.search.server import Searchers, SearchServer
-from service.config import LONGEST, default_socket
 from service.search.socket_lock import SocketInUse, lock_socket
 
 REQUEST = SearchRequest(snapshot_id="s", row=1, k=1, now=0)

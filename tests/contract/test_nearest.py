@@ -23,8 +23,8 @@ from index.live.snapshot_searcher import in_file
 from index.snapshot.format import Snapshot
 from index.vector_index.protocol import VectorSearch
 from scripts.tools.local_postgres import PostgresServer
+from service.search import pgvector_tables as vector_tables
 from service.search.pgvector import VectorEngine
-from service.search.server import pgvector_tables as vector_tables
 
 pytest_plugins = ["postgres"]
 

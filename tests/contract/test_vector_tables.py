@@ -26,9 +26,9 @@ from index.snapshot.format import DamagedSnapshot, Snapshot
 from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable
 from service.config import BadSetting, Settings
 from service.live_store.postgres import CONNECT_SECONDS
+from service.search import pgvector_tables as vector_tables
 from service.search.pgvector import VectorEngine, told
 from service.search.server import Searchers, vector_search_named
-from service.search.server import pgvector_tables as vector_tables
 
 pytest_plugins = ["postgres"]
 

@@ -17,7 +17,7 @@ from rebuilder import archive_file, rebuild_arguments
 
 from index.article import Article
 from index.build import rebuild
-from index.candidates.table import blocks as workbench
+from index.candidates import blocks as workbench
 from index.embedding.sentence_transformer import DenseEmbedder
 from index.execution.executor import Engine, Local, Work
 from index.publishing.store import Store

@@ -22,9 +22,9 @@ from index.vector_index.protocol import VectorSearchOf
 from scripts.tools.local_postgres import PostgresServer
 from service.app import create_app
 from service.config import Settings
+from service.search import pgvector_tables as vector_tables
 from service.search.pgvector import VectorEngine
 from service.search.server import Searchers, SearchServer, vector_search_named
-from service.search.server import pgvector_tables as vector_tables
 
 pytest_plugins = ["postgres"]
 

@@ -225,7 +225,7 @@ def web_worker(settings: Settings, number: int, measures: Measures) -> Child:
 
 def search_process(measures: Measures) -> Child:
     """The process that holds the model and FAISS; the web workers answer without it while it is away."""
-    return Child("search", [sys.executable, "-m", "service.search.server"], 60, 30, measures)
+    return Child("search", [sys.executable, "-m", "service.cli.search_process"], 60, 30, measures)
 
 
 def announce(settings: Settings, example: str) -> None:

@@ -80,7 +80,7 @@ class Service:
         """Its process ID."""
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):  # it ends at this moment
-                if "service.search.server" in child.cmdline():
+                if "service.cli.search_process" in child.cmdline():
                     return child.pid
         raise AssertionError("no search process")
 

@@ -1,8 +1,7 @@
-"""Owns the search process: one a machine, pre-warmed, over a Unix socket; `python -m service.search.server`.
+"""Answers searches over a Unix socket: what the search process does for the web workers of a machine.
 
-It alone holds faiss (or asks an engine in its place), scikit-learn and the dense model. It compares live articles as
-they come and counts clicks; web workers ask it for drafts and when filters leave the candidate table short, and do
-without it, declared, when it is away. One faiss thread a request; never forked.
+Web workers ask for the stories of a draft, and where filters leave an article's candidates short. Uses one faiss
+thread a request; never forked.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
 import socketserver
-import sys
 import threading
 import time
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal
 
@@ -25,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import UNDATED, Article, InvalidArticle, article_from_record
-from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
 from index.live.comparator import Admits, Arrivals, ModelMismatch
 from index.live.pair_comparison import Mask
@@ -34,25 +30,15 @@ from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
 from index.types import Embedder, UntrustedModel
-from index.vector_index.faiss_index import one_thread_a_request
 from index.vector_index.protocol import VectorSearchOf, VectorSearchUnavailable
-from service.config import Settings
-from service.experiments.definitions import read_experiments
-from service.experiments.popularity import keep_counting
-from service.live_store.store import LiveStore
-from service.observability.logging import configure
-from service.recommend.policy import read_policies
 from service.search.client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame
-from service.search.live_indexer import keep_comparing
-from service.search.socket_lock import SocketInUse, lock_socket
+from service.search.socket_lock import lock_socket
 
 log = logging.getLogger(__name__)
 
 HELD = 2  # snapshots of each channel held open: the live one and the one that workers may still be leaving
-COMPARE_SECONDS = 0.1
 WARM_AGAIN_SECONDS = 60.0
 OPENING_SECONDS = 2.0  # a question waits no longer while another one opens its snapshot: an engine may hang
-NICENESS = 15  # web workers on the same cores go first: a burst of articles must not slow lookups
 
 
 class Searchers:
@@ -309,64 +295,3 @@ def vector_search_named(url: str) -> VectorSearchOf | None:
     from service.search.pgvector import VectorEngine  # psycopg is an extra
 
     return VectorEngine(url)
-
-
-def step_back() -> None:
-    """Let web workers go first, and leave one core to them: beside an embedding, priority alone did not help them.
-
-    Called before the model's libraries are loaded, which take as many threads as there are cores.
-    """
-    os.nice(NICENESS)
-    if sys.platform == "linux" and len(cores := sorted(os.sched_getaffinity(0))) > 1:
-        os.sched_setaffinity(0, cores[1:])
-
-
-def main() -> int:
-    """Serve until SIGTERM or SIGINT."""
-    settings = Settings.from_environment()
-    configure(settings.log_level, settings.log_format, "search")
-    step_back()
-    one_thread_a_request()
-    store = Store(settings.store)
-    channels = {
-        settings.channel,
-        *read_experiments(settings.experiments, read_policies(settings.policies)).channels(),
-    }
-    searchers = Searchers(store, embedder_named(settings.model), len(channels), vector_search_named(settings.nearest))
-    live = LiveStore(settings.live_url) if settings.live_url is not None else None
-    stop = threading.Event()
-    followers = [
-        threading.Thread(
-            target=keep_comparing,
-            args=(live, partial(current, store, channel, searchers), store.snapshot_ids, COMPARE_SECONDS, stop),
-            daemon=True,
-        )
-        for channel in sorted(channels)
-    ]
-    if settings.events_directory is not None:
-        counting = threading.Thread(target=keep_counting, args=(settings.events_directory, stop), daemon=True)
-        followers.append(counting)
-    followers.append(threading.Thread(target=searchers.keep_warming, args=(stop,), name="warm", daemon=True))
-    try:
-        _serve(settings.socket, searchers, followers)
-    except SocketInUse as error:
-        log.error("%s", error)
-        return 2
-    finally:
-        stop.set()
-    return 0
-
-
-def _serve(path: Path, searchers: Searchers, followers: list[threading.Thread]) -> None:
-    """Listen until SIGTERM or SIGINT, with the followers at work meanwhile. Raises `SocketInUse`, OSError."""
-    with SearchServer(path, searchers) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-        for follower in followers:
-            follower.start()
-        log.info("listening on %s, process %s", path, os.getpid())
-        server.serve_forever(poll_interval=0.1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

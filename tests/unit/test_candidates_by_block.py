@@ -18,10 +18,10 @@ from scipy import sparse
 
 from index.article import Article
 from index.build import rebuild
-from index.candidates.incremental import About, earlier, hand_on
-from index.candidates.retrieval import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
 from index.candidates import blocks as workbench
 from index.candidates import expansion as ways
+from index.candidates.incremental import About, earlier, hand_on
+from index.candidates.retrieval import Among, Carried, Found, entering_keys, find, nearest_rows, renumbered
 from index.candidates.table import relevances
 from index.candidates.top_k import NONE, absorbed, cosines_of, falling, lowest, pair_keys, rows_of
 from index.execution.executor import Local

@@ -63,7 +63,7 @@ def test_the_web_server_and_the_search_process_start_as_serve_does() -> None:
     serve = importlib.import_module("serve")
     arguments = command(SERVICES["web"])[3:]
     ours = cli.make_context("granian", arguments).params
-    assert importlib.import_module("service.search.server").main
+    assert importlib.import_module("service.cli.search_process").main
     theirs_command = serve.web_worker(Settings(host="0.0.0.0"), 1, None).command[3:]  # noqa: S104 - parsed only
     theirs = cli.make_context("granian", list(theirs_command)).params
     different = {name for name in ours if ours[name] != theirs[name]}

@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 STATISTICS = ("effects", "sequential", "sample_ratio", "multiplicity", "power")
 LEAST_KILLED = 0.9
-SLOW = "tests/unit/test_ab_sample_ratio.py::test_the_weeks_whose_assignment_was_at_fault_are_found"
+MIRRORED = "tests/unit/service/evaluation/experiments"
+SLOW = f"{MIRRORED}/test_sample_ratio.py::test_the_weeks_whose_assignment_was_at_fault_are_found"
 CONFIGURATION = """[mutmut]
 source_paths=service
 only_mutate={modules}
@@ -33,7 +34,7 @@ pytest_add_cli_args_test_selection=tests/unit
 """
 PYTEST = """[pytest]
 addopts = --import-mode=importlib
-pythonpath = . scripts tests
+pythonpath = . scripts tests tests/helpers
 markers =
     proof: long form of a proof
 """
@@ -57,10 +58,11 @@ def main() -> int:
 def _copy(folder: Path) -> None:
     for package in ("index", "service", "scripts"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    tests = ["conftest.py", "ab_readers.py", *(f"unit/test_ab_{module}.py" for module in STATISTICS)]
-    (folder / "tests" / "unit").mkdir(parents=True)
-    for test in tests:
-        shutil.copy(ROOT / "tests" / test, folder / "tests" / test)
+    (folder / MIRRORED).mkdir(parents=True)
+    (folder / "tests" / "helpers").mkdir()
+    tests = (f"{MIRRORED}/test_{module}.py" for module in STATISTICS)
+    for test in ("tests/conftest.py", "tests/helpers/ab_readers.py", *tests):
+        shutil.copy(ROOT / test, folder / test)
     modules = "\n    ".join(f"service/evaluation/experiments/{module}.py" for module in STATISTICS)
     (folder / "setup.cfg").write_text(CONFIGURATION.format(modules=modules, slow=SLOW), "utf-8")
     (folder / "pytest.ini").write_text(PYTEST, "utf-8")

@@ -22,7 +22,7 @@ from index.sources import read_source
 from index.text.passages import full_text
 from scripts.training.planted_copies import KINDS, planted_copy, planted_round_up
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[4]
 
 
 def stories_by_words(articles: Sequence[Article], depth: int = 30) -> Stories:

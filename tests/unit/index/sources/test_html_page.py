@@ -301,7 +301,7 @@ def test_a_repair_leaves_the_texts_as_they_are() -> None:
 
 
 def test_the_reported_pages_keep_their_date_and_their_type() -> None:
-    folder = Path(__file__).parents[1] / "reports" / "pages"
+    folder = Path(__file__).parents[3] / "reports" / "pages"
     live, trailing = (next(read_source(folder / f"{name}.html")) for name in ("livetype", "trailing"))
     assert isinstance(live, Article)
     assert isinstance(trailing, Article)

@@ -13,7 +13,7 @@ from index.sources import Rejection, read_source
 from index.sources.mapping import UnusableMapping, read_mapping
 from index.values.dates import MONTHS, UnreadableDate, date_seconds
 
-REPORTS = Path(__file__).parent.parent / "reports"
+REPORTS = Path(__file__).parents[3] / "reports"
 
 # Published at, by the ID of the record in 15_dates.jsonl. A time without a zone is UTC.
 RIGHT = {

@@ -17,7 +17,7 @@ from service.auth.webhook_signatures import read_events
 from service.http.request_bodies import read_article
 from service.recommend.draft import read_draft
 
-REPORTS = Path(__file__).parent.parent / "reports"
+REPORTS = Path(__file__).parents[3] / "reports"
 
 
 @pytest.mark.parametrize(

@@ -425,7 +425,7 @@ def test_the_vector_index_agrees_with_numpy() -> None:
     assert np.isneginf(scores[0, 2:]).all()
 
 
-COMMAND = Path(__file__).parent.parent.parent / "scripts" / "rebuild_index.py"
+COMMAND = Path(__file__).parents[3] / "scripts" / "rebuild_index.py"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from index.article import Article, Image
 from index.sources import read_source
 from index.values.urls import absolute_url
 
-REPORTS = Path(__file__).parents[1] / "reports" / "24_images"
+REPORTS = Path(__file__).parents[3] / "reports" / "24_images"
 TEXT = "The lock keeper of Saltmere retires after forty years at the gates and hands the windlass to his niece. "
 ADDRESS = "https://saltmere.example/news/lock"
 

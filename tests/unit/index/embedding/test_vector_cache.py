@@ -172,7 +172,7 @@ def test_a_build_killed_half_way_resumes_with_what_is_missing(tmp_path):
         cached_embed(opened(Path(sys.argv[2])), Dying(), TEXTS, flush_every=6)
         """
     )
-    here = Path(__file__).parent
+    here = Path(__file__).parents[2]
     killed = subprocess.run(
         [sys.executable, "-c", program, str(here), str(tmp_path)], check=False, cwd=here.parents[1]
     )

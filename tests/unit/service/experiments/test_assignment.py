@@ -2,8 +2,8 @@
 
 Of the cases of GrowthBook's SDKs those are out that this installation cannot meet: the hash of version 1 is only that
 of namespaces here (its cases prove `fnv1a`) and there is no version 99; weights and a coverage that make no sense are
-refused in the file (tests/unit/test_definitions.py) instead of being put right. Sections on conditions, features,
-sticky buckets, redirects and bandits are about things that it does not have.
+refused in the file (tests/unit/service/experiments/test_definitions.py) instead of being put right. Sections on
+conditions, features, sticky buckets, redirects and bandits are about things that it does not have.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from index.sources import Rejection, Tally, UnreadableSource, read_source
 from index.sources.encoding import encoding_of_label
 from index.sources.mapping import UnusableMapping, read_mapping
 
-REPORTS = Path(__file__).parent.parent / "reports"
+REPORTS = Path(__file__).parents[3] / "reports"
 TABLE = "id;title;body\n1;Fähre;„Größte“ – knapp\n2;Œuvre;€ 5\n"
 RIGHT = [
     Article(id="1", headline="Fähre", body="„Größte“ – knapp"),

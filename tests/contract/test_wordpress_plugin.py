@@ -38,7 +38,8 @@ def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
 
 def life(secret: str = SECRET, status: int = 200) -> Any:
     """What the plugin did while a post went through the states at the stub's end."""
-    command = [PHP, "-d", "display_errors=stderr", str(ROOT / "tests" / "wordpress_stub.php"), str(PLUGIN), secret]
+    stub = ROOT / "tests" / "helpers" / "wordpress_stub.php"
+    command = [PHP, "-d", "display_errors=stderr", str(stub), str(PLUGIN), secret]
     done = subprocess.run([*command, str(status)], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return json.loads(done.stdout)

@@ -21,7 +21,7 @@ WRITERS = 4
 
 
 def start(url: str, name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "tests" / "live_writer.py"), url, name]
+    command = [sys.executable, str(ROOT / "tests" / "helpers" / "live_writer.py"), url, name]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 

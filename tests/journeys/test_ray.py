@@ -65,7 +65,8 @@ def nodes() -> Iterator[Nodes]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))  # what nodes have installed
+        parts = ".", "tests", "tests/helpers"  # what nodes have installed
+        patch.setenv("PYTHONPATH", os.pathsep.join(str(ROOT / part) for part in parts))
         running = Nodes()
         try:
             yield running

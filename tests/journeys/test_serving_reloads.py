@@ -19,7 +19,7 @@ def reload_again_and_again(folder: Path, articles: int, reloads: int) -> str:
     """Swap two snapshots so often; what it cost, as a line."""
     store = Store(folder / "store")
     editions(store, [0, 1], articles)
-    command = [sys.executable, ROOT / "tests" / "reloading.py", str(store.root), str(reloads)]
+    command = [sys.executable, ROOT / "tests" / "helpers" / "reloading.py", str(store.root), str(reloads)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     told = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True, cwd=ROOT).stdout)
     assert told["peak"] <= 1.25 * told["steady"]

@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 EARLIER = ROOT / "tests" / "earlier"
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT / part) for part in (".", "scripts", "tests")]
+    sys.path[:0] = [str(ROOT / part) for part in (".", "scripts", "tests", "tests/helpers")]
 
 from conftest import NOW, HashingEmbedder  # noqa: E402 - as a program it finds these only now
 from newsroom import catalogue_of, story  # noqa: E402
@@ -121,7 +121,8 @@ def test_the_same_articles_in_another_process_and_order_give_the_same_snapshot(t
     )
     built = []
     for seed, order, threads in (("0", "1", "1"), ("1", "-1", "2")):
-        path = os.pathsep.join(str(ROOT / part) for part in (".", "scripts", "tests", "tests/journeys"))
+        parts = ".", "scripts", "tests", "tests/helpers", "tests/journeys"
+        path = os.pathsep.join(str(ROOT / part) for part in parts)
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads}
         store = Store(tmp_path / seed)
         subprocess.run([sys.executable, "-c", program, str(store.root), order], check=True, env=environment)

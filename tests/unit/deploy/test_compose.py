@@ -17,7 +17,7 @@ from granian.cli import cli
 
 from scripts.tools import check_docker
 from service.config import PREFIX, Settings
-from service.experiments.tokens import SECRET_BYTES
+from service.auth.secrets import SECRET_BYTES
 
 GIVEN = {"POSTGRES_PASSWORD": "secret", "RELATED_ARCHIVE": "/archive", "RELATED_KEYS_FILE": "/keys.toml"}
 

@@ -160,7 +160,7 @@ def test_a_build_killed_half_way_resumes_with_what_is_missing(tmp_path):
         import os, signal, sys
         sys.path.insert(0, sys.argv[1])
         from pathlib import Path
-        from test_cache import TEXTS, HashingEmbedder, opened
+        from test_vector_cache import TEXTS, HashingEmbedder, opened
         from index.embedding.vector_cache import cached_embed
 
         class Dying(HashingEmbedder):
@@ -172,9 +172,9 @@ def test_a_build_killed_half_way_resumes_with_what_is_missing(tmp_path):
         cached_embed(opened(Path(sys.argv[2])), Dying(), TEXTS, flush_every=6)
         """
     )
-    here = Path(__file__).parents[2]
+    here = Path(__file__).parent
     killed = subprocess.run(
-        [sys.executable, "-c", program, str(here), str(tmp_path)], check=False, cwd=here.parents[1]
+        [sys.executable, "-c", program, str(here), str(tmp_path)], check=False, cwd=here.parents[3]
     )
     assert killed.returncode == -signal.SIGKILL
     embedder = HashingEmbedder()

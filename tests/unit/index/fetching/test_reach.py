@@ -39,7 +39,7 @@ def front(site: Site) -> Iterator[Site]:
 def witness(site: Site, urls: list[str], **more: Any) -> list[tuple[str, str, list[str]]]:
     """Each URL, what came of it, and the connections that were tried, in a process of its own."""
     given = json.dumps({"urls": urls, "names": {**names(), "public.example": ["8.8.8.8"]}, "port": site.port, **more})
-    command = [sys.executable, "tests/fetching_addresses.py"]
+    command = [sys.executable, "tests/helpers/fetching_addresses.py"]
     done = subprocess.run(
         command,
         input=given,

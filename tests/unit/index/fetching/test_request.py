@@ -18,7 +18,7 @@ from index.fetching.request import Limits, Requests
 from index.fetching.target import NotFetched
 
 LOOPBACK = Reach(networks(["127.0.0.0/8"]), lambda _: ["127.0.0.1"])
-CERTIFICATE = Path(__file__).parents[3] / "stories_example.pem"  # of stories.example, for tests alone
+CERTIFICATE = Path(__file__).parents[3] / "helpers" / "stories_example.pem"  # of stories.example, for tests alone
 SIZE = 20_000
 
 

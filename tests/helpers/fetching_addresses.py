@@ -1,6 +1,6 @@
 """Addresses that must not be connected to, in every spelling that we know; and a witness at the socket.
 
-    python tests/fetching_addresses.py < JSON      # {"urls": [...], "names": {name: [addresses]}, "port": N}
+    python tests/helpers/fetching_addresses.py < JSON      # {"urls": [...], "names": {name: [addresses]}, "port": N}
 
 prints for each URL what came of it and the connections that the process tried, seen by an audit hook.
 """

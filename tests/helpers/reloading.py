@@ -1,6 +1,6 @@
 """A worker that reloads again and again and tells what it costs: to be run in a process of its own.
 
-python tests/reloading.py STORE RELOADS
+python tests/helpers/reloading.py STORE RELOADS
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A program that writes to a live store without end, and says so after each write: to be killed.
 
-    python tests/live_writer.py URL NAME
+    python tests/helpers/live_writer.py URL NAME
 
 Every write changes something, and which write comes when is fixed: `state_after` knows what each leaves behind.
 """

@@ -1,6 +1,6 @@
 """A program with everything loaded that forks one rebuild after another: to be killed, traced or raced.
 
-    python tests/rebuilder.py
+    python tests/helpers/rebuilder.py
 
 Each line of its standard input is a JSON list, the arguments of scripts/rebuild_index.py. It answers with the ID of a
 process that stands still before its first step, and when that one has ended with its exit code and what it said.
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Rebuilder:
@@ -30,7 +30,7 @@ class Rebuilder:
 
     def __init__(self, *before: str) -> None:
         """`before`: a command that is to run the program, such as `unshare`."""
-        path = os.pathsep.join(map(str, (ROOT, ROOT / "scripts", ROOT / "tests")))
+        path = os.pathsep.join(map(str, (ROOT, ROOT / "scripts", ROOT / "tests", ROOT / "tests" / "helpers")))
         self._program = subprocess.Popen(
             [*before, sys.executable, __file__],
             stdin=subprocess.PIPE,

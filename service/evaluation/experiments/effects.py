@@ -115,10 +115,10 @@ class Effect:
         """
         c, t, v_c, v_t = self.control, self.treatment, self.control_variance, self.treatment_variance
         leading = c * c - z * z * v_c
-        if c <= 0 or t <= 0 or leading <= 0:
+        if c <= 0 or t <= 0 or leading <= ROUNDING * c * c:
             return None
-        half = z * math.sqrt(c * c * v_t + t * t * v_c - z * z * v_c * v_t)
-        return max((c * t - half) / leading, 0.0) - 1, (c * t + half) / leading - 1
+        root = c * t + z * math.sqrt(c * c * v_t + t * t * v_c - z * z * v_c * v_t)
+        return max((t * t - z * z * v_t) / root, 0.0) - 1, root / leading - 1  # no difference of near-equal numbers
 
 
 def ratio_effect(control: Moments, treatment: Moments) -> Effect:

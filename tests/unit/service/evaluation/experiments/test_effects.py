@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ab_readers import naive_p, readers, synthetic_arms
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -133,6 +133,8 @@ def test_a_lifts_interval_worked_by_hand() -> None:
     control=st.floats(0.01, 10), treatment=st.floats(0.0, 10), v_c=st.floats(1e-6, 10), v_t=st.floats(1e-6, 10),
     z=st.floats(0.5, 5),
 )  # fmt: skip
+@example(control=0.05, treatment=1.0, v_c=0.01, v_t=1.0, z=0.5)  # control = z sqrt(v_c), but for rounding
+@example(control=1.0, treatment=1.0, v_c=1 - 1e-9, v_t=1.0, z=1.0)
 def test_a_lifts_interval_holds_what_no_test_rejects(
     control: float, treatment: float, v_c: float, v_t: float, z: float
 ) -> None:

@@ -1,7 +1,7 @@
-"""Owns `Article`, `Teaser` and their validation at the boundary; imports only dates, spellings and languages.
+"""Defines `Article` and `Teaser` and validates them at the boundary; imports only `index.values`.
 
-Everything behind this module may rely on: text is NFC without control characters, dates are UTC
-epoch seconds, IDs and URLs are canonical.
+Everything behind this module may rely on: text is NFC without control characters, dates are UTC epoch seconds, IDs
+and URLs are canonical.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the contract of every embedder; imports no model library."""
+"""Defines the protocol of every embedder and the array types; imports no model library."""
 
 from __future__ import annotations
 

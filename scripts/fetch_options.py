@@ -1,4 +1,4 @@
-"""Owns the options of commands that may fetch: off without --fetch."""
+"""Adds the options of commands that may fetch; they fetch only with --fetch."""
 
 from __future__ import annotations
 

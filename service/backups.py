@@ -1,9 +1,9 @@
-"""Owns backups of an installation: snapshots and channels, the live store as a SQLite file, and the event log.
+"""Backs up an installation: snapshots and channels, the live store as a SQLite file, and the event log.
 
 DIR/<time>/snapshots/, channels/   as in the store; a snapshot that an earlier backup holds is hard links to it
 DIR/<time>/live.db, events/        all rows of the live store, whatever its database; segments, the tokens' secret,
                                    and which sessions of the console were ended
-DIR/<time>/backup.json, .sha256    what must be there, and the digest of that
+DIR/<time>/backup.json, .sha256    the list of contents, and its digest
 DIR/.<time>.partial/               one being made, or left by a crash: the next one removes it
 """
 

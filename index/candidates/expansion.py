@@ -1,4 +1,4 @@
-"""Owns relating brief articles to full ones through the best article between them."""
+"""Relates brief articles to full ones through the best article between them (two-hop paths)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Owns what one build hands to the next so that unchanged rows keep their candidates: `index.candidates.retrieval` by
-row.
+"""Carries candidates of unchanged rows from one build to the next.
 
-about.json                 what it is of, and size and sha256 of each file
-rows.npy                   (n, 16) bytes: what each row was compared by
-overall.*.npy, recent.*    keys, features of `Found`, their relevance, and the columns that were to choose from
+The folder that a build leaves:
+
+about.json                 what the rows were compared by, and size and sha256 of each file
+rows.npy                   (n, 16) bytes: the digest of what each row was compared by
+overall.*.npy, recent.*    keys and features of `Found`, their relevance, and the columns that could be chosen
 overall.baselines.npy      of each row
 index.faiss                of a large archive
 """

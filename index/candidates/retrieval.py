@@ -1,8 +1,8 @@
-"""Owns which rows are candidates of a row: the nearest by hybrid cosine, found anew or carried over.
+"""Retrieves each article's nearest candidates by hybrid cosine, or reuses those of the last build.
 
-Carried over: a row that did not change in what it is compared by (`index.candidates.incremental.row_digests`) keeps
-the candidates that the last build found, and only meets the rows that came since. A row that lost so many that fewer
-than it needs are left is searched again.
+A row whose inputs did not change (`index.candidates.incremental.row_digests`) keeps the candidates of the last build
+and is compared only with the rows that came since. A row that lost so many candidates that fewer than it needs are
+left is searched again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the candidate table: each row's most related rows, overall and in the recent window."""
+"""Builds the candidate table: each row's most related rows, overall and in the recent window."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Owns the rows nearest to each of many rows, with each pair kept as one number that sorts.
+"""Keeps the k nearest rows of many rows, each pair as one sortable number.
 
-A pair's key holds its cosine in the upper half and the other row in the lower one, so that the greater key is the
-nearer row and, of equally near ones, the newer: whoever finds the same cosines finds the same rows, in one order.
+A pair's key holds its cosine in the upper half and the other row in the lower one: the greater key is the nearer row
+and, of equally near rows, the newer. Equal cosines therefore give equal rows in one order.
 """
 
 from __future__ import annotations

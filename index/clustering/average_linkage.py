@@ -1,4 +1,4 @@
-"""Owns clustering over scored pairs: average linkage, sparse, the same for copies, events and storylines."""
+"""Clusters scored pairs by sparse average linkage; used for duplicates, events and storylines."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Owns the two levels above duplicates: events (one happening, some days) and storylines (the longer thread).
+"""Estimates whether two articles tell of one event (one happening, some days) or one storyline (the longer thread).
 
-One logistic model of how likely two texts tell the same story, stored as plain numbers, learned by
-scripts/training/train_events.py; an event demands more of it than a storyline, and nearness in time.
+One logistic model of how likely two texts tell the same story, stored as plain numbers and learned by
+scripts/training/train_events.py. An event needs a higher probability than a storyline, and nearness in time.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Owns duplicates: wire copies, syndicated copies, corrected re-publications.
+"""Detects near-duplicates: wire copies, syndicated copies, corrected re-publications.
 
-Decided on words, not on a model's cosine: how much of the shorter body stands in the longer one, how much
-the two share of all they have, and the TF-IDF cosine, to which phrases of a series count little. Headlines add
-nothing: copies get new ones, and series repeat theirs. A logistic model, stored as plain numbers, learned from
-planted copies by scripts/training/train_duplicates.py.
+Decides by words, not by a model's cosine: the share of the shorter body found in the longer one, the share of all
+they have in common, and the TF-IDF cosine, in which phrases of a series count little. Headlines are ignored: copies
+get new ones, and series repeat theirs. A logistic model, stored as plain numbers, learned from planted copies by
+scripts/training/train_duplicates.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the IDs that events and storylines keep from snapshot to snapshot, whose row numbers change."""
+"""Keeps the IDs of events and storylines from snapshot to snapshot, though row numbers change."""
 
 from __future__ import annotations
 

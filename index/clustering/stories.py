@@ -1,8 +1,7 @@
-"""Owns what belongs together: duplicates within events within storylines.
+"""Groups an archive: near-duplicates within events within storylines.
 
-Each level clusters the newest articles of the clusters below, so the levels nest: copies are one event, and
-an event lies in one storyline. What a copy is: `index.clustering.near_duplicates`; an event, a storyline:
-`index.clustering.events`.
+Each level clusters the newest articles of the clusters below it, so the levels nest. The models are those of
+`index.clustering.near_duplicates` and `index.clustering.events`.
 """
 
 from __future__ import annotations

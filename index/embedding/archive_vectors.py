@@ -1,4 +1,4 @@
-"""Owns the vectors of an archive: embedded and joined with the lexical part so many articles at a time, on disk."""
+"""Embeds an archive in batches, joins dense and lexical parts, and writes the vectors to disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the choice of the dense model by name or folder; loads nothing until texts are embedded."""
+"""Chooses the dense model by name or folder; loads nothing until texts are embedded."""
 
 from __future__ import annotations
 

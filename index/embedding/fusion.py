@@ -1,4 +1,4 @@
-"""Owns how an article's dense and lexical parts become one vector."""
+"""Joins an article's dense and lexical parts in one vector."""
 
 from __future__ import annotations
 

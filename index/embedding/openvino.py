@@ -1,8 +1,8 @@
-"""Owns the optional embedder on OpenVINO: the same model and windows, a smaller process, no torch to serve.
+"""Embeds with OpenVINO: the same model and windows in a smaller process, without torch.
 
-Needs the extra `openvino`; only `export` needs torch and (for int8) nncf. An exported folder holds
-the IR, the tokenizer and `embedder.json`. Its vectors have a fingerprint of their own: fp32 differs
-from torch by rounding, int8 by more, and neither is ever mixed with it.
+Needs the extra `openvino`; only `export` needs torch and (for int8) nncf. An exported folder holds the IR, the
+tokenizer and `embedder.json`. Its vectors have a fingerprint of their own, since they differ from torch's (fp32 by
+rounding, int8 by more), and are never mixed with them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Owns the default dense embedder: a sentence-transformers model on torch, loaded at the first text.
+"""Embeds with a sentence-transformers model on torch: the default dense embedder.
 
-Importing this module is cheap: torch and sentence-transformers are imported only when texts arrive.
+Importing this module is cheap: torch and sentence-transformers are imported with the first text.
 """
 
 from __future__ import annotations

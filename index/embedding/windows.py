@@ -1,6 +1,6 @@
-"""Owns how texts of any length pass through a model with a bounded window: cut, batch, average.
+"""Embeds texts of any length with a model of a bounded window: cuts, batches, averages.
 
-The model is a function from token IDs to vectors, so every backend shares this and its guarantees.
+The model is a function from token IDs to vectors, so every backend shares this code and its guarantees.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Owns how the blocks of a build are worked off: here in this process, or in several on this machine.
+"""Runs the blocks of a build in this process or in several processes of this machine.
 
-`index.execution.ray_executor` works them off on several machines.
-
-A task opens what lies in a folder, once a process, and gives the work on a block of rows. That leaves its result in
-the folder, whole or not at all, so that where it runs does not matter, and a block that is there is not made again.
+A task opens a folder once a process and returns a function that computes one block of rows. The function leaves its
+result in the folder, whole or not at all, so that any process may run it and a finished block is not repeated.
+`index.execution.ray_executor` runs blocks on several machines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Owns how the blocks of a build are worked off on several machines: as tasks of a Ray cluster.
+"""Runs the blocks of a build on several machines, as tasks of a Ray cluster.
 
 The only importer of ray (extra `ray`). Every node has this project installed and sees the store under the same path.
-A task leaves its block there whole or not at all, so that one that was cut short, or runs twice, does no harm.
+A task leaves its block whole or not at all, so a task that is cut short, or runs twice, does no harm.
 """
 
 from __future__ import annotations

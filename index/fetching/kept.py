@@ -1,4 +1,4 @@
-"""Owns the state file: what was fetched, so that it is asked for only if it changed, and an import resumes."""
+"""Keeps the state of an import: what was fetched, so that it resumes and asks only for what changed."""
 
 from __future__ import annotations
 

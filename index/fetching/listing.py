@@ -1,4 +1,4 @@
-"""Owns what a fetched document lists: the pages of a feed or sitemap, the sitemaps of a sitemap's index."""
+"""Reads what a fetched document lists: pages of a feed or sitemap, sitemaps of a sitemap index."""
 
 from __future__ import annotations
 

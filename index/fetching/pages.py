@@ -1,4 +1,4 @@
-"""Owns the way from an address to articles: a feed's or sitemap's pages, each fetched and read like a saved one."""
+"""Imports articles from an address: fetches the pages of a feed or sitemap and reads each like a saved page."""
 
 from __future__ import annotations
 

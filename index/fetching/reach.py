@@ -1,4 +1,4 @@
-"""Owns whereto connections may go: public addresses, each name resolved once and all its addresses checked.
+"""Allows connections to public addresses only; each name is resolved once and all its addresses are checked.
 
 *Source*: IANA's registries of special-purpose addresses, 2025-10; RFC 4291, 6052, 3056, 4380, 5214.
 """

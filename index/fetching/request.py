@@ -1,6 +1,6 @@
-"""Owns one request over a connection of our own: to a checked address, under limits of time and size.
+"""Sends one HTTP request to a checked address, under limits of time and size.
 
-Proxies, cookies and passwords of the environment are not used; nothing is followed here.
+Uses no proxy, cookie or password of the environment, and follows no redirect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns what an address names: a URL taken apart once, strictly; what can be read in two ways is refused."""
+"""Parses a URL once and strictly; refuses what can be read in two ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns being a polite guest: robots.txt, a pause between requests to a host, redirects, and asking only for news."""
+"""Fetches politely: robots.txt, a pause between requests to a host, redirects, conditional requests."""
 
 from __future__ import annotations
 

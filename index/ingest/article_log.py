@@ -1,6 +1,6 @@
-"""Owns the articles of a build before they have rows: on disk in the order they came, in memory what decides on them.
+"""Stores a build's articles before they have rows: on disk in order of arrival, with an in-memory index.
 
-Of 10 million articles that is 2 to 3 GB: an ID, a place in a file and two moments each.
+Memory per article: an ID, an offset in a file and two timestamps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns how live articles enter a rebuild: what was published, withdrawn and erased since the last snapshot."""
+"""Brings live changes into a rebuild: articles published, withdrawn and erased since the last snapshot."""
 
 from __future__ import annotations
 

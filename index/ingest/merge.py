@@ -1,4 +1,4 @@
-"""Owns reading the sources into one archive: one article an ID, in row order."""
+"""Merges the sources into one archive: one article an ID, in row order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the words of an archive: TF-IDF rows kept from the last snapshot or fitted anew, stored and loaded."""
+"""Computes the TF-IDF rows of an archive: reuses the last snapshot's fitted model or fits a new one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Owns rows of weighted terms, TF-IDF rows of texts and of headlines, in four bytes a term.
+"""Stores sparse TF-IDF rows of texts and headlines in four bytes a term.
 
-One number a term: its column in the upper 18 bits, its weight in the lower 14, as float16 without the sign and the
-first bit of the exponent, which are 0 in a weight from 0 to 2. Half of what scipy's arrays take.
+Each term is one number: its column in the upper 18 bits, its weight in the lower 14, as float16 without the sign and
+the first bit of the exponent, which are 0 for weights from 0 to 2. Half of what scipy's arrays take.
 """
 
 from __future__ import annotations

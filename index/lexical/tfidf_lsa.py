@@ -1,7 +1,7 @@
-"""Owns the lexical model: scikit-learn TF-IDF of the full article and its truncated SVD (LSA).
+"""Fits and applies the lexical model: scikit-learn TF-IDF of the full article and its truncated SVD (LSA).
 
-Stored as arrays and JSON, never pickled. A snapshot holds vectors of one fitted model only: after a
-refit every lexical vector is computed anew (dense vectors, whose model did not change, are kept).
+Stored as arrays and JSON, never pickled. A snapshot holds vectors of one fitted model only: a refit recomputes every
+lexical vector; dense vectors are kept.
 """
 
 from __future__ import annotations

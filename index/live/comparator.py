@@ -1,8 +1,7 @@
-"""Owns comparing articles that came or changed after a snapshot with all there is: the snapshot and each other.
+"""Compares articles that came or changed after a snapshot with the snapshot and with each other.
 
-As the build does, it leaves out what the snapshot's build found to repeat on its publisher's pages.
-
-Only the search process imports this module: it needs a model, faiss and scikit-learn.
+Leaves out, as the build does, what repeats on the pages of an article's publisher. Only the search process imports
+this module: it needs a model, faiss and scikit-learn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns what comparing one live article with a snapshot and the other live articles has found, and its bytes.
+"""Stores the result of comparing one live article with a snapshot and the other live articles, as bytes.
 
 Web workers read it: imports numpy and nothing that embeds, searches or learns.
 """

@@ -1,4 +1,4 @@
-"""Owns what one article and those it is compared with are to each other: both directions, and what is kept of it."""
+"""Scores one article against others in both directions, and selects the pairs to keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what an article that is no row of a snapshot is compared by: its vector and its words, as a snapshot has them.
+"""Computes the vector and TF-IDF rows of an article that is not in a snapshot, as the snapshot has them.
 
 Only the search process imports this module: it needs a model and scikit-learn.
 """

@@ -1,4 +1,4 @@
-"""Owns the articles that came after a snapshot, in arrays that grow: what a snapshot's files are to its rows."""
+"""Holds the articles that came after a snapshot in growing arrays, laid out as the snapshot's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns searching one snapshot beyond its candidate table, row by row.
+"""Searches a snapshot beyond its candidate table.
 
 Only the search process imports this module: it needs faiss and scikit-learn.
 """

@@ -1,4 +1,4 @@
-"""Owns the publish gate: what a new snapshot must satisfy before readers see it."""
+"""Checks a new snapshot before readers see it: the publish gate."""
 
 from __future__ import annotations
 

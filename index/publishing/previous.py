@@ -1,4 +1,4 @@
-"""Owns what a snapshot hands on to the next build of its channel."""
+"""Reads what the next build of a channel needs of its last snapshot."""
 
 from __future__ import annotations
 

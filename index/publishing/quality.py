@@ -1,6 +1,6 @@
-"""Owns what a candidate table is worth, in numbers that the publish gate compares with the live snapshot's.
+"""Measures a candidate table; the gate compares the figures with the live snapshot's.
 
-On the table alone, without a policy or a clock: what a build changed shows here first.
+Uses the table alone, without a policy or a clock, so that any change of a build shows here first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Owns how a store elsewhere is read and written: a folder, an object store, a web server.
+"""Reads and writes a store elsewhere: a folder, an object store, a web server.
 
-The only importer of fsspec: any URL that it knows. The store there is laid out as `index.publishing.store` says.
+The only importer of fsspec. The remote store has the layout of `index.publishing.store`.
 """
 
 from __future__ import annotations

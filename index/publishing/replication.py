@@ -1,7 +1,7 @@
-"""Owns copies of snapshots between a store and one elsewhere, so that each machine maps files of its own disk.
+"""Copies snapshots between stores, so that each machine maps files of its own disk.
 
-A snapshot's files are there before its manifest, and all of it before the pointer names it: whoever reads the pointer
-once and copies what it names has a whole snapshot, or an error, and never a mixture.
+A snapshot's files are written before its manifest, and the whole snapshot before the pointer names it: a reader of
+the pointer gets a whole snapshot or an error, never a mixture.
 """
 
 from __future__ import annotations

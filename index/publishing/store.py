@@ -1,4 +1,4 @@
-"""Owns the directory of snapshots: lock, publish, activate, roll back, prune; channels.
+"""Manages the directory of snapshots: lock, publish, activate, roll back, prune; channels.
 
 DIR/snapshots/<id>/            an immutable snapshot
 DIR/snapshots/.<id>.partial/   one being built (or left by a crash: the next rebuild removes it)

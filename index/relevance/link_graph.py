@@ -1,8 +1,8 @@
-"""Owns what editors linked before an article appeared: how often, in the year before, each other article was linked.
+"""Counts how often editors linked each pair of articles in the year before an article appeared.
 
-A link counts as placed when the article that holds it was published. Only strictly earlier links are counted, so
-neither an article's own links nor later ones say anything about it: links can be learned from, and lists measured
-on them, without giving the answer away.
+A link counts as placed when the article that holds it was published. Only strictly earlier links are counted, so an
+article's own links and later ones say nothing about it: links can be learned from, and lists measured on them,
+without leakage.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the links file: which articles an editor linked, and what in the file could not be used."""
+"""Reads the links file: which articles an editor linked, and which lines could not be used."""
 
 from __future__ import annotations
 

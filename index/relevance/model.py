@@ -1,4 +1,4 @@
-"""Owns pair features and the calibrated probability that an editor would link two articles.
+"""Turns pair features into the calibrated probability that an editor would link two articles.
 
 A logistic model, stored as plain numbers. Learned by scripts/training/train_relevance.py.
 """

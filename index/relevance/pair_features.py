@@ -1,6 +1,6 @@
-"""Owns how two articles are compared: pair features and the calibrated relevance that they become.
+"""Computes the features of a pair of articles and its relevance.
 
-Candidates are found by hybrid cosine (`index.candidates.retrieval`), then compared exactly: meaning, words, the
+Candidates come from hybrid cosine (`index.candidates.retrieval`) and are then compared exactly: meaning, words, the
 candidate's headline and the time between the two.
 """
 

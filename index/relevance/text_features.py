@@ -1,6 +1,6 @@
-"""Owns what the texts of two articles have in common: the pair features of vectors and words, the first four.
+"""Computes the first four pair features, those of vectors and words.
 
-Each pair's are the same to the bit whatever is asked beside it: sums are in one order, never by BLAS.
+Bitwise independent of batch composition: sums run in one order, never by BLAS.
 """
 
 from __future__ import annotations

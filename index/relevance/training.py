@@ -1,6 +1,6 @@
-"""Owns learning a relevance model from editors' links or readers' clicks. Imports scikit-learn; no server does.
+"""Learns a relevance model from editors' links or readers' clicks. Imports scikit-learn; no server does.
 
-The unit is the source article: its pairs are learned from together, and judged by weights that never saw it.
+The unit is the source article: its pairs are learned from together and judged by weights that never saw it.
 """
 
 from __future__ import annotations

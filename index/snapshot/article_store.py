@@ -1,4 +1,4 @@
-"""Owns the articles inside a snapshot, as accepted: compressed in frames, read in row order or a few at a time."""
+"""Stores a snapshot's articles as accepted: compressed in frames, read in row order or a few at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns names of authors from bylines: "By A and B", roles, agencies and addresses beside them."""
+"""Extracts names of authors from bylines: "By A and B", with roles, agencies and addresses removed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Owns headline and kicker of a page that states them several times: in its data, its meta tags, its heading.
+"""Decides headline and kicker of a page that states them several times: in its data, meta tags and heading.
 
-The first statement counts, once the site's name is off, unless it stands alone against others and the page's address.
-Where another one shows that a kicker stands before the headline, they are told apart. No publisher is known by name.
+The first statement counts, without the site's name, unless it stands alone against the others and the page's URL.
+Where another one shows that a kicker precedes the headline, they are separated. No publisher is known by name.
 """
 
 from __future__ import annotations

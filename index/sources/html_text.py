@@ -1,4 +1,4 @@
-"""Owns plain text from fields that hold HTML. Text that merely has a "<" or "&" in it stays as it is.
+"""Extracts plain text from fields that hold HTML; text that merely contains a "<" or "&" stays as it is.
 
 HTML is recognised by what plain text hardly ever has: a closing tag of a known element, a tag with an attribute, a
 line break, a line that begins with a paragraph, a comment; else only entities such as `&amp;` are decoded.

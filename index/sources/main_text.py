@@ -1,4 +1,4 @@
-"""Owns the text of a page's article, and the links in and after it. The only importer of trafilatura.
+"""Extracts the text of a page's article, and the links in and after it. The only importer of trafilatura.
 
 The page's own `articleBody`, where it has one, says which paragraphs belong to the article.
 """

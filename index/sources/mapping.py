@@ -1,4 +1,4 @@
-"""Owns a newsroom's own names: a TOML file that says which column or field of theirs is which of ours."""
+"""Reads a mapping file: a TOML file that maps a newsroom's columns or fields to ours."""
 
 from __future__ import annotations
 

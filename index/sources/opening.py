@@ -1,4 +1,4 @@
-"""Owns opening a source: its bytes, gzip and zip undone under limits, and what it is called in messages."""
+"""Opens a source: its bytes, with gzip and zip unpacked under limits, and its name in messages."""
 
 from __future__ import annotations
 

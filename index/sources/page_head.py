@@ -1,4 +1,4 @@
-"""Owns what a page's own markup says of its article: meta tags, title, headings, times, bylines, standfirst."""
+"""Reads what a page's markup says of its article: meta tags, title, headings, times, bylines, standfirst."""
 
 from __future__ import annotations
 

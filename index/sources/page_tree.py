@@ -1,4 +1,4 @@
-"""Owns a page's bytes until they are a tree: its encoding, and how large it may be."""
+"""Parses a page's bytes to a tree, under limits of size and with its encoding detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the folder of a build's arrays that need not fit in memory: files, mapped, there as long as the build runs."""
+"""Keeps a build's arrays in memory-mapped files of a folder that lasts as long as the build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns sequences whose members are made when they are asked for, and not kept: an archive need not fit in memory."""
+"""Provides sequences whose items are computed on access and not kept, so that an archive need not fit in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what a build keeps of each full text: a digest, by which the next one knows it, and whether it is brief."""
+"""Computes a digest of each full text, by which the next build recognises it, and whether the text is brief."""
 
 from __future__ import annotations
 

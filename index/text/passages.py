@@ -1,7 +1,7 @@
-"""Owns the prepared text: what of an article is embedded, and in which pieces. Imports no model.
+"""Prepares the text of an article for embedding, in passages. Imports no model.
 
-Change `RECIPE` whenever the same article would give other texts: cached vectors are keyed by it. What boilerplate is
-depends on the archive, not on the recipe: where an article loses a paragraph, its text has another digest.
+Change `RECIPE` whenever the same article would give other texts: cached vectors are keyed by it. Boilerplate depends
+on the archive, not on the recipe: an article that loses a paragraph has another digest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Owns the words that explain nothing: left out of the terms people see, never out of what is compared.
+"""Lists stop words: left out of the terms that people see, never out of the comparison.
 
-One list for all languages, as written: UN and US are no stop words. One that often means something in another of
-them is not here ("die", "war", "hat", "van", "sea").
+One list for all languages, matched as written: UN and US are no stop words. A word that often has meaning in another
+language is not listed ("die", "war", "hat", "van", "sea").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns how words are written when people see them: the lexical model knows them in lower case only."""
+"""Finds the written form of words for people; the lexical model knows them in lower case only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Owns what the search process asks of whatever finds the nearest vectors: a snapshot's faiss file, or an engine.
+"""Defines what the search process needs of a vector index: the snapshot's faiss file, or a vector database.
 
-`index.vector_index.faiss_index.Nearest` is the one, `service.search.pgvector.VectorTable` the other;
+Implemented by `index.vector_index.faiss_index.Nearest` and `service.search.pgvector.VectorTable`;
 tests/contract/test_nearest.py holds both to the same values.
 """
 

@@ -1,5 +1,4 @@
-"""Owns what scripts/benchmarks/bench_live.py measures beside the service: PostgreSQL with pgvector, on the same
-vectors."""
+"""Measures PostgreSQL with pgvector on the same vectors, beside scripts/benchmarks/bench_live.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the real service of a benchmark: scripts/serve.py, and one connection to each of its web workers."""
+"""Starts the real service for a benchmark (scripts/serve.py), with one connection to each web worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns more of the sample newsroom than there is: its articles again, told with other names and other words."""
+"""Multiplies the sample newsroom: its articles again with other names and other words."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Owns the readers of a simulation: who they are, when they come, which stories of a list they click.
+"""Simulates readers: who they are, when they come, which stories of a list they click.
 
-Pure but for the generator that is handed in. How often a reader comes and clicks is the reader's habit (gamma), so
+Pure but for the generator that is passed in. How often a reader comes and clicks is the reader's habit (gamma), so
 that lists and clicks cluster by reader, as real ones do. A story's position and appeal decide which story of a list
-is clicked, not how often: two arms with lists of other stories differ by what was planted alone.
+is clicked, not how often: two arms with different lists differ only by what was planted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns the service of a simulation: the real one, behind its real web server, in a time that the requests tell."""
+"""Runs the real service behind its web server with a clock that the requests set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns a simulation: readers at a service, what their pages report, and the count of what was sent and answered."""
+"""Runs a simulation: readers at a service, the events of their pages, and counts of requests and answers."""
 
 from __future__ import annotations
 

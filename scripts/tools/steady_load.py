@@ -1,6 +1,6 @@
-"""Owns a constant load on a server: so many questions a second, whatever it answers, from a process of its own.
+"""Sends requests to a server at a constant rate, from a process of its own.
 
-Latency counts from when a question was due, so a server that stalls is charged for all who would have asked.
+Latency counts from when a request was due, so a server that stalls is charged for every delayed request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns which brands' stories a brand shows, where one installation serves several."""
+"""Decides which brands' stories a brand shows, where one installation serves several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns following the live store: what a worker knows of it, while it answers and while it does not."""
+"""Follows the live store: what a worker knows of it while it answers and while it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns which live articles enter whose lists: pairs (a row, a live article that is related to it), by row."""
+"""Indexes which live articles are candidates of which rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what requests answer from: a channel's current snapshot with the live changes over it.
+"""Provides what requests answer from: a channel's current snapshot with the live changes over it.
 
 Follows the pointer file and the live store; keeps the old snapshot when a new one fails.
 """

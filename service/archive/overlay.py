@@ -1,6 +1,6 @@
-"""Owns the live changes as they lie over one snapshot: which rows they change, add and hide.
+"""Applies live changes to one snapshot: which rows they change, add and hide.
 
-Copy on change: `Overlay.changed` gives a new one and leaves the old one as it was, for requests that hold it.
+Immutable: `Overlay.changed` returns a new one, and requests that hold the old one are not affected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Owns what a worker must not forget of the live store: a file for a start while the store is away.
+"""Saves the live store's withdrawals, erasures and signals in a file, for a start while the store is away.
 
-Withdrawals, erasures and signals only: without them a restarted worker would show what must not be seen. Newly
-published articles come back with the live store.
+Without them a restarted worker would show what must not be seen. Newly published articles come back with the live
+store.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns what editors' signals mean for one list: multipliers, exclusions and pins, as of one moment."""
+"""Resolves editors' signals for one list: multipliers, exclusions and pins, as of one moment."""
 
 from __future__ import annotations
 

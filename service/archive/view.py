@@ -1,4 +1,4 @@
-"""Owns what a request answers from: a snapshot with the live changes laid over it, frozen as of one moment."""
+"""Provides the archive as of one moment: a snapshot with the live changes over it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns API keys: the file they stand in, their scopes, and finding the one that a request presents."""
+"""Reads API keys: their file, their scopes, and the key that a request presents."""
 
 from __future__ import annotations
 

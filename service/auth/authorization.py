@@ -1,4 +1,4 @@
-"""Owns who may do what: the key of a request against the scope that an operation needs."""
+"""Authorizes requests: the key of a request against the scope that an operation needs."""
 
 from __future__ import annotations
 

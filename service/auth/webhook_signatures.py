@@ -1,4 +1,4 @@
-"""Owns signed webhooks: the signature, its window of time, and the events in a body.
+"""Verifies signed webhooks: the signature, its window of time, and the events in a body.
 
 *Source*: HMAC, RFC 2104, with SHA-256 over `timestamp.body`, as Stripe and GitHub sign theirs.
 """

@@ -1,4 +1,4 @@
-"""Owns what is said of why a story is in a list: the parts of its score, and a sentence for an editor."""
+"""Explains why a story is in a list: the parts of its score, and a sentence for an editor."""
 
 from __future__ import annotations
 

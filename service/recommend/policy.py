@@ -1,4 +1,4 @@
-"""Owns `Policy`: the numbers of a ranking, as data, and the file that policies are read from."""
+"""Defines `Policy`, the numbers of a ranking, and reads the file of policies."""
 
 from __future__ import annotations
 

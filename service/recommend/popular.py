@@ -1,6 +1,6 @@
-"""Owns the file of the most clicked stories: written by the search process, read by web workers.
+"""Reads and writes the file of the most clicked stories: written by the search process, read by web workers.
 
-It names stories and numbers of clicks, and nothing of readers. Who counts: `service.experiments.popularity`.
+It holds stories and numbers of clicks, and nothing of readers. `service.experiments.popularity` counts them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Owns how a web worker asks the search process: one frame out, one frame in, within a deadline."""
+"""Asks the search process from a web worker: one frame out, one frame in, within a deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the queue of live articles: each is embedded and compared once, as it comes, and the result is shared.
+"""Compares each live article once, as it comes, and shares the result.
 
 The queue is the live store itself: whatever has no comparison with the current snapshot waits, so a kill loses
 nothing. Runs in the search process.

@@ -1,6 +1,6 @@
-"""Owns searching a snapshot's vectors in PostgreSQL with pgvector, within seconds or not at all.
+"""Searches a snapshot's vectors in PostgreSQL with pgvector, under a deadline.
 
-Exact where few rows may be found, by an HNSW graph where many may; cosines are exact float32 products either way.
+Exact where few rows may match, by an HNSW graph where many may; cosines are exact float32 products either way.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Owns the tables of vectors in PostgreSQL with pgvector: one a snapshot, and one that says which there are.
+"""Manages the tables of vectors in PostgreSQL with pgvector: one a snapshot, and one that lists them.
 
-Filled by scripts/load_vectors.py; read by `service.search.pgvector`. The vectors are those of vectors.npy, to the
+Filled by scripts/load_vectors.py; read by `service.search.pgvector`. The vectors equal those of vectors.npy bit by
 bit.
 """
 

@@ -1,5 +1,4 @@
-"""Owns the two files that a page loads: the widget put together from its parts, and the style that it shares with
-the fragment."""
+"""Builds the two files that a page loads: the widget, and the style that it shares with the fragment."""
 
 from __future__ import annotations
 

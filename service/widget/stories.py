@@ -1,4 +1,4 @@
-"""Owns what a list becomes outside the service's own pages: stories ready to be drawn, an ItemList, a JSON Feed."""
+"""Converts a list for use outside the service's pages: stories to draw, an ItemList, a JSON Feed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what a peer is to the benchmark, and what several of them need to run and to be asked."""
+"""Defines a peer of the benchmark, and what several peers share to run and to be queried."""
 
 from __future__ import annotations
 

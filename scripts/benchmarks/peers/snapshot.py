@@ -1,5 +1,4 @@
-"""Owns the snapshot that scripts/benchmarks/bench_peers.py serves: made-up articles, candidates the nearest of the
-vectors."""
+"""Builds the snapshot that the benchmark serves: synthetic articles whose candidates are the nearest vectors."""
 
 from __future__ import annotations
 

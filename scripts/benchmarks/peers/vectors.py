@@ -1,5 +1,4 @@
-"""Owns the vectors that scripts/benchmarks/bench_peers.py asks about: of real sentences as far as they go, then of
-mixtures."""
+"""Makes the vectors that peers are asked about: of real sentences as far as they go, then mixtures of them."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from conftest import ROOT
 from granian.cli import cli
 
 from scripts.tools import check_docker
-from service.config import PREFIX, Settings
 from service.auth.secrets import SECRET_BYTES
+from service.config import PREFIX, Settings
 
 GIVEN = {"POSTGRES_PASSWORD": "secret", "RELATED_ARCHIVE": "/archive", "RELATED_KEYS_FILE": "/keys.toml"}
 

@@ -48,7 +48,10 @@ from index.relevance.links_file import Truth, read_links
 from index.relevance.model import Relevance, UnusableRelevance, default_relevance, read_relevance
 from index.relevance.pair_features import RECENT_DAYS
 from index.snapshot.article_store import FRAMES, RECORDS, Records
-from index.snapshot.format import CLUSTERS, Contents, Snapshot, TooManyNames, check_names, verify_all, write_snapshot
+from index.snapshot.attributes import CLUSTERS
+from index.snapshot.manifest import verify_all
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, TooManyNames, check_names, write_snapshot
 from index.sources import Rejection
 from index.storage.arrays import Scratch, scratch
 from index.storage.lazy import Each

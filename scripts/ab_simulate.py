@@ -34,7 +34,8 @@ import numpy as np
 from tqdm import tqdm
 
 from index.publishing.store import Store, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from scripts.simulation.readers import DAY, appeals, readers, readings
 from scripts.simulation.simulated_service import simulated_service
 from scripts.simulation.simulation import Plan, Simulation, Trouble

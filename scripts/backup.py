@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from index.publishing.store import Store, StoreLocked
-from index.snapshot.format import DamagedSnapshot
+from index.snapshot.manifest import DamagedSnapshot
 from service.backups import DamagedBackup, InUse, create, restore, verify
 from service.live_store.copying import NotEmpty
 from service.live_store.store import LiveStoreUnavailable, OutdatedLiveStore

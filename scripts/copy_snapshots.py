@@ -25,7 +25,7 @@ from tqdm import tqdm
 from index.publishing.remote import Remote
 from index.publishing.replication import pull, push
 from index.publishing.store import Store, StoreLocked, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot
+from index.snapshot.manifest import DamagedSnapshot
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -31,7 +31,9 @@ from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
 from index.publishing.store import Store, StoreLocked
 from index.snapshot.article_store import read_articles
-from index.snapshot.format import DamagedSnapshot, Snapshot, id_digest
+from index.snapshot.key_table import id_digest
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from index.text.passages import embedded_texts
 from index.types import Embedder
 from service.archive.safety_cache import LastKnown

@@ -29,7 +29,8 @@ from index.build import Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.publishing.store import Store, StoreLocked
 from index.relevance.links_file import UnusableLinks, read_links
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from index.sources import Rejection, UnreadableSource, read_source
 from index.sources.languages import with_languages
 from index.types import Embedder

@@ -27,7 +27,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from index.snapshot.format import fsync_directory
+from index.storage.files import fsync_directory
 from service.experiments.event_log import is_torn, lines, segments
 
 KINDS = ("exposure", "view", "click", "refused")

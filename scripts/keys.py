@@ -24,7 +24,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from index.snapshot.format import fsync_directory
+from index.storage.files import fsync_directory
 from service.auth.api_keys import NAME, BadKeys, parse_keys, read_keys
 
 

@@ -22,7 +22,8 @@ import psycopg
 from rebuild_index import Bars
 
 from index.publishing.store import Store, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from service.search.pgvector import engine_url, told
 from service.search.pgvector_tables import TablesLocked, claim, drop_others, load, writing
 

@@ -20,7 +20,8 @@ import duckdb
 import msgspec
 
 from index.publishing.store import Store, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from service.archive.view import Archive
 from service.config import Settings
 from service.evaluation.experiments.cluster_robust import Mean

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from index.publishing.store import Store, StoreLocked, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, Snapshot, read_manifest, verify_all
+from index.snapshot.manifest import DamagedSnapshot, read_manifest, verify_all
+from index.snapshot.reader import Snapshot
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,8 @@ from pathlib import Path
 import msgspec
 
 from index.publishing.store import Store
-from index.snapshot.format import DamagedSnapshot, fsync_directory, link_or_copy, verify_all
+from index.snapshot.manifest import DamagedSnapshot, verify_all
+from index.storage.files import fsync_directory, link_or_copy
 from service.experiments.event_log import segments
 from service.live_store.copying import copy_live_store
 from service.live_store.migrate import migrate

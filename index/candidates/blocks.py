@@ -33,8 +33,9 @@ from index.lexical.sparse_rows import TermRows
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Relevance
 from index.relevance.pair_features import DEPTH, RECENT, PairScorer
-from index.snapshot.format import describe_file, link_or_copy, save_array
+from index.snapshot.manifest import describe_file
 from index.storage.arrays import new_array, parts
+from index.storage.files import link_or_copy, save_array
 from index.vector_index.faiss_index import FILE, Meeting, Nearest
 
 WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from index.article import Article
 from index.candidates.retrieval import Keys, renumbered
 from index.candidates.top_k import NONE
-from index.snapshot.format import DamagedSnapshot, FileEntry, describe_file, fsync_directory, save_array, verify_file
+from index.snapshot.manifest import DamagedSnapshot, FileEntry, describe_file, verify_file
+from index.storage.files import fsync_directory, save_array
 from index.text.digests import rows_of
 from index.vector_index.faiss_index import FILE, Nearest
 

@@ -10,7 +10,7 @@ from index.candidates.retrieval import Found
 from index.candidates.top_k import NONE, pair_keys, rows_of
 from index.relevance.model import Baseline, baselines_of
 from index.relevance.pair_features import OVERALL, RECENT, PairScorer
-from index.snapshot.format import NO_ROW
+from index.snapshot.attributes import NO_ROW
 from index.storage.arrays import Scratch, parts
 
 FloatArray = npt.NDArray[np.float32]

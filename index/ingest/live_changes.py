@@ -7,14 +7,15 @@ import msgspec
 from index.article import Article
 from index.ingest.article_log import Spool
 from index.ingest.id_clashes import clash
-from index.snapshot.format import LiveMark, built_in, id_digest
+from index.snapshot.key_table import id_digest
+from index.snapshot.manifest import LiveMark, built_in
 from index.sources import Rejection
 
 
 class LiveRows(msgspec.Struct, frozen=True):
     """A live store as of one moment. `published`: (sequence of the last change, article).
 
-    `withdrawn`: IDs. `erased`: digests of IDs (`index.snapshot.format.id_digest`), in hex.
+    `withdrawn`: IDs. `erased`: digests of IDs (`index.snapshot.key_table.id_digest`), in hex.
     """
 
     installation: str

@@ -14,7 +14,7 @@ from index.ingest.article_log import NO_AGE, Spool, age
 from index.ingest.id_clashes import alias_clash_reason, clash
 from index.ingest.live_changes import LiveRows, bring_live
 from index.snapshot.article_store import Records, write_records
-from index.snapshot.format import LiveMark
+from index.snapshot.manifest import LiveMark
 from index.sources import Rejection, Unpublished, Withdrawal
 
 ALWAYS_NEWER = 2**63  # than any date

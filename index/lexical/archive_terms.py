@@ -17,7 +17,9 @@ from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Relevance
 from index.relevance.pair_features import PairScorer
-from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, read_manifest
+from index.snapshot.attributes import NO_ROW
+from index.snapshot.manifest import DamagedSnapshot, read_manifest
+from index.snapshot.reader import Snapshot
 from index.storage.arrays import Scratch, parts
 from index.storage.lazy import Each
 from index.text.digests import DIGESTS, Digests, count_distinct, read_digests, rows_of

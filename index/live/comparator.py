@@ -27,7 +27,7 @@ from index.live.segment import Growing, Segment
 from index.live.snapshot_searcher import Searcher
 from index.relevance.model import Baseline, baseline_of
 from index.relevance.pair_features import DEPTH, RECENT_DAYS, Probe, Rows
-from index.snapshot.format import FIRST_LIVE_ROW
+from index.snapshot.attributes import FIRST_LIVE_ROW
 from index.snapshot.simhash import planes_of, sketch_rows
 from index.text.passages import Boilerplate, full_text
 from index.text.truecase import surface_forms

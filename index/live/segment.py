@@ -15,7 +15,7 @@ from index.live.query_features import Prepared
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, Relevance
 from index.relevance.pair_features import PairScorer, Rows
-from index.snapshot.format import FIRST_LIVE_ROW
+from index.snapshot.attributes import FIRST_LIVE_ROW
 
 FloatArray = npt.NDArray[np.float32]
 

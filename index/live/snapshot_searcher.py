@@ -15,7 +15,9 @@ from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, Relevance
 from index.relevance.pair_features import DEPTH
 from index.snapshot.article_store import Records
-from index.snapshot.format import FLAG_WITHDRAWN, Snapshot, verify_all
+from index.snapshot.attributes import FLAG_WITHDRAWN
+from index.snapshot.manifest import verify_all
+from index.snapshot.reader import Snapshot
 from index.vector_index.faiss_index import FILE, Nearest
 from index.vector_index.protocol import VectorSearch, VectorSearchOf
 

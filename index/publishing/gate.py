@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.publishing.quality import CUT, Quality, Table
-from index.snapshot.format import NEVER, NO_ROW, Contents, Snapshot
+from index.snapshot.attributes import NEVER, NO_ROW
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents
 from index.storage.arrays import parts
 
 MOST_REJECTED = 0.05

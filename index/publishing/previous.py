@@ -9,7 +9,8 @@ import msgspec
 from index.publishing.quality import CUT, Table, table_of
 from index.publishing.store import Store
 from index.snapshot.article_store import Records
-from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, read_manifest, verify_all
+from index.snapshot.manifest import DamagedSnapshot, built_in, read_manifest, verify_all
+from index.snapshot.reader import Snapshot
 
 
 class Previous:
@@ -36,7 +37,7 @@ class Previous:
         return msgspec.structs.replace(whole, rows=whole.rows[:, :CUT], relevance=whole.relevance[:, :CUT])
 
     def cluster_ids(self, name: str) -> dict[str, int]:
-        """Article ID -> stable ID of its cluster; `name` is one of `index.snapshot.format.CLUSTERS`."""
+        """Article ID -> stable ID of its cluster; `name` is one of `index.snapshot.attributes.CLUSTERS`."""
         ids = self.snapshot.cluster_ids[name].tolist()
         return dict(zip(self.ids, ids, strict=True))
 

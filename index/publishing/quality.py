@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from index.publishing.measures import ndcg, rank_biased_overlap
 from index.relevance.links_file import Truth
-from index.snapshot.format import NO_ROW, Snapshot
+from index.snapshot.attributes import NO_ROW
+from index.snapshot.reader import Snapshot
 
 LIST = 6  # stories of a usual list
 CUT = 10

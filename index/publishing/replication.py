@@ -15,16 +15,9 @@ import msgspec
 
 from index.publishing.remote import Remote, RemoteFault
 from index.publishing.store import Store, UnknownSnapshot, checked_name, prunable
-from index.snapshot.format import (
-    DamagedSnapshot,
-    FileEntry,
-    Manifest,
-    Snapshot,
-    fsync_directory,
-    read_manifest,
-    verify_all,
-    verify_file,
-)
+from index.snapshot.manifest import DamagedSnapshot, FileEntry, Manifest, read_manifest, verify_all, verify_file
+from index.snapshot.reader import Snapshot
+from index.storage.files import fsync_directory
 
 PART_BYTES = 16 << 20  # asked for at a time
 MANIFEST = ("manifest.json", "manifest.sha256")  # in the order in which they are written

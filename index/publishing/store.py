@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.snapshot.format import DamagedSnapshot, fsync_directory, read_manifest, verify_all
+from index.snapshot.manifest import DamagedSnapshot, read_manifest, verify_all
+from index.storage.files import fsync_directory
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import numpy as np
 import zstandard
 
 from index.article import Article
-from index.snapshot.format import save_array
+from index.storage.files import save_array
 
 RECORDS, FRAMES = "articles.jsonl.zst", "articles.frames.npy"
 FRAME = 32  # articles: one of them is read in .4 ms; digital.gov takes 15 % more room than in one piece

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.snapshot.format import FileEntry, verify_file
+from index.snapshot.manifest import FileEntry, verify_file
 from index.storage.arrays import by_distinct, parts
 
 FLAT_ROWS = 100_000  # exact search up to here: 5 ms a query at 640 dimensions; above, inverted lists

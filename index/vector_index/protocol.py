@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 
 FloatArray = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]

@@ -27,7 +27,8 @@ from threadpoolctl import threadpool_info
 
 from index.article import Article
 from index.live.comparison import Comparison
-from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
+from index.snapshot.attributes import FIRST_LIVE_ROW
+from index.snapshot.reader import Snapshot
 from scripts.benchmarks.bench_lookup import NOW, write_synthetic
 from service.archive.overlay import Overlay
 from service.archive.view import Archive

@@ -61,7 +61,7 @@ def main() -> int:
 
 def write_synthetic(directory: Path, rows: int, flat: bool = False, dimension: int = DIMENSION) -> None:
     """A snapshot of `rows` made-up articles, which are made as they are written."""
-    from index.snapshot.format import Contents, write_snapshot
+    from index.snapshot.writer import Contents, write_snapshot
 
     directory.mkdir(parents=True)
     published = np.sort(NOW - np.random.default_rng(rows).integers(0, 20 * 365 * 86_400, rows))
@@ -139,7 +139,7 @@ def _others(n: int, rows: int) -> np.ndarray:
 def _measured(directory: Path) -> dict[str, float]:
     from flask import Flask  # what a web process holds anyway
 
-    from index.snapshot.format import Snapshot
+    from index.snapshot.reader import Snapshot
     from service.archive.view import Archive
     from service.recommend.pipeline import related
     from service.recommend.policy import shipped_policies

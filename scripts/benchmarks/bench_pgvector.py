@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from scripts.tools.local_postgres import running_postgres
 from scripts.tools.steady_load import Ask, steady_load
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from index.build import rebuild
 from index.execution.executor import Engine, Local, Work
 from index.publishing.store import Store
-from index.snapshot.format import read_manifest
+from index.snapshot.manifest import read_manifest
 from scripts.benchmarks.archives import DAY, WordProjection, drawn
 from scripts.benchmarks.bench_lookup import kernel
 from scripts.benchmarks.bench_rebuild import Stages

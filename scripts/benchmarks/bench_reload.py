@@ -81,7 +81,7 @@ def prepare(root: Path, rows: int, dimension: int) -> None:
 def measured(root: Path) -> dict[str, object]:
     """Answer, exchange, answer: kB and seconds."""
     from index.publishing.store import Store
-    from index.snapshot.format import read_manifest
+    from index.snapshot.manifest import read_manifest
     from service.app import create_app
     from service.config import Settings
 

@@ -31,7 +31,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from index.article import Article
 from index.publishing.store import Store
-from index.snapshot.format import NO_ROW, Contents, write_snapshot
+from index.snapshot.attributes import NO_ROW
+from index.snapshot.writer import Contents, write_snapshot
 from service.app import create_app
 from service.config import Settings
 from service.widget.script import widget

@@ -14,7 +14,7 @@ from index.article import Article, Teaser, epoch_seconds, iso_time
 from index.ingest.addresses import addresses, former_addresses, is_address, with_aliases
 from index.ingest.article_log import age
 from index.ingest.id_clashes import alias_clash_reason, clash_reason, clashes
-from index.snapshot.format import NEVER
+from index.snapshot.attributes import NEVER
 from service.api.context import Wiring
 from service.api.openapi import Operation
 from service.api.parameters import (

@@ -7,7 +7,7 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from index.snapshot.format import DamagedSnapshot
+from index.snapshot.manifest import DamagedSnapshot
 from service.archive.manager import Catalogue, NoSnapshot
 from service.http.problems import ProblemFound, problem
 from service.live_store.errors import ArticleErased, LiveStoreUnavailable, OutdatedLiveStore, VersionConflict

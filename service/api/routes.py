@@ -10,7 +10,8 @@ import msgspec
 from flask import Flask, Response, request
 
 from index.article import InvalidArticle
-from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN, DamagedSnapshot, read_manifest
+from index.snapshot.attributes import FIRST_LIVE_ROW, FLAG_WITHDRAWN
+from index.snapshot.manifest import DamagedSnapshot, read_manifest
 from service.api.articles import OPERATIONS
 from service.api.context import Wiring
 from service.api.events import EVENT_OPERATIONS

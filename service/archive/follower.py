@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from service.archive.brands import ONE_NEWSROOM, Brands
 from service.archive.overlay import Overlay
 from service.archive.safety_cache import LastKnown, without

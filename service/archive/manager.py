@@ -11,7 +11,8 @@ from collections.abc import Callable
 from weakref import WeakMethod
 
 from index.publishing.store import Store, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from service.archive.follower import Following
 from service.archive.view import Archive
 

@@ -14,17 +14,10 @@ import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.live.comparison import Comparison
-from index.snapshot.format import (
-    FIRST_LIVE_ROW,
-    FLAG_EVERGREEN,
-    FLAG_WITHDRAWN,
-    NEVER,
-    NO_FACTS,
-    Facts,
-    Snapshot,
-    built_in,
-    id_digest,
-)
+from index.snapshot.attributes import FIRST_LIVE_ROW, FLAG_EVERGREEN, FLAG_WITHDRAWN, NEVER, NO_FACTS, Facts
+from index.snapshot.key_table import id_digest
+from index.snapshot.manifest import built_in
+from index.snapshot.reader import Snapshot
 from index.values.urls import other_spellings, page_address
 from service.archive.candidates import Candidates
 from service.archive.live_candidates import Entering

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from index.snapshot.format import id_digest
+from index.snapshot.key_table import id_digest
 from service.live_store.changes import Changes, LiveArticle, SignalSet
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ B = TypeVar("B")
 def without(
     digests: Collection[str], articles: dict[str, A], signals: dict[str, B]
 ) -> tuple[dict[str, A], dict[str, B]]:
-    """Both, by ID, less the IDs that have these digests (`index.snapshot.format.id_digest`, in hex)."""
+    """Both, by ID, less the IDs that have these digests (`index.snapshot.key_table.id_digest`, in hex)."""
     gone = {each for each in (*articles, *signals) if id_digest(each).hex() in digests}
     return (
         {each: article for each, article in articles.items() if each not in gone},

@@ -10,7 +10,8 @@ import numpy as np
 
 from index.article import UNDATED, canonical_url
 from index.live.comparison import Comparison
-from index.snapshot.format import FIRST_LIVE_ROW, Snapshot, id_in
+from index.snapshot.attributes import FIRST_LIVE_ROW
+from index.snapshot.reader import Snapshot, id_in
 from index.values.urls import other_spellings
 from service.archive.brands import ONE_NEWSROOM, Brands
 from service.archive.candidates import Candidates

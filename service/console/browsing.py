@@ -8,7 +8,7 @@ from typing import Any, AnyStr
 
 import msgspec
 
-from index.snapshot.format import FIRST_LIVE_ROW, FLAG_WITHDRAWN
+from index.snapshot.attributes import FIRST_LIVE_ROW, FLAG_WITHDRAWN
 from service.archive.view import Archive
 from service.recommend.draft import related_to_draft
 from service.recommend.policy import Policy

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from index.publishing.store import Store
-from index.snapshot.format import DamagedSnapshot, Manifest, read_manifest
+from index.snapshot.manifest import DamagedSnapshot, Manifest, read_manifest
 from service.archive.view import Archive
 from service.experiments.definitions import Experiments
 from service.recommend.pipeline import selected

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from index.article import InvalidArticle
 from index.publishing.store import StoreLocked, UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, read_manifest
+from index.snapshot.manifest import DamagedSnapshot, read_manifest
 from service.api.articles import MayNotShow, Newsroom
 from service.api.context import Wiring
 from service.archive.manager import NoSnapshot

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from index.article import UNDATED
-from index.snapshot.format import FIRST_LIVE_ROW
+from index.snapshot.attributes import FIRST_LIVE_ROW
 from service.archive.view import Archive
 from service.console.browsing import story
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from index.snapshot.format import fsync_directory
+from index.storage.files import fsync_directory
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from index.article import UNDATED
-from index.snapshot.format import id_in
+from index.snapshot.reader import id_in
 from index.snapshot.simhash import COSINES
 from service.archive.manager import NoSnapshot
 from service.archive.view import Archive

@@ -43,7 +43,7 @@ class Summary(msgspec.Struct, frozen=True):
 class LiveArticle(msgspec.Struct, frozen=True):
     """The last state of one article. `number` is the sequence of its first change, `sequence` that of its last.
 
-    An erased one has id "" and number 0 and is named by `id_digest` (`index.snapshot.format.id_digest`, in hex),
+    An erased one has id "" and number 0 and is named by `id_digest` (`index.snapshot.key_table.id_digest`, in hex),
     which is "" for others. `summary` is None for it, and for a withdrawn one whose text the store never had.
     """
 

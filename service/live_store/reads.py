@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, 
 
 from index.article import Article
 from index.ingest.live_changes import LiveRows
-from index.snapshot.format import id_digest
+from index.snapshot.key_table import id_digest
 from service.live_store.changes import (
     AuditEntry,
     Changes,

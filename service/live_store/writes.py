@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, update
 
 from index.article import Article, article_version
-from index.snapshot.format import id_digest
+from index.snapshot.key_table import id_digest
 from service.live_store.changes import (
     ABSENT,
     NO_SIGNALS_VERSION,

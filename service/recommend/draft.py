@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from index.article import article_from_record
-from index.snapshot.format import NO_FACTS, NO_ROW, Facts
+from index.snapshot.attributes import NO_FACTS, NO_ROW, Facts
 from index.sources.html_text import without_html
 from service.archive.view import Archive
 from service.recommend.pipeline import searched

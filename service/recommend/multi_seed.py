@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from index.article import article_id
-from index.snapshot.format import Facts
+from index.snapshot.attributes import Facts
 from service.archive.candidates import Candidates
 from service.archive.view import Archive
 from service.recommend.pipeline import visible_row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from index.snapshot.format import FLAG_WITHDRAWN, NEVER, Facts
+from index.snapshot.attributes import FLAG_WITHDRAWN, NEVER, Facts
 from service.archive.history import moment
 from service.archive.signals import holds
 from service.archive.view import Archive

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from index.snapshot.format import FLAG_WITHDRAWN, Facts
+from index.snapshot.attributes import FLAG_WITHDRAWN, Facts
 from service.archive.candidates import Candidates
 from service.archive.view import Archive
 from service.recommend.explanation import explanation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from index.snapshot.format import Facts
+from index.snapshot.attributes import Facts
 from service.archive.view import Archive
 from service.recommend.policy import Policy, Tier
 from service.recommend.ranking import NO_CODES, NO_FILTERS, Codes, Filters

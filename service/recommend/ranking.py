@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from index.article import UNDATED
-from index.snapshot.format import FLAG_EVERGREEN, Facts
+from index.snapshot.attributes import FLAG_EVERGREEN, Facts
 from index.snapshot.simhash import COSINES
 from service.archive.candidates import Candidates
 from service.recommend.policy import Policy

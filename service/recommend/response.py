@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from index.article import UNDATED
-from index.snapshot.format import Facts, id_json
+from index.snapshot.attributes import Facts
+from index.snapshot.reader import id_json
 from service.archive.view import Archive
 from service.recommend.policy import Policy, Tier
 from service.recommend.query import Query

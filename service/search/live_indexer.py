@@ -16,7 +16,9 @@ from index.article import Article
 from index.live.comparator import Arrivals, ModelMismatch
 from index.live.comparison import Comparison
 from index.publishing.store import UnknownSnapshot
-from index.snapshot.format import DamagedSnapshot, Snapshot, built_in, id_digest
+from index.snapshot.key_table import id_digest
+from index.snapshot.manifest import DamagedSnapshot, built_in
+from index.snapshot.reader import Snapshot
 from index.types import BadVectors, UntrustedModel
 from index.vector_index.protocol import VectorSearchUnavailable
 from service.live_store.changes import Changes, Compared, LiveArticle

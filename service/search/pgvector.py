@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed
 
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from index.vector_index.protocol import FloatArray, Rows, VectorSearchUnavailable
 from service.live_store.postgres import CONNECT_SECONDS, ImpatientConnection
 from service.search.pgvector_tables import VECTORS, Held, held

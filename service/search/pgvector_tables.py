@@ -15,7 +15,8 @@ import numpy.typing as npt
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from index.snapshot.format import Snapshot, verify_file
+from index.snapshot.manifest import verify_file
+from index.snapshot.reader import Snapshot
 
 BLOCK = 10_000  # rows that are loaded in one transaction: what a killed command does again
 VECTORS = "vectors.npy"

@@ -28,7 +28,9 @@ from index.live.pair_comparison import Mask
 from index.live.query_features import ArticleEmbedder
 from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store, UnknownSnapshot
-from index.snapshot.format import FIRST_LIVE_ROW, DamagedSnapshot, Snapshot
+from index.snapshot.attributes import FIRST_LIVE_ROW
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from index.types import Embedder, UntrustedModel
 from index.vector_index.protocol import VectorSearchOf, VectorSearchUnavailable
 from service.search.client import PING, SearchAnswer, SearchRequest, receive_frame, send_frame

@@ -11,7 +11,7 @@ import pytest
 from newsroom import EDITOR, READER, Newsroom, catalogue_of, story, with_key
 
 from index.article import iso_time
-from index.snapshot.format import id_in
+from index.snapshot.reader import id_in
 from service.search.client import SearchAnswer, SearchClient
 
 DAY = 86_400

@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from index.article import Article, article_version
 from index.ingest.live_changes import LiveRows
-from index.snapshot.format import id_digest
+from index.snapshot.key_table import id_digest
 from service.live_store import database, postgres, schema, writes
 from service.live_store.changes import (
     ABSENT,

@@ -20,7 +20,7 @@ from vector_snapshot import vector_snapshot
 
 from index.lexical.tfidf_lsa import fit_lexical, unit_rows
 from index.live.snapshot_searcher import in_file
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from index.vector_index.protocol import VectorSearch
 from scripts.tools.local_postgres import PostgresServer
 from service.search import pgvector_tables as vector_tables

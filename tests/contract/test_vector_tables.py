@@ -22,7 +22,8 @@ from index.article import Article
 from index.build import rebuild
 from index.live.snapshot_searcher import in_file
 from index.publishing.store import Store
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from index.vector_index.protocol import VectorSearch, VectorSearchUnavailable
 from service.config import BadSetting, Settings
 from service.live_store.postgres import CONNECT_SECONDS

@@ -9,7 +9,8 @@ from small import contents_of
 
 from index.article import Article
 from index.publishing.store import Store
-from index.snapshot.format import NO_ROW, write_snapshot
+from index.snapshot.attributes import NO_ROW
+from index.snapshot.writer import write_snapshot
 
 NOW = 1_800_000_000
 DAY = 86_400

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from index.article import Article, article_from_record
-from index.snapshot.format import Contents, Snapshot, write_snapshot
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, write_snapshot
 
 
 def contents_of(articles: Sequence[Article], vectors: np.ndarray, rows: np.ndarray, **more: Any) -> Contents:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import article_from_record
-from index.snapshot.format import Contents, Snapshot, write_snapshot
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, write_snapshot
 from index.vector_index.faiss_index import Nearest
 
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import NOW, HashingEmbedder
 
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from scripts.sample.newsroom import sample_articles as rendered
 
 BASELINES = {"bm25", "tfidf", "lsa", "dense"}

@@ -11,7 +11,7 @@ from index.article import Article, epoch_seconds
 from index.build import rebuild
 from index.embedding.choose import embedder_named
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from index.sources import Rejection, read_source
 from index.sources.page_text import parse_page
 from service.archive.view import Archive

@@ -9,7 +9,8 @@ from conftest import HashingEmbedder
 from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
-from index.snapshot.format import FLAG_WITHDRAWN, Snapshot
+from index.snapshot.attributes import FLAG_WITHDRAWN
+from index.snapshot.reader import Snapshot
 from service.archive.view import Archive
 from service.recommend.pipeline import related
 from service.recommend.policy import shipped_policies

@@ -21,7 +21,7 @@ from index.candidates import blocks as workbench
 from index.embedding.sentence_transformer import DenseEmbedder
 from index.execution.executor import Engine, Local, Work
 from index.publishing.store import Store
-from index.snapshot.format import describe_file
+from index.snapshot.manifest import describe_file
 from index.types import BadVectors
 
 # On the loopback, but no name of "localhost", which Ray replaces by the machine's address. One each: the process that

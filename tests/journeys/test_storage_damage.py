@@ -13,12 +13,13 @@ from conftest import NOW, HashingEmbedder
 from flask.testing import FlaskClient
 from newsroom import catalogue_of
 
-import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
 from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store
-from index.snapshot.format import DamagedSnapshot, Snapshot
+from index.snapshot import manifest, mapped_file
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
 from service.app import create_app
 from service.config import Settings
 
@@ -61,8 +62,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory, sample_articles: list
 @pytest.fixture
 def by_block(tmp_path: Path, sample_articles: list[Article], monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Every file so large for its time that its blocks are read when a reader asks for them."""
-    monkeypatch.setattr(format_1, "EAGER_BYTES", 0)
-    monkeypatch.setattr(format_1, "BLOCK_BYTES", 512)
+    for module in (manifest, mapped_file):
+        monkeypatch.setattr(module, "EAGER_BYTES", 0)
+        monkeypatch.setattr(module, "BLOCK_BYTES", 512)
     return Installation(tmp_path, sample_articles)
 
 

@@ -30,7 +30,8 @@ from index.article import Article  # noqa: E402
 from index.build import rebuild  # noqa: E402
 from index.live.snapshot_searcher import Searcher  # noqa: E402
 from index.publishing.store import Store  # noqa: E402
-from index.snapshot.format import FORMAT, DamagedSnapshot, Snapshot, verify_all  # noqa: E402
+from index.snapshot.manifest import FORMAT, DamagedSnapshot, verify_all  # noqa: E402
+from index.snapshot.reader import Snapshot  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.config import Settings  # noqa: E402
 from service.live_store.changes import Signal, SignalChange  # noqa: E402

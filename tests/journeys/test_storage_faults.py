@@ -19,7 +19,8 @@ import pytest
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot, verify_all
+from index.snapshot.manifest import verify_all
+from index.snapshot.reader import Snapshot
 
 CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "unlink",
            "unlinkat", "rmdir", "ftruncate", "link")  # fmt: skip

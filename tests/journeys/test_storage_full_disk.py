@@ -20,8 +20,8 @@ from conftest import NOW
 from newsroom import Newsroom, catalogue_of, record, story
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 
-from index.snapshot.format import write_array
 from index.sources import read_source
+from index.storage.files import write_array
 from service.app import create_app
 from service.config import Settings
 

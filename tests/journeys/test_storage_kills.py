@@ -14,7 +14,8 @@ import pytest
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot, verify_all
+from index.snapshot.manifest import verify_all
+from index.snapshot.reader import Snapshot
 
 EDITIONS = 7
 LONGEST = 0.4  # seconds: a rebuild takes about a quarter of one

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 import pytest
 
-from index.snapshot.format import DamagedSnapshot, describe_file
+from index.snapshot.manifest import DamagedSnapshot, describe_file
 from index.vector_index.faiss_index import Nearest
 
 MEMORY, SECONDS = 4 << 30, 20  # of the child that reads what nobody has checked

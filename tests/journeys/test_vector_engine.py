@@ -17,7 +17,7 @@ from newsroom import READER, Newsroom, record, with_key, write_keys
 from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from index.vector_index.protocol import VectorSearchOf
 from scripts.tools.local_postgres import PostgresServer
 from service.app import create_app

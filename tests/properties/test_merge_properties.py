@@ -12,7 +12,8 @@ from small import small_snapshot
 
 from index.article import article_from_record
 from index.live.comparison import Comparison
-from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
+from index.snapshot.attributes import FIRST_LIVE_ROW
+from index.snapshot.reader import Snapshot
 from service.archive.overlay import Overlay
 from service.archive.view import Archive
 from service.live_store.changes import Changes, Compared, LiveArticle, summary_of

@@ -19,7 +19,9 @@ from small import contents_of
 from index.article import UNDATED, Article, InvalidArticle, article_from_record, article_id
 from index.build import rebuild
 from index.publishing.store import Store
-from index.snapshot.format import FLAG_WITHDRAWN, NEVER, NO_ROW, Contents, Snapshot, write_snapshot
+from index.snapshot.attributes import FLAG_WITHDRAWN, NEVER, NO_ROW
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, write_snapshot
 from index.sources import Rejection, Withdrawal, read_source
 from service.app import create_app
 from service.archive.view import Archive

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import os
 import pickle
 from collections.abc import Iterator
@@ -16,14 +17,14 @@ import pytest
 from conftest import NOW, ROOT, HashingEmbedder
 from newsroom import Newsroom, catalogue_of, story
 
-import index.snapshot.format as format_1
 from index.article import Article
 from index.build import rebuild
 from index.embedding.vector_cache import VectorCache
 from index.live.snapshot_searcher import Searcher
 from index.publishing.previous import Previous
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.manifest import describe_file
+from index.snapshot.reader import Snapshot
 
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 CALLS = {"torch.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pandas.read_pickle", "pd.read_pickle",
@@ -119,10 +120,10 @@ def plant(directory: Path, name: str, canary: bytes) -> None:
     if name.startswith("manifest"):
         return
     manifest = msgspec.json.decode((directory / "manifest.json").read_bytes())
-    manifest["files"][name] = msgspec.to_builtins(format_1.describe_file(directory / name))
+    manifest["files"][name] = msgspec.to_builtins(describe_file(directory / name))
     text = msgspec.json.encode(manifest)
     (directory / "manifest.json").write_bytes(text)
-    (directory / "manifest.sha256").write_text(format_1.hashlib.sha256(text).hexdigest() + "\n")
+    (directory / "manifest.sha256").write_text(hashlib.sha256(text).hexdigest() + "\n")
 
 
 def read_everything(store: Store, snapshot_id: str, articles: list[Article], name: str) -> None:

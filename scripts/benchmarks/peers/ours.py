@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from scripts.benchmarks.bench_server import free_port, wait_until_open
 from scripts.benchmarks.peers.asked import DRAWN, Asked, AskedByWrk, K, asked
 from scripts.benchmarks.peers.snapshot import article_id, publish_table

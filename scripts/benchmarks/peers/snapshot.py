@@ -6,7 +6,7 @@ import numpy as np
 
 from index.article import Article, Image
 from index.publishing.store import Store
-from index.snapshot.format import Contents, write_snapshot
+from index.snapshot.writer import Contents, write_snapshot
 from scripts.benchmarks.bench_lookup import NOW
 from scripts.benchmarks.peers.vectors import FloatArray, nearest_rows
 

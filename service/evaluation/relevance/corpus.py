@@ -14,7 +14,8 @@ from index.article import UNDATED, Article
 from index.lexical.archive_terms import load_lexical
 from index.lexical.tfidf_lsa import unit_rows
 from index.snapshot.article_store import read_articles
-from index.snapshot.format import FLAG_WITHDRAWN, Snapshot
+from index.snapshot.attributes import FLAG_WITHDRAWN
+from index.snapshot.reader import Snapshot
 
 Rule = Literal["older", "all"]
 RULES: tuple[Rule, ...] = get_args(Rule)

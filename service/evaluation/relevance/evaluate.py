@@ -17,7 +17,7 @@ from index.article import UNDATED, iso_time
 from index.publishing.measures import MEASURES, measured
 from index.relevance.links_file import Links, Truth
 from index.relevance.model import default_relevance
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from service.evaluation.intervals import RESAMPLES, SEED, bootstrap_intervals, holm, sign_flip_p
 from service.evaluation.relevance.baselines import Scorer, baselines
 from service.evaluation.relevance.calibration import Calibration, reliability

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from index.article import UNDATED
 from index.publishing.measures import rank_biased_overlap
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from service.archive.view import Archive
 from service.evaluation.relevance.corpus import FloatArray
 from service.recommend.pipeline import related

@@ -21,17 +21,12 @@ from index.publishing.gate import reading_refusals
 from index.publishing.store import Store, StoreLocked
 from index.relevance.model import default_relevance
 from index.snapshot.article_store import read_articles
-from index.snapshot.format import (
-    FLAG_WITHDRAWN,
-    DamagedSnapshot,
-    Manifest,
-    Snapshot,
-    TooManyNames,
-    check_names,
-    describe_file,
-    save_array,
-)
+from index.snapshot.attributes import FLAG_WITHDRAWN
+from index.snapshot.manifest import DamagedSnapshot, Manifest, describe_file
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import TooManyNames, check_names
 from index.sources import Rejection, Withdrawal
+from index.storage.files import save_array
 from index.text.passages import full_text
 from index.vector_index.faiss_index import Nearest
 
@@ -184,7 +179,7 @@ def test_rows_of_words_that_do_not_belong_together_are_made_anew(store: Store, e
 def test_more_names_than_a_snapshot_has_codes_for_are_refused_by_the_fields_name_before_embedding(
     store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
-    monkeypatch.setattr("index.snapshot.format.MOST_NAMES", 6)
+    monkeypatch.setattr("index.snapshot.writer.MOST_NAMES", 6)
     articles = [article(number, **{field: f"n{number}"}) for number in range(6)]
     report = rebuild(articles[:5], store, embedder, now)
     snapshot = Snapshot.open(store.directory(report.snapshot_id))

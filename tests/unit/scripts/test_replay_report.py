@@ -14,7 +14,7 @@ from replay_report import Replayed, main
 from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from service.archive.view import Archive
 from service.evaluation.experiments.replay import LoggedList, replay
 from service.recommend.pipeline import related

@@ -29,7 +29,7 @@ from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import PairScorer
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 from index.vector_index.faiss_index import FILE, Nearest
 
 DAY = 86_400

@@ -14,7 +14,7 @@ from index.build import rebuild
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import gather
 from index.publishing.store import Store
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 
 SITE = "https://courier.example"
 OLD, NEW = f"{SITE}/ferry/", f"{SITE}/ferry-fire/"

@@ -13,7 +13,8 @@ from scipy import sparse
 from index.lexical import sparse_rows as term_rows
 from index.lexical.archive_terms import load_lexical
 from index.lexical.sparse_rows import LEAST, MOST_COLUMNS, TermRows, packed, rounded
-from index.snapshot.format import DamagedSnapshot, save_array
+from index.snapshot.manifest import DamagedSnapshot
+from index.storage.files import save_array
 
 
 def drawn(n: int, columns: int, density: float, seed: int = 0) -> sparse.csr_matrix:

@@ -29,7 +29,8 @@ from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, baseline_of, default_relevance
 from index.relevance.pair_features import DEPTH, LEAST_WAY, PairScorer
 from index.snapshot.article_store import read_articles
-from index.snapshot.format import FIRST_LIVE_ROW, Snapshot
+from index.snapshot.attributes import FIRST_LIVE_ROW
+from index.snapshot.reader import Snapshot
 
 DAY = 86_400
 FERRY = "news/brackholm-ferry-breaks-down-mid-river"

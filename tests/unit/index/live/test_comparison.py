@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.live.comparison import Comparison
-from index.snapshot.format import FIRST_LIVE_ROW
+from index.snapshot.attributes import FIRST_LIVE_ROW
 
 FERRY = Comparison(
     rows=np.array([FIRST_LIVE_ROW + 7, 3], np.uint32),

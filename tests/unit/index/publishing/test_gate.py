@@ -16,7 +16,8 @@ from index.publishing.gate import mass_withdrawal, regressions, still_shown
 from index.publishing.quality import Quality, Table, quality
 from index.publishing.store import Store
 from index.relevance.links_file import UnusableLinks
-from index.snapshot.format import NO_ROW, read_manifest
+from index.snapshot.attributes import NO_ROW
+from index.snapshot.manifest import read_manifest
 
 LIVE = Quality(coverage=0.9, repeats=0.0, ndcg=0.5)
 
@@ -135,7 +136,7 @@ def test_building_onto_a_snapshot_that_is_damaged_loses_nothing(
 def test_events_and_storylines_keep_their_ids_when_the_archive_grows(
     store: Store, sample_articles: list[Article], now: int
 ) -> None:
-    from index.snapshot.format import Snapshot
+    from index.snapshot.reader import Snapshot
 
     def ids(report_id: str) -> dict[str, int]:
         snapshot = Snapshot.open(store.directory(report_id))

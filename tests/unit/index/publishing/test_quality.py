@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.publishing.quality import Quality, Table, overlap, quality
-from index.snapshot.format import NO_ROW
+from index.snapshot.attributes import NO_ROW
 
 
 def table(lists: dict[str, list[str]], relevance: float = 0.5, copies: dict[str, str] | None = None) -> Table:

@@ -21,7 +21,9 @@ from index.article import Article
 from index.publishing.remote import Remote, RemoteFault
 from index.publishing.replication import pull, push
 from index.publishing.store import Store, StoreLocked, UnknownSnapshot
-from index.snapshot.format import Contents, DamagedSnapshot, Snapshot, verify_all, write_snapshot
+from index.snapshot.manifest import DamagedSnapshot, verify_all
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, write_snapshot
 
 CONTENT = 5  # articles
 

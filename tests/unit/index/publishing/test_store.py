@@ -12,7 +12,9 @@ import snapshots
 
 from index.article import Article
 from index.publishing.store import Store, StoreLocked, UnknownSnapshot
-from index.snapshot.format import Contents, DamagedSnapshot, Snapshot, write_snapshot
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, write_snapshot
 
 
 def contents_of(*ids: str, channel: str = "default") -> Contents:

@@ -18,7 +18,7 @@ from index.publishing.store import Store
 from index.relevance.link_graph import FILES, YEAR_SECONDS, LinkGraph
 from index.relevance.links_file import Truth
 from index.relevance.model import Relevance, UnusableRelevance, default_relevance
-from index.snapshot.format import Snapshot
+from index.snapshot.reader import Snapshot
 
 DAY = 86_400
 EVERY = np.arange(5)

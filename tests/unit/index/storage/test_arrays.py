@@ -15,7 +15,7 @@ from index.ingest.article_log import Spool
 from index.lexical.tfidf_lsa import unit_rows
 from index.publishing.gate import refusals
 from index.publishing.store import Store
-from index.snapshot.format import NO_ROW
+from index.snapshot.attributes import NO_ROW
 from index.storage import arrays as on_disk
 from index.storage.arrays import parts, scratch
 from index.storage.lazy import Each

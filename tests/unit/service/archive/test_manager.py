@@ -15,7 +15,10 @@ from small import contents_of
 import service.archive.manager
 from index.article import Article
 from index.publishing.store import Store
-from index.snapshot.format import NO_ROW, DamagedSnapshot, Snapshot, write_snapshot
+from index.snapshot.attributes import NO_ROW
+from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import write_snapshot
 from service.app import create_app
 from service.archive.follower import Following
 from service.archive.manager import Catalogue, NoSnapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.snapshot.format import Facts
+from index.snapshot.attributes import Facts
 from service.recommend.explanation import _reason, _telling
 from service.recommend.ranking import Story
 

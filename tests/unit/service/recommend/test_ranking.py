@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.article import UNDATED
-from index.snapshot.format import FLAG_EVERGREEN, Facts
+from index.snapshot.attributes import FLAG_EVERGREEN, Facts
 from index.snapshot.simhash import COSINES
 from service.archive.candidates import Candidates
 from service.recommend.policy import Policy, shipped_policies

@@ -14,7 +14,7 @@ from index.article import Article
 from index.build import rebuild
 from index.publishing.measures import rank_biased_overlap
 from index.publishing.store import Store
-from index.snapshot.format import FLAG_WITHDRAWN
+from index.snapshot.attributes import FLAG_WITHDRAWN
 from service.evaluation.relevance.corpus import Corpus, open_corpus
 from service.evaluation.relevance.list_measures import (
     DAY,

@@ -9,19 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
-import index.snapshot.format as format_1
+import index.snapshot.manifest
+import index.snapshot.mapped_file
 from index.article import UNDATED, Article, Image
-from index.snapshot.format import (
-    FLAG_EVERGREEN,
-    FLAG_WITHDRAWN,
-    NEVER,
-    NO_ROW,
-    Contents,
-    DamagedSnapshot,
-    Snapshot,
-    verify_all,
-    write_snapshot,
-)
+from index.snapshot.attributes import FLAG_EVERGREEN, FLAG_WITHDRAWN, NEVER, NO_ROW
+from index.snapshot.manifest import DamagedSnapshot, describe_file, verify_all
+from index.snapshot.reader import Snapshot
+from index.snapshot.writer import Contents, write_snapshot
 from service.archive.view import Archive
 
 
@@ -144,11 +138,12 @@ def test_a_manifest_of_another_snapshot_is_refused(directory: Path) -> None:
 def test_large_files_are_verified_by_block_when_first_touched(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(format_1, "EAGER_BYTES", 0)
-    monkeypatch.setattr(format_1, "BLOCK_BYTES", 64)
+    for module in (index.snapshot.manifest, index.snapshot.mapped_file):
+        monkeypatch.setattr(module, "EAGER_BYTES", 0)
+        monkeypatch.setattr(module, "BLOCK_BYTES", 64)
     manifest = msgspec.json.decode((directory / "manifest.json").read_bytes())
     for name in manifest["files"]:
-        manifest["files"][name] = msgspec.to_builtins(format_1.describe_file(directory / name))
+        manifest["files"][name] = msgspec.to_builtins(describe_file(directory / name))
     rewrite(directory, msgspec.json.encode(manifest))
     path = directory / "teasers.jsonl"
     raw = bytearray(path.read_bytes())

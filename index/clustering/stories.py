@@ -78,7 +78,7 @@ def find_stories(
     """
     pairs = _distinct(rows, dense, lexical, model, background)
     if published is None:
-        dates = (UNDATED if each.published_at is None else each.published_at for each in articles)
+        dates = (UNDATED if article.published_at is None else article.published_at for article in articles)
         published = np.fromiter(dates, np.int64, len(articles))
     canonical = _copies(articles, published, pairs, model.copies)
     event = _events(published, pairs.among(canonical), model.events)[canonical]

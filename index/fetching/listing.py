@@ -68,7 +68,7 @@ def _sitemap(content: bytes, base: str) -> Listing:
 def _feed(content: bytes, base: str, tally: Tally) -> Listing:
     read = list(read_input(Input(base, "feed.xml", io.BufferedReader(io.BytesIO(content))), tally))
     articles = [each for each in read if isinstance(each, Article)]
-    told = {_absolute(base, each.url): each for each in articles if each.url}
+    told = {_absolute(base, article.url): article for article in articles if article.url}
     return Listing(
         tuple(told),
         (),

@@ -62,7 +62,7 @@ def _listings(url: str, first: Page, visitor: Visitor, tally: Tally) -> Iterator
     """The listing, or those that it leads to; each sitemap once."""
     listing = listing_of(first, tally)
     yield listing
-    waiting = [each for each in listing.sitemaps if each != url]
+    waiting = [sitemap for sitemap in listing.sitemaps if sitemap != url]
     seen = {url, *waiting}
     for sitemap in waiting:
         try:
@@ -70,7 +70,7 @@ def _listings(url: str, first: Page, visitor: Visitor, tally: Tally) -> Iterator
         except (NotFetched, UnreadableSource) as error:
             found = Listing(rejections=(Rejection(sitemap, 0, error.reason),))
         yield found
-        new = [each for each in found.sitemaps if each not in seen][: MOST_SITEMAPS - len(waiting)]
+        new = [sitemap for sitemap in found.sitemaps if sitemap not in seen][: MOST_SITEMAPS - len(waiting)]
         waiting += new
         seen.update(new)
 
@@ -91,7 +91,7 @@ def _as_told(told: Article, url: str) -> Record:
 
 
 def _fields(article: Article) -> dict[str, object]:
-    links = [{"url": each.url, "text": each.text} for each in article.links]
+    links = [{"url": link.url, "text": link.text} for link in article.links]
     image = article.image and {"url": article.image.url, "alt": article.image.alt}
     own = {name: getattr(article, name) for name in article.__struct_fields__}
     return {**own, "links": links, "image": image}

@@ -78,7 +78,7 @@ def by_system(host: str) -> list[str]:
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Raises `ValueError`."""
-    return tuple(ip_network(each) for each in texts)
+    return tuple(ip_network(text) for text in texts)
 
 
 def _literal(host: str) -> list[Address]:

@@ -136,11 +136,11 @@ class Spool:
 
     def published_at(self, ids: list[str]) -> npt.NDArray[np.int64]:
         """(n,): when the articles of these IDs were published, epoch seconds or `UNDATED`."""
-        return np.fromiter((self._published[self.places[each]] for each in ids), np.int64, len(ids))
+        return np.fromiter((self._published[self.places[article_id]] for article_id in ids), np.int64, len(ids))
 
     def withdrawn(self, ids: list[str]) -> npt.NDArray[np.bool_]:
         """(n,): which of the articles of these IDs are withdrawn."""
-        return np.fromiter((self._withdrawn[self.places[each]] for each in ids), bool, len(ids))
+        return np.fromiter((self._withdrawn[self.places[article_id]] for article_id in ids), bool, len(ids))
 
     def lines(self, ids: list[str]) -> Iterator[bytes]:
         """The articles of these IDs as JSON, in this order."""

@@ -72,7 +72,7 @@ def _site(url: str) -> str:
 
 
 def _absolute(article: Article) -> set[str]:
-    return {each for each in addresses(article.url, article.aliases) if not each.startswith("/")}
+    return {address for address in addresses(article.url, article.aliases) if not address.startswith("/")}
 
 
 def _identity(article: Article) -> tuple[str, int | None]:

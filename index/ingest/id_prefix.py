@@ -30,7 +30,7 @@ def _prefixed(record: Article | Rejection, prefix: str) -> Article | Rejection:
         identifier = article_id(prefix + record.id)
         if isinstance(record, Withdrawal):
             return msgspec.structs.replace(record, id=identifier)
-        aliases = tuple(each if is_address(each) else article_id(prefix + each) for each in record.aliases)
+        aliases = tuple(alias if is_address(alias) else article_id(prefix + alias) for alias in record.aliases)
     except InvalidArticle as error:
         return Rejection(record.id, 0, str(error))
     return msgspec.structs.replace(record, id=identifier, aliases=aliases)

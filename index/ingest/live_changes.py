@@ -49,6 +49,6 @@ def bring_live(spool: Spool, live: LiveRows, mark: LiveMark | None) -> list[Reje
         if article_id in spool.places:
             spool.withdraw(article_id)
     if live.erased:
-        for article_id in [each for each in spool.places if id_digest(each).hex() in live.erased]:
+        for article_id in [known for known in spool.places if id_digest(known).hex() in live.erased]:
             spool.drop(article_id)
     return rejections

@@ -66,8 +66,8 @@ def fitted(pairs: Sequence[SourcePairs], origin: str) -> Relevance | None:
     With a weight for links if the pairs have that feature. A quoted headline is there because of the link: learning
     from it overrates headlines (digitalgov without such links .543, so .546; 18F .674, so .683: see README).
     """
-    inputs = np.concatenate([model_inputs(each.features, baseline_of(each.features)) for each in pairs])
-    linked, not_linked = (np.concatenate(each) for each in zip(*(each.counted() for each in pairs), strict=True))
+    inputs = np.concatenate([model_inputs(pair.features, baseline_of(pair.features)) for pair in pairs])
+    linked, not_linked = (np.concatenate(each) for each in zip(*(pair.counted() for pair in pairs), strict=True))
     if not linked.any() or not not_linked.any():
         return None
     weights, bias = _logistic(inputs, linked, not_linked)

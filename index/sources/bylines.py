@@ -36,8 +36,8 @@ def author_names(values: Iterable[str]) -> list[str]:
 def _split(text: str) -> list[str]:
     """The names of an enumeration; with one word on a side of an "and" it is one name ("Bright and Sons")."""
     whole = text.strip(" ,;|-–—•·/")
-    parts = [each for piece in re.split(r"\s*[|•·]\s*|\s[/–—-]\s", whole) for each in _AND.split(piece) if each]
-    names = [each.strip(" ,;.") for each in parts]
+    parts = [part for piece in re.split(r"\s*[|•·]\s*|\s[/–—-]\s", whole) for part in _AND.split(piece) if part]
+    names = [part.strip(" ,;.") for part in parts]
     if len(names) > 1 and any(len(name.split()) == 1 for name in names) and "," not in text and ";" not in text:
         return [whole]
     kept = [name for name in names if not _ROLE.search(name)]

@@ -94,7 +94,7 @@ def _publication(entry: Dict[str, Any]) -> dict[str, Any]:
     if kind != "post":
         return {"status": OTHER, "left_out": kind}
     drafts = [value for name, value in entry.items() if name == "draft" or name.endswith("_draft")]
-    if any(str(each).strip().lower() != "no" for each in drafts):
+    if any(str(draft).strip().lower() != "no" for draft in drafts):
         return {"status": "draft"}
     if _STATUS not in entry:
         return {}
@@ -121,7 +121,7 @@ def _parsed(content: bytes) -> tuple[list[dict[str, Any]], str | None, str]:
         return [], None, f"{type(error).__name__}: {error}"
     fault = feed.get("bozo_exception", "")
     harmless = isinstance(fault, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType)
-    return [dict(each) for each in feed.entries], feed.feed.get("language"), "" if harmless else str(fault)
+    return [dict(entry) for entry in feed.entries], feed.feed.get("language"), "" if harmless else str(fault)
 
 
 def _refused(content: bytes) -> str | None:
@@ -186,7 +186,7 @@ def _image(entry: Dict[str, Any]) -> str | None:
     media = [each for name in ("media_content", "media_thumbnail") for each in entry.get(name) or ()]
     pictures = [each for each in media if str(each.get("medium") or each.get("type") or "image").startswith("image")]
     links = [each for each in entry.get("links") or () if each.get("rel") == "enclosure"]
-    enclosed = [each for each in links if str(each.get("type") or "").startswith("image/")]
+    enclosed = [link for link in links if str(link.get("type") or "").startswith("image/")]
     urls = [each.get("url") or each.get("href") for each in (*pictures, *enclosed)]
     base = _web_address(entry.get("link")) or ""
     return next((picture for url in urls if isinstance(url, str) and (picture := absolute_url(url, base))), None)

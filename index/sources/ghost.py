@@ -25,7 +25,7 @@ def ghost_exports(document: Any) -> list[Row | None] | None:
     exports = document.get("db") if isinstance(document, Dict) else None
     outers = exports if isinstance(exports, list) and exports else [document]
     tables = [_tables(outer) for outer in outers]
-    return None if all(each is None for each in tables) else tables
+    return None if all(table is None for table in tables) else tables
 
 
 def _tables(outer: Any) -> Row | None:
@@ -40,7 +40,7 @@ def ghost_posts(data: Row) -> list[Any]:
     tags = _related(data, "posts_tags", "tag_id", _by_id(data, "tags"))
     authors = _related(data, "posts_authors", "author_id", _by_id(data, "users"))
     users = _by_id(data, "users")
-    metas = {str(each.get("post_id")): each for each in _rows(data, "posts_meta")}
+    metas = {str(row.get("post_id")): row for row in _rows(data, "posts_meta")}
     return [
         _record(each, tags, authors, users, metas.get(str(each.get("id")), {})) if isinstance(each, Dict) else each
         for each in data["posts"]
@@ -104,7 +104,7 @@ def _paragraphs(document: Any) -> list[str]:
         blocks = ["".join(_lexical(each)) for each in _list(root.get("children"))]
     else:
         blocks = [text for each in _list(document.get("sections")) for text in _mobiledoc(_list(each))]
-    return [each for each in blocks if each.strip()]
+    return [block for block in blocks if block.strip()]
 
 
 def _lexical(node: Any) -> Iterator[str]:
@@ -134,11 +134,11 @@ def _on_site(url: Any) -> str | None:
 
 def _rows(data: Row, table: str) -> list[Row]:
     rows = data.get(table)
-    return [each for each in rows if isinstance(each, Dict)] if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, Dict)] if isinstance(rows, list) else []
 
 
 def _by_id(data: Row, table: str) -> dict[str, Row]:
-    return {str(each.get("id")): each for each in _rows(data, table) if isinstance(each.get("name"), str)}
+    return {str(row.get("id")): row for row in _rows(data, table) if isinstance(row.get("name"), str)}
 
 
 def _related(data: Row, table: str, column: str, others: Dict[str, Row]) -> dict[str, list[str]]:

@@ -37,15 +37,15 @@ def headline_of(statements: Sequence[str], sites: Sequence[str] = (), address: s
 
     What stands before a colon or dash is a kicker when another statement has the rest alone, or under another kicker.
     """
-    bare = [text for each in statements if (text := without_site(each, statements, sites))]
+    bare = [text for statement in statements if (text := without_site(statement, statements, sites))]
     if not bare:
         return Title("", "")
     first = _first(bare, address)
     others = [each for each in bare if folded(each) != folded(first)]
     parts = _parts(first)
-    if parts and folded(parts.headline) in {folded(_parted(each).headline) for each in others}:
+    if parts and folded(parts.headline) in {folded(_parted(other).headline) for other in others}:
         return parts
-    kickers = [_parted(each).kicker for each in others if folded(_parted(each).headline) == folded(first)]
+    kickers = [_parted(other).kicker for other in others if folded(_parted(other).headline) == folded(first)]
     return Title(first, next(filter(None, kickers), ""))
 
 
@@ -55,7 +55,9 @@ def _first(statements: Sequence[str], address: str) -> str:
     said = Counter(map(folded, statements))
     if said[folded(first)] > 1 or _is_spelled_out(first, address):
         return first
-    agreed = (each for each in statements if said[folded(each)] > 1 and _is_spelled_out(each, address))
+    agreed = (
+        statement for statement in statements if said[folded(statement)] > 1 and _is_spelled_out(statement, address)
+    )
     return next(agreed, first)
 
 
@@ -78,7 +80,7 @@ def folded(text: str) -> str:
 def without_site(text: str, statements: Sequence[str], sites: Sequence[str]) -> str:
     """The text without the parts at its end that name the site, or that another statement ends before."""
     known = {folded(site) for site in sites if site}
-    others = {folded(each) for each in statements}
+    others = {folded(statement) for statement in statements}
     cuts = [found.start() for found in _SITE.finditer(text)]
     for cut in cuts:
         if folded(text[:cut]) in others:

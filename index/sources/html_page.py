@@ -117,7 +117,7 @@ def _own_body(node: Node) -> str:
 
 def _authors(head: Head, node: Node) -> list[str]:
     """Of the data, else of the meta tags."""
-    stated = [_named(node.get("author")), _named(node.get("creator")), *([each] for each in head.authors)]
+    stated = [_named(node.get("author")), _named(node.get("creator")), *([author] for author in head.authors)]
     return next((names for each in stated if (names := author_names(each))), [])
 
 

@@ -136,8 +136,8 @@ class _Parser(HTMLParser):
         whole = "".join(self._parts)
         if not self._in_blocks:
             return "\n".join(" ".join(line.split()) for line in whole.split("\n"))
-        paragraphs = (" ".join(each.split()) for each in _BLANK_LINE.split(whole))
-        return "\n\n".join(each for each in paragraphs if each)
+        paragraphs = (" ".join(part.split()) for part in _BLANK_LINE.split(whole))
+        return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._dropping == "a" and (tag == "a" or tag in BLOCKS):  # a link that was never closed

@@ -87,7 +87,9 @@ def _named(document: Any) -> list[Any] | None:
     if is_json_feed(document):
         return feed_items(document)
     exports = ghost_exports(document)
-    return None if exports is None else [post for each in exports for post in (ghost_posts(each) if each else [])]
+    return (
+        None if exports is None else [post for export in exports for post in (ghost_posts(export) if export else [])]
+    )
 
 
 def _records(document: Any) -> list[Any]:
@@ -96,7 +98,7 @@ def _records(document: Any) -> list[Any]:
     if is_json_feed(document):
         return document["items"] if isinstance(document.get("items"), list) else []
     if (exports := ghost_exports(document)) is not None:
-        return [post for each in exports if each for post in each["posts"]]
+        return [post for export in exports if export for post in export["posts"]]
     lists = {} if _is_article(document) else _lists(document)
     return [record for records in lists.values() for record in records] or [document]
 

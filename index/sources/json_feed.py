@@ -20,7 +20,7 @@ def feed_items(document: Dict[str, Any]) -> list[Any]:
     items = document.get("items")
     if not isinstance(items, list):
         return []
-    return [_item(each, document) if isinstance(each, Dict) else each for each in items]
+    return [_item(item, document) if isinstance(item, Dict) else item for item in items]
 
 
 def _item(item: Dict[str, Any], feed: Dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def texts_of(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         value = [value]
     entries = value if isinstance(value, list) else []
-    named = (each.get("name") if isinstance(each, Mapping) else each for each in entries)
+    named = (entry.get("name") if isinstance(entry, Mapping) else entry for entry in entries)
     return [text for each in named if (text := text_of(each))]
 
 

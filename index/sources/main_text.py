@@ -56,7 +56,7 @@ def main_text(tree: Tree, article_body: str, apart: Sequence[str], base: str, wh
     if sum(map(len, paragraphs)) < ENOUGH:
         paragraphs = _extracted(deepcopy(tree), thorough=True)
     known = set(map(folded, apart)) | _teasers(tree)
-    kept = _by_own_text([each for each in paragraphs if folded(each) not in known], article_body)
+    kept = _by_own_text([paragraph for paragraph in paragraphs if folded(paragraph) not in known], article_body)
     if not kept:
         kept = _remaining(whole, paragraphs, apart)
     return MainText("\n\n".join(kept), _links(tree, kept, base))
@@ -102,7 +102,7 @@ def _extracted(tree: Tree, thorough: bool) -> list[str]:
 
 
 def _paragraphs(text: str) -> list[str]:
-    return [paragraph for each in _LINES.split(text) if (paragraph := line(each.removeprefix("- ")))]
+    return [paragraph for part in _LINES.split(text) if (paragraph := line(part.removeprefix("- ")))]
 
 
 def _by_own_text(paragraphs: list[str], own: str) -> list[str]:
@@ -113,7 +113,7 @@ def _by_own_text(paragraphs: list[str], own: str) -> list[str]:
     if len(own) < SUMMARY * sum(map(len, paragraphs)) or not own:
         return paragraphs
     have = folded(own)
-    kept = [each for each in paragraphs if _held(each, have)]
+    kept = [paragraph for paragraph in paragraphs if _held(paragraph, have)]
     return kept if sum(map(len, kept)) >= SUMMARY * len(own) else _paragraphs(own)
 
 

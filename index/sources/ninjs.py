@@ -72,7 +72,7 @@ def _url(item: Dict[str, Any]) -> Any:
 def _body(item: Dict[str, Any]) -> Any:
     """Markup before plain text, which often has lost its paragraphs; of several the main one."""
     bodies = list(_objects(item.get("bodies")))
-    marked = [each for each in bodies if "html" in str(each.get("contenttype") or each.get("contentType") or "")]
+    marked = [body for body in bodies if "html" in str(body.get("contenttype") or body.get("contentType") or "")]
     chosen = _chosen(marked or bodies, "main")
     return chosen or item.get("bodyxhtml") or item.get("bodyhtml") or item.get("bodytext")
 
@@ -88,7 +88,7 @@ def _chosen(values: Any, role: str, only: bool = False) -> Any:
 def _objects(value: Any) -> Iterator[Dict[str, Any]]:
     """The objects of a list, or the values of an object of objects (version 1)."""
     entries = value.values() if isinstance(value, Dict) else value
-    yield from (each for each in entries if isinstance(each, Dict)) if isinstance(value, list | Dict) else ()
+    yield from (entry for entry in entries if isinstance(entry, Dict)) if isinstance(value, list | Dict) else ()
 
 
 def _image(associations: Any) -> Any:

@@ -168,7 +168,7 @@ def _directory(path: Path) -> Iterator[zipfile.ZipFile]:
         entries = packed.infolist()
         if len(entries) > MOST_MEMBERS:
             raise UnreadableSource(path, f"holds more than {MOST_MEMBERS:,} files")
-        whole = sum(each.file_size for each in entries)
+        whole = sum(entry.file_size for entry in entries)
         if whole > FREE_BYTES and whole > MOST_RATIO * path.stat().st_size:
             raise UnreadableSource(path, f"unpacks to {whole:,} bytes, more than {MOST_RATIO} times its size")
         yield packed

@@ -105,7 +105,7 @@ def _metas(tree: Tree) -> tuple[dict[str, str], list[str]]:
                 if name.lower() == "article:tag":
                     keywords.append(line(content))
     return metas, keywords or [
-        text for each in _values(metas, ("keywords", "news_keywords")) for text in each.split(",")
+        text for value in _values(metas, ("keywords", "news_keywords")) for text in value.split(",")
     ]
 
 

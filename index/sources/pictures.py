@@ -53,10 +53,10 @@ def page_picture(tree: Tree, node: Node, base: str) -> dict[str, str] | None:
     if url := _first_usable(stated, base):
         return {
             "url": url,
-            "alt": next((text[:500] for each in _contents(metas, _ALT_METAS) if (text := line(each))), ""),
+            "alt": next((text[:500] for content in _contents(metas, _ALT_METAS) if (text := line(content))), ""),
         }
     for image in _own_images(tree):
-        if url := _first_usable((each for each in _sources(image) if not _NO_PHOTO.search(each)), base):
+        if url := _first_usable((source for source in _sources(image) if not _NO_PHOTO.search(source)), base):
             return {"url": url, "alt": line(image.get("alt") or "")[:500]}
     return None
 
@@ -119,7 +119,7 @@ def _is_decoration(image: Tree, scope: Tree) -> bool:
     marks = (
         mark for each in (image, *inside) for mark in (each.get("class"), each.get("id"), each.get("rel")) if mark
     )
-    return any(each.tag in _ASIDE for each in ancestors) or _DECORATION.search(" ".join(marks)) is not None
+    return any(ancestor.tag in _ASIDE for ancestor in ancestors) or _DECORATION.search(" ".join(marks)) is not None
 
 
 def _sources(image: Tree) -> Iterator[str]:

@@ -15,7 +15,9 @@ Element = Any  # lxml's elements have no types
 
 def news_record(url: Element) -> dict[str, Any]:
     """A `url` of a sitemap under our names; one without news has no headline, and will be refused for it."""
-    found = {_local(each.tag): (each.text or "").strip() for each in url.iter() if isinstance(each.tag, str)}
+    found = {
+        _local(element.tag): (element.text or "").strip() for element in url.iter() if isinstance(element.tag, str)
+    }
     loc = (url.findtext(f"{SITEMAP}loc") or "").strip()
     return our_names(
         {

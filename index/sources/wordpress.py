@@ -75,7 +75,7 @@ def _is_protected(raw: Dict[str, Any]) -> bool:
     """Whether only those who know a password may read a post."""
     texts = (raw.get(name) for name in ("content", "excerpt"))
     return bool(raw.get("password") or raw.get("post_password")) or any(
-        isinstance(each, Dict) and each.get("protected") for each in texts
+        isinstance(text, Dict) and text.get("protected") for text in texts
     )
 
 
@@ -112,7 +112,7 @@ def _objects(value: object) -> Iterator[Dict[str, Any]]:
 
 
 def _term_names(terms: Iterable[Dict[str, Any]], taxonomy: str) -> list[str]:
-    return [unescape(str(each.get("name", ""))) for each in terms if each.get("taxonomy") == taxonomy]
+    return [unescape(str(term.get("name", ""))) for term in terms if term.get("taxonomy") == taxonomy]
 
 
 def _picture(media: object) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ def _damage(item: Parsed) -> str:
 
 def _pictures(source: Input) -> dict[str, tuple[str, str]]:
     """Address and description of each picture by its number; a tear ends them, and is told as the posts are read."""
-    found = (attached(each.element) for each in _elements(source, (ITEM,)) if isinstance(each, Parsed))
+    found = (attached(element.element) for element in _elements(source, (ITEM,)) if isinstance(element, Parsed))
     return {each.number: (each.url, each.alt) for each in found if each is not None}
 
 

@@ -98,7 +98,11 @@ class Boilerplate(NamedTuple):
         if not self.digests:
             return article
         publishers, paragraphs = _publishers(article), _paragraphs(article.body)
-        kept = [text for text in paragraphs if not any(_digest(each, text) in self.digests for each in publishers)]
+        kept = [
+            text
+            for text in paragraphs
+            if not any(_digest(publisher, text) in self.digests for publisher in publishers)
+        ]
         if len(kept) == len(paragraphs) or sum(map(len, kept)) < (1 - MOST_BOILERPLATE) * sum(map(len, paragraphs)):
             return article
         return msgspec.structs.replace(article, body="\n\n".join(kept))
@@ -124,7 +128,7 @@ def _repeated(articles: Sequence[Article]) -> set[int]:
 def _long_paragraphs(articles: Iterable[Article]) -> Iterator[tuple[str, str, int]]:
     """Publisher, text and digest of each long paragraph of each article, once for each of its publishers."""
     for article in articles:
-        long = {each for each in _paragraphs(article.body) if len(each) >= MIN_REPEATED_CHARS}
+        long = {paragraph for paragraph in _paragraphs(article.body) if len(paragraph) >= MIN_REPEATED_CHARS}
         for publisher in _publishers(article):
             yield from ((publisher, each, _digest(publisher, each)) for each in long)
 

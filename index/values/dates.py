@@ -286,7 +286,7 @@ def _since_midnight(text: str | None) -> timedelta:
     """The time of day. Raises `UnreadableDate`."""
     if text is None:
         return timedelta(0)
-    part = next(found for each in _TIMES if (found := each.fullmatch(text)) is not None).groupdict()
+    part = next(found for pattern in _TIMES if (found := pattern.fullmatch(text)) is not None).groupdict()
     hour, minute, second = (int(part.get(name) or 0) for name in ("hour", "minute", "second"))
     half, before = part.get("half"), part.get("before")
     if half or before:
@@ -305,7 +305,7 @@ def _zone(text: str) -> tzinfo:
     if upper in _OFFSETS:
         return timezone(timedelta(minutes=_OFFSETS[upper]))
     if fixed := _FIXED.fullmatch(re.sub("^(?:GMT|UTC?)", "", upper)):
-        hours, minutes, seconds = (int(each or 0) for each in fixed.groups()[1:])
+        hours, minutes, seconds = (int(group or 0) for group in fixed.groups()[1:])
         offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
         if offset <= timedelta(hours=14) and minutes < 60 and seconds < 60:
             return timezone(-offset if fixed[1] == "-" else offset)

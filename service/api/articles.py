@@ -112,7 +112,7 @@ OPERATIONS = (
         path="/v1/webhooks/{key}",
         method="post",
         summary="Publish and withdraw by signed webhook",
-        description="Signed with the webhook secret of that key: see API.md.",
+        description="Signed with the webhook secret of that key: see docs/api.md.",
         body="Events",
         responses={
             200: "Received",

@@ -219,7 +219,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                 "SignalsWritten": {
                     "allOf": [_reference("Written"), _object(warnings={"type": "array", "items": _TEXT})]
                 },
-                "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see API.md.'},
+                "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see docs/api.md.'},
                 "ReaderEvents": _given(
                     events={"type": "array", "minItems": 1, "maxItems": 100, "items": _READER_EVENT}
                 ),

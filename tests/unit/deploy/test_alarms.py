@@ -18,7 +18,7 @@ from conftest import ROOT
 
 from service.observability.metrics import METRICS
 
-GUIDE = (ROOT / "OPERATIONS.md").read_text("utf-8")
+GUIDE = (ROOT / "docs/operations.md").read_text("utf-8")
 NEEDS_PROMTOOL = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool (Debian: prometheus)")
 
 Series = dict[str, str]
@@ -175,7 +175,7 @@ def test_every_alarm_names_its_severity_and_a_chapter_that_the_guide_has() -> No
     chapters = {heading.lower() for heading in re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE)}
     for each in RULES:
         file, anchor = each["annotations"]["runbook"].split("#")
-        assert (file, anchor) == ("OPERATIONS.md", each["alert"].lower())
+        assert (file, anchor) == ("docs/operations.md", each["alert"].lower())
         assert anchor in chapters, f"{each['alert']} has no chapter"
         assert each["labels"]["severity"] in ("page", "ticket")
     assert chapters == {each["alert"].lower() for each in RULES}

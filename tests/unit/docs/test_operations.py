@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from service.config import HELP
 
-GUIDE = (ROOT / "OPERATIONS.md").read_text("utf-8")
+GUIDE = (ROOT / "docs/operations.md").read_text("utf-8")
 _BLOCKS = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 _CODE = "\n".join(_BLOCKS) + "\n" + "\n".join(re.findall(r"`([^`\n]+)`", GUIDE))
 COMMANDS = sorted(set(re.findall(r"(scripts/\w+\.py)([^\n|;#]*)", _CODE)))

@@ -1,4 +1,4 @@
-"""SECURITY.md names a test for each threat: each of them is there."""
+"""docs/security.md names a test for each threat: each of them is there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMED = re.compile(r"^\| (\d+) .*\| `(tests/[\w/]+\.py)::(\w+)` \|$", re.MULTILI
 
 
 def test_every_threat_has_a_test_that_exists() -> None:
-    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    text = (ROOT / "docs/security.md").read_text("utf-8")
     threats = NAMED.findall(text)
     assert [int(number) for number, _, _ in threats] == list(range(1, len(threats) + 1))
     assert len(threats) >= 20

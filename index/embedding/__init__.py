@@ -1,1 +1,1 @@
-"""Embeds texts with a dense model, caches the vectors, and joins dense and lexical parts."""
+"""Embeds texts with a dense model, caches the vectors, and joins them with the lexical part."""

@@ -1,4 +1,4 @@
-"""Sources of articles: one file a format, one registry. A bad record costs one article and is named."""
+"""Reads articles from every supported format: one module a format, one registry of them."""
 
 from __future__ import annotations
 

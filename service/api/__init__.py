@@ -1,0 +1,1 @@
+"""The HTTP API: operations, parameters, handlers, the OpenAPI document, and the front that reads requests."""

@@ -1,1 +1,1 @@
-"""API keys, what they permit, console sessions and webhook signatures."""
+"""API keys and their scopes, console sessions, webhook signatures."""

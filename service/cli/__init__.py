@@ -1,1 +1,1 @@
-"""Programs that put the packages of the service together."""
+"""The programs of the service, put together from its packages."""

@@ -1,1 +1,1 @@
-"""Evaluation: how good the lists are, measured on links that editors made. Never imported by the web process."""
+"""Offline measurement: lists against editors' links, and the analysis of experiments."""

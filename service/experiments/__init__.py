@@ -1,1 +1,1 @@
-"""Experiments: which reader sees which list, and the log of what readers saw and did."""
+"""Experiments while they run: which reader sees which list, and the log of what readers saw and did."""

@@ -1,0 +1,1 @@
+"""What other sites embed: the widget's script and style, the HTML fragment, the JSON Feed."""

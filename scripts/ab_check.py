@@ -58,9 +58,9 @@ def _standing(experiment: Experiment, today: date) -> str:
 
 def _variants(experiment: Experiment) -> list[str]:
     return [
-        f"  {each.key:<20} {each.weight * experiment.share:6.1%}  policy {each.policy}"
-        + (f", channel {each.channel}" if each.channel else "")
-        for each in experiment.variants
+        f"  {variant.key:<20} {variant.weight * experiment.share:6.1%}  policy {variant.policy}"
+        + (f", channel {variant.channel}" if variant.channel else "")
+        for variant in experiment.variants
     ]
 
 

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         experiment = _experiment(options)
         segments = list(options.events.glob("*.jsonl"))
-        mebibytes = sum(each.stat().st_size for each in segments) / MEBIBYTE
+        mebibytes = sum(segment.stat().st_size for segment in segments) / MEBIBYTE
         progress(f"reading {len(segments):,} segments, {mebibytes:,.0f} MiB")
         with open_events(options.events, named_stories=False) as events:
             report = analysed(

@@ -95,7 +95,7 @@ def planned(options: argparse.Namespace, settings: Settings, today: date) -> Pla
             f"[{experiment.key}] runs from {experiment.starts_on} until {experiment.ends_on}: none of the "
             f"{options.days} days from {begin} on; see --begin"
         )
-    trouble = Trouble(**{each.name: getattr(options, each.name) for each in fields(Trouble)})
+    trouble = Trouble(**{field.name: getattr(options, field.name) for field in fields(Trouble)})
     return Plan(experiment, begin, options.readers, options.days, options.lift, options.seed, trouble=trouble)
 
 
@@ -155,9 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--begin", type=date.fromisoformat, metavar="DATE", help="default: so that yesterday is the last day"
     )
-    for each in fields(Trouble):
-        kind, name = type(each.default), each.name.replace("_", "-")
-        parser.add_argument(f"--{name}", type=kind, default=each.default, help=f"{HELP[each.name]} (%(default)s)")
+    for field in fields(Trouble):
+        kind, name = type(field.default), field.name.replace("_", "-")
+        parser.add_argument(f"--{name}", type=kind, default=field.default, help=f"{HELP[field.name]} (%(default)s)")
     return parser
 
 

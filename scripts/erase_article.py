@@ -104,9 +104,9 @@ def aliases_of(identifier: str, store: Store, live: LiveStore) -> list[str]:
     known = [] if (article := live.article(identifier)) is None else [article]
     for snapshot_id in holding(identifier, store):
         with suppress(DamagedSnapshot):
-            known += [each for each in read_articles(store.directory(snapshot_id)) if each.id == identifier]
+            known += [article for article in read_articles(store.directory(snapshot_id)) if article.id == identifier]
     aliases = {alias for article in known for alias in article.aliases} - {identifier}
-    return sorted(each for each in aliases if live.state_of(each) is None and not holding(each, store))
+    return sorted(alias for alias in aliases if live.state_of(alias) is None and not holding(alias, store))
 
 
 def erase_from_backups(identifier: str, backups: Path, store: Store, live: str, events: Path | None) -> None:
@@ -151,7 +151,7 @@ def texts_in_use(store: Store, live: LiveStore) -> Iterator[str]:
     """What is embedded of the articles in the snapshots and the live store: earlier wordings are not among them."""
     snapshots = (store.directory(each) for each in store.snapshot_ids())
     published = (article for _, article in live.all_rows().published)
-    for article in chain(published, *(read_articles(each) for each in snapshots)):
+    for article in chain(published, *(read_articles(snapshot) for snapshot in snapshots)):
         yield from embedded_texts(article)
 
 

@@ -60,7 +60,7 @@ def as_text(found: Everyday) -> str:
 
 def _table(name: str, rows: Sequence[Figures]) -> str:
     heads = COLUMNS.format("lists", "views", "clicks", "readers", "clicks/v", name)
-    return "\n".join([heads, *(_row(each) for each in rows)])
+    return "\n".join([heads, *(_row(row) for row in rows)])
 
 
 def _row(row: Figures) -> str:

@@ -156,8 +156,10 @@ def _kind(other: str | None, own: str, own_site: bool) -> str:
 
 def _known(records: Sequence[Record]) -> dict[str, str]:
     """Article IDs by URL; a URL wins over another article's alias, both over what is only another spelling."""
-    aliases = [(_keys(alias, each.url), each.id) for each in records for alias in each.aliases if "/" in alias]
-    urls = [(_keys(each.url, ""), each.id) for each in records if each.url]
+    aliases = [
+        (_keys(alias, record.url), record.id) for record in records for alias in record.aliases if "/" in alias
+    ]
+    urls = [(_keys(record.url, ""), record.id) for record in records if record.url]
     pages = {page: identifier for (_, page), identifier in (*aliases, *urls)}
     return pages | {exact: identifier for (exact, _), identifier in (*aliases, *urls)}
 

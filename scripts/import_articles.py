@@ -170,7 +170,7 @@ class Understood:
         lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]
         lines += ["years       " + _counts(sorted(self.years.items()))]
         lines += ["languages   " + _counts(self.languages.most_common(20))]
-        lines += ["", "examples", *(_example(each) for each in self.examples)]
+        lines += ["", "examples", *(_example(example) for example in self.examples)]
         if rejected:
             lines += [
                 "",

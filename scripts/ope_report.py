@@ -151,7 +151,7 @@ def _evaluated(rows: Rows, shown: list[Any], target: list[Any], unsupported: Arr
 
 def _read_lists(path: Path) -> dict[str, list[str]]:
     lines = msgspec.json.Decoder(TargetList).decode_lines(path.read_bytes())
-    return {each.article_id: each.items for each in lines}
+    return {line.article_id: line.items for line in lines}
 
 
 def open_bandit(directory: Path, campaign: str) -> Evaluation:

@@ -166,12 +166,12 @@ def _engine(options: argparse.Namespace) -> Engine:
 def _rejected(rejections: Sequence[Rejection], store: Path) -> str:
     """The first few with their reasons; all of them are written to the store."""
     path = store / "rejected.jsonl"
-    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in rejections))
+    path.write_bytes(b"".join(msgspec.json.encode(rejection) + b"\n" for rejection in rejections))
     return "\n".join([*_first(rejections, "  "), f"  all {len(rejections)} rejected records: {path}"])
 
 
 def _first(rejections: Sequence[Rejection], indent: str) -> list[str]:
-    return [f"{indent}{each.place}: {each.reason}" for each in rejections[:SHOWN]]
+    return [f"{indent}{rejection.place}: {rejection.reason}" for rejection in rejections[:SHOWN]]
 
 
 class Bars:

@@ -90,12 +90,12 @@ def clicked_lists(events: Path, experiment: str | None) -> list[LoggedList]:
         LoggedList(int(at), article, unit, tuple(stories), frozenset(clicked) & frozenset(stories))
         for at, article, unit, stories, clicked in rows
     )
-    return [each for each in lists if each.clicked]
+    return [list_ for list_ in lists if list_.clicked]
 
 
 def replayed(lists: Sequence[LoggedList], archive: Archive, policy: Policy, experiment: str | None) -> Replayed:
     """The policy's lists in place of the logged ones."""
-    there = [each for each in lists if _row(archive, each) is not None]
+    there = [list_ for list_ in lists if _row(archive, list_) is not None]
     return Replayed(
         policy=policy.name,
         experiment=experiment,

@@ -120,7 +120,7 @@ def restore(backup: Path, store: Store, live: str | None, events: Path | None) -
 
 def complete(backups: Path) -> list[Path]:
     """The finished backups, oldest first."""
-    return sorted(each.parent for each in backups.glob(f"[0-9]*/{CONTENTS}"))
+    return sorted(path.parent for path in backups.glob(f"[0-9]*/{CONTENTS}"))
 
 
 def _earlier(backups: Path) -> list[Store]:
@@ -172,7 +172,7 @@ def _restore_live(copy: Path, live: str) -> None:
 
 def _files(folder: Path) -> list[Path]:
     """All files but those of snapshots."""
-    inside = ((each, each.relative_to(folder).parts[0]) for each in folder.rglob("*") if each.is_file())
+    inside = ((path, path.relative_to(folder).parts[0]) for path in folder.rglob("*") if path.is_file())
     return sorted(each for each, top in inside if top != "snapshots")
 
 

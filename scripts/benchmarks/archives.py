@@ -63,7 +63,7 @@ def _pieces(stories: Sequence[dict[str, str]]) -> Iterator[Article]:
         for story in stories:
             moment = _moment(story["date"])
             body = (story.get("body") or "").replace("\x03", "").replace(" Reuter", "").strip()
-            pieces = [each for each in (cut.split(body) if cut else [body]) if len(each) >= letters]
+            pieces = [part for part in (cut.split(body) if cut else [body]) if len(part) >= letters]
             for number, piece in enumerate(pieces if moment else ()):
                 words = piece.split()
                 headline = None if cut else story.get("title")

@@ -207,7 +207,7 @@ def published_and_withdrawn(service: Service, articles: Articles, held_by: Mappi
             raise RuntimeError(f"{withdrawn} was not withdrawn: {status}")
         times["withdrawn everywhere"].append(time.monotonic() - begin)
         sources = held_by[withdrawn][:HOLDERS]
-        answers = [holds(worker, each, withdrawn) for each in sources for worker in service.workers]
+        answers = [holds(worker, source, withdrawn) for source in sources for worker in service.workers]
         stale, asked = stale + sum(answers), asked + len(answers)
     return summary(times) | {"stale_answers": stale, "asked_after_withdrawals": asked}
 
@@ -279,7 +279,7 @@ def in_a_burst(service: Service, articles: Articles) -> Figures:
     writer = Connection(service.port, service.key_file.read_text())
 
     def send() -> None:
-        sent.extend((writer.publish(each).status, time.monotonic()) for each in articles)
+        sent.extend((writer.publish(article).status, time.monotonic()) for article in articles)
 
     deepest = watched(service, send)
     empty = time.monotonic()

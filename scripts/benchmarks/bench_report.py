@@ -104,7 +104,7 @@ def _list(
     during = at >= datetime(2026, 11, 1, tzinfo=UTC).timestamp()
     assigned = assign(experiment, unit) if during else None
     variant = assigned.variant if assigned else None
-    article, *stories = (f"section{each % 20}/article-number-{each}" for each in articles)
+    article, *stories = (f"section{article % 20}/article-number-{article}" for article in articles)
     told = {
         "list_id": f"{number:024x}",
         "article_id": article,
@@ -113,7 +113,7 @@ def _list(
         "experiment": KEY if variant else None,
         "variant": variant.key if variant else None,
     }
-    lot, items = draw.random(4).tolist(), [_item(each) for each in stories]
+    lot, items = draw.random(4).tolist(), [_item(story) for story in stories]
     yield line(
         Exposure(
             at=at,

@@ -64,7 +64,7 @@ def _record(number: int) -> dict[str, object]:
 def _pages(scratch: Path, pages: Path, copies: int, jobs: int) -> None:
     folder = scratch / "pages"
     folder.mkdir()
-    files = [each for each in sorted(pages.iterdir()) if each.is_file()]
+    files = [path for path in sorted(pages.iterdir()) if path.is_file()]
     for copy in range(copies):
         for each in files:
             (folder / f"{copy:03}-{each.name}").write_bytes(each.read_bytes())

@@ -179,6 +179,6 @@ def _holder(connection: Connection, server: int) -> int | None:
     """The process, of those that a server started, which holds the other end of a connection."""
     ours = connection.http.sock.getsockname()
     for process in psutil.Process(server).children(recursive=True):
-        if any(each.raddr == ours for each in process.net_connections("tcp")):
+        if any(connection.raddr == ours for connection in process.net_connections("tcp")):
             return process.pid
     return None

@@ -24,9 +24,9 @@ def many_articles(now: int) -> Iterator[dict[str, Any]]:
 
     In one round a name or a word always becomes the same other one, so its stories belong together as the first do.
     """
-    originals = [each for each in sample_articles(now) if not {"status", "embargo_until"} & each.keys()]
+    originals = [article for article in sample_articles(now) if not {"status", "embargo_until"} & article.keys()]
     yield from originals
-    whole = " ".join(str(each.get(part, "")) for each in originals for part in _TEXTS)
+    whole = " ".join(str(original.get(part, "")) for original in originals for part in _TEXTS)
     names, words = sorted(set(_NAME.findall(whole))), sorted(set(_WORD.findall(whole)))
     for number in count(1):
         draw = random.Random(number)

@@ -75,7 +75,7 @@ def readings(
     """
     found = []
     for day in range(days):
-        for reader, visits in zip(people, draw.poisson([each.visits_a_day for each in people]), strict=True):
+        for reader, visits in zip(people, draw.poisson([person.visits_a_day for person in people]), strict=True):
             for _ in range(visits):
                 opened = 1 + draw.poisson(habits.lists_a_visit - 1)
                 moments = np.sort(draw.integers(0, 1_800, opened)) + draw.integers(0, DAY - 1_800)
@@ -101,7 +101,7 @@ def clicked(
     """Which stories of a list in sight are clicked: `expected` of them on average, unless that made one certain."""
     if not stories:
         return []
-    drawn = np.array([appeal.get(each, 1.0) for each in stories])
+    drawn = np.array([appeal.get(story, 1.0) for story in stories])
     drawn *= np.arange(1, len(stories) + 1) ** -habits.examination
     chances = np.minimum(expected * drawn / drawn.sum(), CERTAIN)
     return [story for story, hit in zip(stories, draw.random(len(stories)) < chances, strict=True) if hit]

@@ -47,7 +47,7 @@ class OwnList(msgspec.Struct, frozen=True):
     @property
     def stories(self) -> list[str]:
         """The IDs of its stories by position."""
-        return [each.teaser.id for each in self.items]
+        return [item.teaser.id for item in self.items]
 
 
 class Answered(NamedTuple):

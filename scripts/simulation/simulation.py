@@ -101,7 +101,7 @@ class Simulation:
         self._plan = plan
         self._service = service
         self._appeal = appeal
-        self._lifted = {each.key for each in plan.experiment.variants[1:]}
+        self._lifted = {variant.key for variant in plan.experiment.variants[1:]}
         self._draw = np.random.default_rng((plan.seed, 2))
         self._late: deque[Report] = deque()
 
@@ -179,7 +179,7 @@ class Simulation:
 
     def _send(self, report: Report) -> None:
         answer = self._service.send(msgspec.json.encode({"events": report.events}), report.at)
-        kinds = Counter(each["kind"] for each in report.events)
+        kinds = Counter(event["kind"] for event in report.events)
         truth = self.truth
         truth.sent += kinds
         truth.accepted += answer.accepted

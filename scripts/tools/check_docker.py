@@ -90,7 +90,7 @@ def check_rules(stages: Sequence[Stage]) -> None:
     build, final = stages
     if not re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", final.last("USER")):
         raise Fault(f"USER {final.last('USER')} must be a number, and not root's")
-    for text in [each for stage in stages for each in stage.arguments("COPY")]:
+    for text in [argument for stage in stages for argument in stage.arguments("COPY")]:
         if text.startswith("--from="):
             if text.split()[0] != f"--from={build.name}":
                 raise Fault(f"COPY {text}: no such stage")

@@ -83,7 +83,9 @@ def _component(name: str, found: Distribution) -> dict[str, Any]:
     licence = found.metadata["License-Expression"] or (found.metadata["License"] or "").split("\n")[0]
     if not licence:
         classifiers = found.metadata.get_all("Classifier") or []
-        licence = ", ".join(each.split(" :: ")[-1] for each in classifiers if each.startswith("License ::"))
+        licence = ", ".join(
+            classifier.split(" :: ")[-1] for classifier in classifiers if classifier.startswith("License ::")
+        )
     told = {"type": "library", "bom-ref": _purl(name, found), "name": name, "version": found.version}
     return {**told, "purl": _purl(name, found), **({"licenses": [{"license": {"name": licence}}]} if licence else {})}
 

@@ -210,10 +210,10 @@ def _table(pages: Sequence[Page], scores: dict[str, list[dict[str, float]]]) -> 
 
 
 def _row(name: str, scores: Sequence[dict[str, float]]) -> str:
-    values = {m: [each[m] for each in scores if m in each] for m in MEASURES}
+    values = {m: [score[m] for score in scores if m in score] for m in MEASURES}
     figures = [statistics.mean(values[m]) for m in MEASURES[:4]]
     figures += [statistics.median(values["body"]), statistics.mean(values["body"])]
-    return f"| {name} | {' | '.join(f'{each:.3f}' for each in figures)} |"
+    return f"| {name} | {' | '.join(f'{figure:.3f}' for figure in figures)} |"
 
 
 def _worst(pages: Sequence[Page], scores: Sequence[dict[str, float]], many: int) -> str:

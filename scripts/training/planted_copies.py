@@ -54,13 +54,13 @@ def planted_copy(article: Article, kind: str, seed: int) -> Article:
 
 def planted_round_up(articles: Sequence[Article], seed: int) -> Article:
     """An article that quotes the opening half of each of `articles`: no copy of any of them."""
-    parts = [f"{each.headline}\n\n{_opening(each.body, 0.5)}" for each in articles]
+    parts = [f"{article.headline}\n\n{_opening(article.body, 0.5)}" for article in articles]
     return Article(
         id=f"round-up/{seed}/{articles[0].id}",
         headline="The week in brief",
         body="\n\n".join(parts),
         language=articles[0].language,
-        published_at=max((each.published_at or 0 for each in articles), default=0) or None,
+        published_at=max((article.published_at or 0 for article in articles), default=0) or None,
     )
 
 

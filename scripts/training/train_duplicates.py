@@ -77,7 +77,9 @@ def _planted(archive: Sequence[Article]) -> tuple[list[Article], list[str]]:
     copies = [planted_copy(each, kind, 1) for each in rng.sample(longer, SOURCES) for kind in KINDS]
     round_ups = [planted_round_up(rng.sample(longer, rng.randint(3, 8)), seed) for seed in range(ROUND_UPS)]
     articles = [*archive, *copies, *round_ups]
-    return articles, [each.id.split("/", 2)[2] if each.id.startswith("copy/") else each.id for each in articles]
+    return articles, [
+        article.id.split("/", 2)[2] if article.id.startswith("copy/") else article.id for article in articles
+    ]
 
 
 def _pairs(articles: Sequence[Article], origins: Sequence[str]) -> _Pairs:
@@ -86,7 +88,7 @@ def _pairs(articles: Sequence[Article], origins: Sequence[str]) -> _Pairs:
     truth = np.array([origins[i] == origins[j] for i, j in zip(left, right, strict=True)])
     kept = truth | ~(known[left] & known[right])
     left, right, lexical, truth = left[kept], right[kept], lexical[kept], truth[kept]
-    shingles = [body_shingles(each.body) for each in articles]
+    shingles = [body_shingles(article.body) for article in articles]
     shared = [shared_shingles(shingles[i], shingles[j]) for i, j in zip(left, right, strict=True)]
     groups = np.unique([origins[i] for i in left], return_inverse=True)[1]
     return _Pairs(left, right, np.column_stack([np.array(shared), lexical]), truth, groups)
@@ -94,7 +96,7 @@ def _pairs(articles: Sequence[Article], origins: Sequence[str]) -> _Pairs:
 
 def _lexical_pairs(articles: Sequence[Article]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, the lower left, and cosines of all pairs whose TF-IDF cosine is at least `LEAST_LEXICAL`."""
-    _, tfidf = fit_lexical([full_text(each) for each in articles])
+    _, tfidf = fit_lexical([full_text(article) for article in articles])
     parts = []
     for start in range(0, len(articles), 256):
         block = (tfidf[start : start + 256] @ tfidf.T).tocoo()

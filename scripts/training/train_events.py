@@ -107,12 +107,12 @@ def _fitted(pairs: Table, stories: np.ndarray, negatives: np.ndarray, origin: st
 
 def candidate_pairs(articles: Sequence[Article], cache: VectorCache, embedder: Embedder) -> Table:
     """Each article's nearest by hybrid cosine, as the build finds them."""
-    cut = [passages(each).texts for each in articles]
+    cut = [passages(article).texts for article in articles]
     texts = [*map(head_text, articles), *(text for each in cut for text in each)]
     vectors, _ = cached_embed(cache, embedder, texts, lambda _done, _total: None)
     n = len(articles)
     dense = dense_rows(vectors[:n], vectors[n:], np.repeat(np.arange(n), [len(each) for each in cut]))
-    lexical, tfidf = fit_lexical([full_text(each) for each in articles])
+    lexical, tfidf = fit_lexical([full_text(article) for article in articles])
     hybrid = hybrid_rows(dense, lexical.lsa(tfidf))
     similar = hybrid @ hybrid.T
     np.fill_diagonal(similar, -1)
@@ -169,8 +169,10 @@ def _told(path: Path, truth: Path) -> tuple[list[Article], np.ndarray]:
         story = {line["article_id"]: line["story"] for line in csv.DictReader(file, delimiter="\t")}
     with gzip.open(path, "rt", encoding="utf-8") as file:
         records = [msgspec.json.decode(line) for line in file]
-    articles = [Article(id=each["id"], headline=_first_sentence(each["body"]), body=each["body"]) for each in records]
-    return articles, np.unique([story[each.id] for each in articles], return_inverse=True)[1]
+    articles = [
+        Article(id=record["id"], headline=_first_sentence(record["body"]), body=record["body"]) for record in records
+    ]
+    return articles, np.unique([story[article.id] for article in articles], return_inverse=True)[1]
 
 
 def _first_sentence(body: str) -> str:

@@ -186,8 +186,8 @@ def _with_clicks(pairs: SourcePairs, rows: Rows, clicked: Mapping[int, Label], l
     if not clicked:
         return pairs
     of_rows = [clicked.get(row) for row in rows.tolist()]
-    shown = np.array([each.shown if each else 0 for each in of_rows], np.float32)
-    share = np.array([each.share if each else 0 for each in of_rows], np.float32)
+    shown = np.array([row.shown if row else 0 for row in of_rows], np.float32)
+    share = np.array([row.share if row else 0 for row in of_rows], np.float32)
     of_clicks = shown * min(1.0, len(rows) / max(float(shown.sum()), 1.0))
     weights = of_clicks + np.float32(linked)
     wanted = of_clicks * share + pairs.linked * np.float32(linked)
@@ -202,15 +202,15 @@ def _nearest(corpus: Corpus, row: int, rule: Rule) -> Rows:
 def _blind(pairs: Sequence[SourcePairs], group: str) -> list[SourcePairs]:
     """The pairs, alike in a group of features: a model of them cannot tell them apart by it."""
     blind = []
-    for each in pairs:
-        features = each.features.copy()
+    for pair in pairs:
+        features = pair.features.copy()
         features[:, [PAIR_FEATURES.index(name) for name in GROUPS[group]]] = 0
-        blind.append(each._replace(features=features))
+        blind.append(pair._replace(features=features))
     return blind
 
 
 def _predicted(relevance: Relevance, pairs: Sequence[SourcePairs]) -> list[FloatArray]:
-    return [predicted(relevance, each) for each in pairs]
+    return [predicted(relevance, pair) for pair in pairs]
 
 
 def _report(archive: Archive, learned: Sequence[FloatArray], others: Mapping[str, Sequence[FloatArray]]) -> None:
@@ -257,11 +257,11 @@ def _measured(truth: Truth, ranked: Sequence[Rows]) -> Measures:
 
 
 def _report_calibration(learned: Sequence[FloatArray], pairs: Sequence[SourcePairs]) -> None:
-    known = [np.ones(len(each.linked), bool) if each.weights is None else each.weights > 0 for each in pairs]
+    known = [np.ones(len(pair.linked), bool) if pair.weights is None else pair.weights > 0 for pair in pairs]
     predictions = [each[mask] for each, mask in zip(learned, known, strict=True)]
     linked = [each.linked[mask] for each, mask in zip(pairs, known, strict=True)]
     found = reliability(np.concatenate(predictions), np.concatenate(linked))
-    firsts = [np.argsort(-each, kind="stable")[:SHOWN_FIRST] for each in predictions]
+    firsts = [np.argsort(-prediction, kind="stable")[:SHOWN_FIRST] for prediction in predictions]
     shown = reliability(
         np.concatenate([each[first] for each, first in zip(predictions, firsts, strict=True)]),
         np.concatenate([each[first] for each, first in zip(linked, firsts, strict=True)]),

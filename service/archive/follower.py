@@ -86,8 +86,8 @@ class Following:
         """All that is known without asking; of sequence 0, so that everything is read when the store is back."""
         articles, signals = self._articles, self._signals
         if not self._complete and self._last_known is not None and (kept := self._last_known.read()) is not None:
-            articles = {each.id or each.id_digest: each for each in kept.articles} | articles
-            signals = {each.article_id: each for each in kept.signals} | signals
+            articles = {article.id or article.id_digest: article for article in kept.articles} | articles
+            signals = {signal.article_id: signal for signal in kept.signals} | signals
         return Changes(self._installation, 0, tuple(articles.values()), tuple(signals.values()))
 
     def _read(self, overlay: Overlay) -> Overlay:
@@ -118,8 +118,8 @@ class Following:
         erased = {article.id_digest for article in changes.articles if article.state == "erased"}
         if erased:
             self._articles, self._signals = without(erased, self._articles, self._signals)
-        self._articles.update((each.id or each.id_digest, each) for each in changes.articles)
-        self._signals.update((each.article_id, each) for each in changes.signals)
+        self._articles.update((article.id or article.id_digest, article) for article in changes.articles)
+        self._signals.update((signal.article_id, signal) for signal in changes.signals)
         self._unkept = self._unkept or bool(changes.articles or changes.signals)
 
     def _keep(self) -> None:

@@ -62,8 +62,8 @@ class LastKnown:
     def forget(self, digest: str) -> None:
         """Leave out what is known of an article that was erased, by the digest of its ID."""
         if (known := self.read()) is not None:
-            articles = {each.id or each.id_digest: each for each in known.articles}
-            articles, signals = without({digest}, articles, {each.article_id: each for each in known.signals})
+            articles = {article.id or article.id_digest: article for article in known.articles}
+            articles, signals = without({digest}, articles, {signal.article_id: signal for signal in known.signals})
             self.keep(known.installation, articles.values(), signals.values())
 
     def read(self) -> Changes | None:

@@ -29,12 +29,12 @@ def groups(policies: Policies, experiments: Experiments, channel: str, others: S
     """All that can be compared: policies, other channels' snapshots, and what experiments give their readers."""
     found = [Group("Policies", tuple(_side(name, channel, channel, name) for name in policies.by_name))]
     if others:
-        sides = (_side(policies.default, each, channel, f"{each} ({policies.default})") for each in others)
+        sides = (_side(policies.default, other, channel, f"{other} ({policies.default})") for other in others)
         found.append(Group("Channels", tuple(sides)))
     for experiment in experiments.by_key.values():
         sides = (
-            _side(each.policy, each.channel or channel, channel, f"{experiment.key}: {each.key}")
-            for each in experiment.variants
+            _side(variant.policy, variant.channel or channel, channel, f"{experiment.key}: {variant.key}")
+            for variant in experiment.variants
         )
         found.append(Group(f"Experiment {experiment.key}", tuple(sides)))
     return tuple(found)

@@ -112,8 +112,8 @@ def signs(
 
 def _newest(archive: Archive, now: int) -> int | None:
     """When the newest article that readers can see was published."""
-    dates = (archive.fact(row) for row in archive.newest_rows(1_000))
-    return next((each.published_at for each in dates if each.visible_from <= now), None)
+    newest = (archive.fact(row) for row in archive.newest_rows(1_000))
+    return next((facts.published_at for facts in newest if facts.visible_from <= now), None)
 
 
 def _sign(name: str, value: str, good: bool, note: str = "") -> Sign:

@@ -161,7 +161,7 @@ def _tools(console: Blueprint, wiring: Wiring) -> None:
         choice = groups(wiring.policies, wiring.experiments, wiring.catalogue.channel, sorted(wiring.others))
         sides = [chosen(choice, request.args.get(name), place) for place, name in enumerate(("a", "b"))]
         lists = [_list_of(article_id, side.policy, side.channel, now) for side in sides]
-        marks, common = moved(*(each or [] for each in lists))
+        marks, common = moved(*(list_ or [] for list_ in lists))
         return page(
             wiring, "compare.html", story=story(archive, row, now), groups=choice, sides=sides, lists=lists,
             marks=marks, common=common,

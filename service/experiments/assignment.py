@@ -30,11 +30,11 @@ class Assigned(NamedTuple):
 def assign(experiment: Experiment, unit: str) -> Assigned | None:
     """The unit's variant; None if it takes no part. An override is stronger than namespace and coverage."""
     if (key := experiment.overrides.get(unit)) is not None:
-        return Assigned(next(each for each in experiment.variants if each.key == key), True)
+        return Assigned(next(variant for variant in experiment.variants if variant.key == key), True)
     space = experiment.namespace
     if not unit or (space is not None and not in_namespace(space.name, space.start, space.end, unit)):
         return None
-    ranges = bucket_ranges(tuple([each.weight for each in experiment.variants]), experiment.coverage)
+    ranges = bucket_ranges(tuple([variant.weight for variant in experiment.variants]), experiment.coverage)
     at = chosen(bucket(experiment.salt, unit), ranges)
     return None if at is None else Assigned(experiment.variants[at], False)
 

@@ -130,7 +130,9 @@ class Experiments(msgspec.Struct, frozen=True):
 
     def channels(self) -> set[str]:
         """The channels that variants name."""
-        return {each.channel for one in self.by_key.values() for each in one.variants if each.channel is not None}
+        return {
+            variant.channel for one in self.by_key.values() for variant in one.variants if variant.channel is not None
+        }
 
     def problems(self, policies: Policies, today: date) -> list[str]:
         """What is no fault of the file, but its owners should know, a sentence each."""
@@ -187,7 +189,7 @@ def _variants(key: str, given: Any, place: str, default_policy: str) -> tuple[Va
 
 def _read(struct: type[S], given: Any, place: str, **own: str) -> S:
     """A table as a struct; `own` are fields that do not stand in it. Fields that are structs must be so already."""
-    fields = {each.encode_name: each for each in msgspec.structs.fields(struct)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     known = ", ".join(name for name in fields if name not in own)
     if not isinstance(given, dict):
         raise BadExperiments(f"{place} must be a table of {known}")
@@ -217,8 +219,8 @@ def _allowed(kind: Any) -> str:
 
 def _complaints(experiment: Experiment) -> Iterator[str]:
     """What makes no sense in an experiment whose values are all allowed by themselves."""
-    keys = [each.key for each in experiment.variants]
-    total = sum(each.weight for each in experiment.variants)
+    keys = [variant.key for variant in experiment.variants]
+    total = sum(variant.weight for variant in experiment.variants)
     space = experiment.namespace
     if experiment.ends_on <= experiment.starts_on:
         yield f"ends_on must be after starts_on, not {experiment.ends_on} after {experiment.starts_on}"
@@ -229,7 +231,7 @@ def _complaints(experiment: Experiment) -> Iterator[str]:
     if space is not None and space.end <= space.start:
         yield f"namespace must have from < to, not from {space.start:g} to {space.end:g}"
     if experiment.mode == "interleave" and (
-        len(keys) != 2 or len({each.channel for each in experiment.variants}) > 1
+        len(keys) != 2 or len({variant.channel for variant in experiment.variants}) > 1
     ):
         yield 'mode = "interleave" needs exactly two variants, of one channel'
     for unit, key in experiment.overrides.items():

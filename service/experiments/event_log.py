@@ -68,7 +68,7 @@ class EventLog:
         pid = os.getpid()
         if pid not in self._writers:
             self._writers.setdefault(pid, _Writer(self._directory, self._fsync, self._max_bytes))
-            for parent in [each for each in list(self._writers) if each != pid]:
+            for parent in [writer for writer in list(self._writers) if writer != pid]:
                 if (writer := self._writers.pop(parent, None)) is not None:
                     writer.close()
         return self._writers[pid]

@@ -91,7 +91,9 @@ class Popularity:
         for path, segment in found.items():
             segment.read = self._segments[path].read if path in self._segments else 0
         self._segments = {path: each for path, each in found.items() if each.modified >= since}
-        return merge(*(each.lines() for each in self._segments.values() if each.more()), key=lambda line: line.at)
+        return merge(
+            *(segment.lines() for segment in self._segments.values() if segment.more()), key=lambda line: line.at
+        )
 
     def _count(self, line: _Line) -> None:
         if line.kind == "exposure":

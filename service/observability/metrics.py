@@ -62,7 +62,7 @@ METRICS = (
            _WORKER),
 )  # fmt: skip
 
-_BY_NAME = {each.name: each for each in METRICS}
+_BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 class Measures:

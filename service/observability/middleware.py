@@ -67,9 +67,9 @@ class Watching:
     def _count(self, noted: Noted, method: str, route: str, seconds: float) -> None:
         measures, lists = self._measures, noted.lists
         measures.took(seconds, method, route, lists[0].policy if lists else "")
-        for each in lists:
-            measures.count("related_lists_total", each.policy, each.result)
-            for reason in each.degraded:
+        for list_ in lists:
+            measures.count("related_lists_total", list_.policy, list_.result)
+            for reason in list_.degraded:
                 measures.count("related_degraded_lists_total", reason)
         if noted.problem is not None:
             code, answered = noted.problem

@@ -32,7 +32,7 @@ def _lines(metric: Metric, labels: Sequence[str], values: Sequence[float]) -> It
         return
     total, *counts = values
     reached = list(accumulate(counts))
-    for limit, count in zip((*(f"{each:g}" for each in BUCKETS), "+Inf"), reached, strict=True):
+    for limit, count in zip((*(f"{bucket:g}" for bucket in BUCKETS), "+Inf"), reached, strict=True):
         yield _line(f"{metric.name}_bucket", [*named, ("le", limit)], count)
     yield _line(f"{metric.name}_sum", named, total)
     yield _line(f"{metric.name}_count", named, reached[-1])

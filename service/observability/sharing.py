@@ -32,7 +32,7 @@ def all_tallies(settings: Settings, own: Tallies) -> Read:
     """The numbers of all processes, this one's among them."""
     mine = settings.tallies / f"{settings.worker}{SUFFIX}"
     others = sorted(settings.tallies.glob(f"*{SUFFIX}")) if settings.worker else []
-    total = read_tallies(each for each in others if each != mine)
+    total = read_tallies(other for other in others if other != mine)
     merge(total, own.read())
     return total
 

@@ -59,7 +59,7 @@ class Comparing:
         for article in changes.articles:
             if article.state != "published":
                 self._forget(article)
-        known = {each.article_id: each for each in changes.comparisons}
+        known = {comparison.article_id: comparison for comparison in changes.comparisons}
         waiting = [
             (state, article)
             for state, article in self._live.records(self._reached)[1]

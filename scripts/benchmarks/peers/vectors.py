@@ -93,7 +93,7 @@ def recall(vectors: FloatArray, of: Rows, found: Sequence[Sequence[int]], k: int
 def _sentences(records: Iterable[object]) -> Iterator[str]:
     for record in records:
         if isinstance(record, Article):
-            yield from (each for each in _BETWEEN.split(" ".join(record.body.split())) if len(each) in SENTENCE)
+            yield from (part for part in _BETWEEN.split(" ".join(record.body.split())) if len(part) in SENTENCE)
 
 
 def _mixtures(real: FloatArray, rows: int, draw: np.random.Generator) -> FloatArray:

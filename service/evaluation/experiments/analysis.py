@@ -69,7 +69,7 @@ def _verdict(experiment: Experiment, wrong: tuple[str, ...], effects: Effects | 
         return f"Do not use these results: {wrong[0][0].lower()}{wrong[0][1:]}"
     if effects.preference is not None:
         return preferred(effects.preference, *(variant.key for variant in experiment.variants))
-    return " ".join(each.sentence for each in effects.outcomes)
+    return " ".join(outcome.sentence for outcome in effects.outcomes)
 
 
 def _span(found: ExperimentEvents) -> Span:

@@ -196,7 +196,7 @@ def segment_effects(
     told, untold = [], 0
     for segment in found.by_segment(denominator):
         effects = _compared(found.experiment, primary._replace(arms=segment.moments), [])
-        told += [_segment(segment.name, segment.value, each) for each in effects if each.plain.lift is not None]
+        told += [_segment(segment.name, segment.value, effect) for effect in effects if effect.plain.lift is not None]
         untold += not effects
     corrected = benjamini_hochberg([each.p_value for each in told])
     both = zip(told, corrected, strict=True)
@@ -251,11 +251,11 @@ def _outcomes(
     untold: Sequence[Untold],
 ) -> tuple[Outcome, ...]:
     """Of each variant, in their order."""
-    primary = {each.variant: each for each in effects if each.role == "primary"}
+    primary = {effect.variant: effect for effect in effects if effect.role == "primary"}
     reasons = {each.variant: each.reason for each in untold if each.what == experiment.primary_metric}
     outcomes = []
-    for variant in [each.key for each in experiment.variants[1:]]:
-        its = [each for each in guardrails if each.variant == variant]
+    for variant in [variant.key for variant in experiment.variants[1:]]:
+        its = [guardrail for guardrail in guardrails if guardrail.variant == variant]
         if variant in primary:
             outcomes.append(outcome(primary[variant], its, experiment.minimum_effect))
         else:

@@ -63,16 +63,16 @@ def _assigned_again(found: ExperimentEvents) -> tuple[Counter[date], Counter[dat
 
 def _mismatched(found: ExperimentEvents) -> list[str]:
     variants = found.experiment.variants
-    counts = {day: [arms.get(each.key, 0) for each in variants] for day, arms in found.newcomers().items()}
-    days = mismatched_days(counts, [each.weight for each in variants])
+    counts = {day: [arms.get(variant.key, 0) for variant in variants] for day, arms in found.newcomers().items()}
+    days = mismatched_days(counts, [variant.weight for variant in variants])
     return [f"Readers first seen on {dates(days)} did not fall to the variants as planned."] if days else []
 
 
 def _silent_arms(found: ExperimentEvents) -> list[str]:
     heard = found.lists_by_day()
     silent = {
-        each.key: [day for day, lists in heard.items() if _is_silent(each.key, each.weight, lists)]
-        for each in found.experiment.variants
+        variant.key: [day for day, lists in heard.items() if _is_silent(variant.key, variant.weight, lists)]
+        for variant in found.experiment.variants
     }
     return [f"“{arm}” has no list on {dates(days)}." for arm, days in silent.items() if days]
 

@@ -92,7 +92,7 @@ def guardrail_effects(
 
 def shipping(effects: Iterable[GuardrailEffect]) -> Shipping:
     """Whether a variant with these guardrails may ship. A figure that no list has says nothing against it."""
-    verdicts = {each.verdict for each in effects}
+    verdicts = {effect.verdict for effect in effects}
     if "harmed" in verdicts:
         return "blocked"
     return "wait" if "unclear" in verdicts else "pass"

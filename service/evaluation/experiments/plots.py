@@ -66,11 +66,13 @@ class _Point(NamedTuple):
 
 def forest(effects: Effects) -> Plot | None:
     """The adjusted lift of every metric and variant, with its always-valid interval; None without any."""
-    rows = [each for each in effects.metrics if each.adjusted.lift is not None and each.adjusted.lift_interval]
+    rows = [
+        metric for metric in effects.metrics if metric.adjusted.lift is not None and metric.adjusted.lift_interval
+    ]
     if not rows:
         return None
     height = ROW * len(rows) + 34
-    alt = "Lift by metric. " + " ".join(_told(each) for each in rows)
+    alt = "Lift by metric. " + " ".join(_told(row) for row in rows)
     return _drawn("forest", height, alt, lambda figure: _draw_forest(figure, rows))
 
 
@@ -122,17 +124,17 @@ def _draw_forest(figure: Figure, rows: Sequence[MetricEffect]) -> None:
 
 
 def _draw_band(axes: Axes, points: Sequence[_Point]) -> None:
-    x, low, high = ([each.x for each in points], *zip(*(each.interval for each in points), strict=True))
+    x, low, high = ([point.x for point in points], *zip(*(point.interval for point in points), strict=True))
     axes.fill_between(x, low, high, color=ACCENT, alpha=0.16, linewidth=0)
     axes.plot(x, low, color=ACCENT, linewidth=0.8, alpha=0.7)
     axes.plot(x, high, color=ACCENT, linewidth=0.8, alpha=0.7)
-    axes.plot(x, [each.value for each in points], color=ACCENT, linewidth=2, marker="o", markersize=3.5)
+    axes.plot(x, [point.value for point in points], color=ACCENT, linewidth=2, marker="o", markersize=3.5)
 
 
 def _draw_points(axes: Axes, points: Sequence[_Point]) -> None:
-    for each in points:
-        axes.plot((each.x, each.x), each.interval, color=SOFT, linewidth=2, alpha=0.7, solid_capstyle="butt")
-    axes.plot([each.x for each in points], [each.value for each in points], "o", color=ACCENT, markersize=5.5)
+    for point in points:
+        axes.plot((point.x, point.x), point.interval, color=SOFT, linewidth=2, alpha=0.7, solid_capstyle="butt")
+    axes.plot([point.x for point in points], [point.value for point in points], "o", color=ACCENT, markersize=5.5)
 
 
 def _panels(
@@ -142,7 +144,7 @@ def _panels(
     shown = {variant: points for variant, points in panels.items() if len(points) > 1}
     if not shown:
         return None
-    reach = _reach([each for points in shown.values() for each in points], {v: p[-1] for v, p in shown.items()})
+    reach = _reach([point for points in shown.values() for point in points], {v: p[-1] for v, p in shown.items()})
 
     def drawing(figure: Figure) -> None:
         for at, (variant, points) in enumerate(shown.items()):
@@ -164,7 +166,7 @@ def _said(point: _Point) -> str:
 def _reach(points: Sequence[_Point], last: Mapping[str, _Point]) -> Interval:
     """The scale: all points, and those intervals that are not far wider than the last ones."""
     widest = STEADY * max(high - low for _, _, (low, high) in last.values())
-    steady = [each for each in points if each.interval[1] - each.interval[0] <= widest]
+    steady = [point for point in points if point.interval[1] - point.interval[0] <= widest]
     ends = [0.0, *(end for each in steady for end in each.interval)]
     room = 0.06 * (max(ends) - min(ends)) or 0.01
     return max(min(ends) - room, LEAST_LIFT), max(ends) + room

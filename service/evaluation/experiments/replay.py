@@ -45,7 +45,7 @@ def replay(lists: Iterable[LoggedList], ranked: Callable[[LoggedList], Sequence[
 
     A clicked story that the new list does not hold has reciprocal rank 0. Without any clicked list all is 0.
     """
-    clicked = [each for each in lists if each.clicked]
+    clicked = [list_ for list_ in lists if list_.clicked]
     new = [tuple(ranked(each)) for each in clicked]
     units = np.array([each.unit for each in clicked])
     before = np.array([_reciprocal_rank(each.items, each.clicked) for each in clicked])

@@ -23,11 +23,11 @@ def as_text(report: Report) -> str:
     if report.sample_ratio is not None:
         lines.append(f"sample ratio: p {is_p(report.sample_ratio.p_value)}")
     lines += [f"  {arm.key}: {arm.units:,} readers, expected {arm.expected:,.0f}" for arm in report.arms]
-    for each in report.effects.metrics if report.effects else ():
-        found = each.adjusted
+    for metric in report.effects.metrics if report.effects else ():
+        effect, p = metric.adjusted, is_p(metric.p_corrected)
         lines.append(
-            f"{METRIC_NAMES[each.metric]}, {each.variant}: {number(found.control)} → {number(found.treatment)}, "
-            f"lift {lift(found.lift)} ({lifts(found.lift_interval)}), p {is_p(each.p_corrected)} ({ROLES[each.role]})"
+            f"{METRIC_NAMES[metric.metric]}, {metric.variant}: {number(effect.control)} → {number(effect.treatment)}, "
+            f"lift {lift(effect.lift)} ({lifts(effect.lift_interval)}), p {p} ({ROLES[metric.role]})"
         )
     for none in report.effects.untold if report.effects else ():
         lines.append(f"{METRIC_NAMES[none.what]}, {none.variant}: cannot be told, {none.reason}")

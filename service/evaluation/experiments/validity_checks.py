@@ -25,7 +25,7 @@ LEAST_UNITS = 100  # of an arm whose views are compared: with fewer, a mean is n
 def arms_of(experiment: Experiment, counts: Mapping[str, Counts]) -> tuple[Arm, ...]:
     """The variants in their order; of an interleaved test, both with what their common lists got."""
     common = counts.get(INTERLEAVED, Counts(0, 0, 0, 0))
-    units = sum(each.units for each in counts.values())
+    units = sum(count.units for count in counts.values())
     return tuple(
         Arm(
             key=variant.key,

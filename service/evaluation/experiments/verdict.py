@@ -54,8 +54,8 @@ def untold_outcome(variant: str, reason: str, guardrails: Sequence[GuardrailEffe
 
 def guardrail_sentence(guardrails: Sequence[GuardrailEffect]) -> str:
     """What the guardrails of one variant say; "" without any."""
-    harmed = [GUARDRAIL_NAMES[each.name] for each in guardrails if each.verdict == "harmed"]
-    unclear = [GUARDRAIL_NAMES[each.name] for each in guardrails if each.verdict == "unclear"]
+    harmed = [GUARDRAIL_NAMES[guardrail.name] for guardrail in guardrails if guardrail.verdict == "harmed"]
+    unclear = [GUARDRAIL_NAMES[guardrail.name] for guardrail in guardrails if guardrail.verdict == "unclear"]
     if harmed:
         return f"It must not ship, as these got worse than allowed: {_listed(harmed)}."
     if unclear:

@@ -31,7 +31,7 @@ def rank_ours(corpus: Corpus, truth: Truth, rule: Rule) -> dict[str, dict[int, S
     scorer = load_scorer(corpus.snapshot, relevance, corpus.tfidf)
     found = {row: _nearest(corpus, row, rule) for row in truth}
     pairs = [labelled_pairs(scorer, corpus.articles, row, found[row], truth[row]) for row in truth]
-    probabilities = {"ours": cross_validated(pairs), "ours-default": [predicted(relevance, each) for each in pairs]}
+    probabilities = {"ours": cross_validated(pairs), "ours-default": [predicted(relevance, pair) for pair in pairs]}
     return {
         name: {row: _by_probability(found[row], each) for row, each in zip(truth, scored, strict=True)}
         for name, scored in probabilities.items()

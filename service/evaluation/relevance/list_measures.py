@@ -80,7 +80,7 @@ def served(snapshot: Snapshot, row: int, now: int) -> ServedList:
     items = msgspec.json.decode(answer.body)["items"]
     rows = [snapshot.row_of_id(item["teaser"]["id"]) for item in items]
     return ServedList(
-        row, tuple(each for each in rows if each is not None), sum(item["source"] != "similar" for item in items)
+        row, tuple(row for row in rows if row is not None), sum(item["source"] != "similar" for item in items)
     )
 
 
@@ -88,7 +88,7 @@ def list_measures(snapshot: Snapshot, dense: FloatArray, lists: Sequence[ServedL
     """All measures of these lists of one snapshot; `dense` (rows, d) unit rows."""
     facts = snapshot.attributes
     catalogue = snapshot.visible_rows(now)
-    shown = np.array([row for each in lists for row in each.rows], np.int64)
+    shown = np.array([row for list_ in lists for row in list_.rows], np.int64)
     exposure = np.bincount(shown, minlength=snapshot.rows)[catalogue]
     ages = _ages(facts["published_at"][shown], now)
     return ListMeasures(
@@ -98,11 +98,11 @@ def list_measures(snapshot: Snapshot, dense: FloatArray, lists: Sequence[ServedL
         stories=len(shown),
         duplicate_rate=_pair_rate(lists, facts["canonical"]),
         same_event_rate=_pair_rate(lists, facts["event"]),
-        diversity=_mean([_diversity(dense[list(each.rows)]) for each in lists if len(each.rows) > 1]),
+        diversity=_mean([_diversity(dense[list(list_.rows)]) for list_ in lists if len(list_.rows) > 1]),
         coverage=float(np.mean(exposure > 0)) if len(catalogue) else 0.0,
         gini=gini(exposure),
-        fallback_share=sum(each.fallback for each in lists) / len(shown) if len(shown) else None,
-        short_share=_mean([float(len(each.rows) < LIMIT) for each in lists]),
+        fallback_share=sum(list_.fallback for list_ in lists) / len(shown) if len(shown) else None,
+        short_share=_mean([float(len(list_.rows) < LIMIT) for list_ in lists]),
         age_days={str(q): round(float(np.quantile(ages, q / 100)), 1) for q in (10, 50, 90)} if len(ages) else {},
         ages=_histogram(ages),
     )
@@ -136,8 +136,8 @@ def _pair_rate(lists: Sequence[ServedList], groups: npt.NDArray[np.integer]) -> 
     """Share of pairs among a list's source and stories, of all lists, that are of one group."""
     same = [
         float(groups[one] == groups[other])
-        for each in lists
-        for one, other in combinations((each.source, *each.rows), 2)
+        for list_ in lists
+        for one, other in combinations((list_.source, *list_.rows), 2)
     ]
     return _mean(same)
 

@@ -29,7 +29,7 @@ def as_text(result: Result) -> str:
         scores = [score for score in result.systems if score.candidates == rule]
         if scores:
             lines += [f"candidates: {RULE_NAMES[rule]}, {scores[0].sources} sources", *_table(scores), ""]
-    lines += [_compared(each) for each in result.comparisons if each.measure == MEASURES[0]]
+    lines += [_compared(comparison) for comparison in result.comparisons if comparison.measure == MEASURES[0]]
     lines += ["", *_list_lines(result)]
     lines += [f"calibration error, {name}: {each.error:.4f}" for name, each in result.calibration.items()]
     lines += [f"links: {result.links.used} of {result.links.rows} rows used"]
@@ -50,7 +50,7 @@ def as_html(result: Result) -> str:
         signed=signed,
         scores=scores,
         reach=_reach(result),
-        compared=[each for each in result.comparisons if each.measure == MEASURES[0]],
+        compared=[comparison for comparison in result.comparisons if comparison.measure == MEASURES[0]],
         names=NAMES,
         rule_names=RULE_NAMES,
         plot_end={name: _plot_end(each) for name, each in result.calibration.items()},

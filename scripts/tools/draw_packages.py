@@ -1,4 +1,4 @@
-"""Draw the packages of index/ and service/ as floors, from their imports: docs/packages-index.svg, docs/packages-service.svg.
+"""Draw the packages of index/ and of service/ as floors, from their imports: docs/packages-*.svg.
 
     python scripts/tools/draw_packages.py
 
@@ -141,8 +141,9 @@ def picture(half: str, root: Path = ROOT) -> str:
         y += height + GAP
     title = f"The packages of {half}/, each above those that it imports"
     body = "\n  ".join(parts)
+    size = f'viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" role="img">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n'
         f"  <title>{title}</title>\n  <style>{STYLE}  </style>\n  {body}\n</svg>\n"
     )
 

@@ -23,8 +23,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from scripts.benchmarks.bench_events import GRANIAN, prepare
 from scripts.benchmarks.bench_live_lookup import machine
-from scripts.benchmarks.bench_server import free_port, running
-from scripts.benchmarks.bench_widget import launch
+from scripts.tools.browser import launch
+from scripts.tools.server_process import free_port, running
 
 KEY = "rs_editor"
 ARTICLE = "section7/article-number-77"

@@ -35,11 +35,13 @@ import msgspec
 from index.publishing.store import Store
 from scripts.benchmarks.bench_live_lookup import machine
 from scripts.benchmarks.bench_lookup import write_synthetic
-from scripts.benchmarks.bench_server import Load, free_port, load_with_wrk, read_answer, running
 from scripts.benchmarks.live_service import PATIENCE_SECONDS, AskForLists
+from scripts.tools.http_load import Load, load_with_wrk
+from scripts.tools.server_process import free_port, read_answer, running
 from scripts.tools.steady_load import Ask, Latency, steady_load
+from service.auth.secrets import secret_in
 from service.experiments.event_log import lines, segments
-from service.experiments.tokens import ListToken, Tokens, secret_in
+from service.experiments.tokens import ListToken, Tokens
 from service.live_store.migrate import migrate
 
 BATCHES = (1, 10, 50)

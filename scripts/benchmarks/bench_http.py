@@ -24,7 +24,8 @@ from pathlib import Path
 
 from index.publishing.store import Store
 from scripts.benchmarks.bench_lookup import write_synthetic
-from scripts.benchmarks.bench_server import Load, free_port, load_with_wrk, running
+from scripts.tools.http_load import Load, load_with_wrk
+from scripts.tools.server_process import free_port, running
 
 READY = """\
 import numpy

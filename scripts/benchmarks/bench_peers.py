@@ -30,7 +30,6 @@ from typing import Any
 import numpy as np
 
 from scripts.benchmarks.bench_lookup import kernel
-from scripts.benchmarks.bench_server import Load
 from scripts.benchmarks.peers.asked import Asked, K, Peer
 from scripts.benchmarks.peers.chroma import Chroma
 from scripts.benchmarks.peers.ours import Ours
@@ -39,6 +38,7 @@ from scripts.benchmarks.peers.redis import Redis
 from scripts.benchmarks.peers.tantivy import Tantivy
 from scripts.benchmarks.peers.typesense import Typesense
 from scripts.benchmarks.peers.vectors import Vectors, bench_vectors, recall
+from scripts.tools.http_load import Load
 
 SAMPLE = 500  # rows that recall is measured on
 CONNECTIONS = (1, 16)

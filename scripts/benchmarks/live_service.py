@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import psutil
 
-from scripts.benchmarks.bench_server import free_port, read_answer
+from scripts.tools.server_process import free_port, read_answer
 from scripts.tools.steady_load import Ask
 
 SCRIPTS = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 from flask import Flask, request
 
-from scripts.benchmarks.bench_server import free_port, read_answer, wait_until_open
+from scripts.tools.server_process import free_port, read_answer, wait_until_open
 from service.app import create_app
 
 TIME = "X-Simulated-Time"

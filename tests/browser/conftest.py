@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from index.article import Article, article_from_record
 from index.build import rebuild
 from index.publishing.store import Store
-from scripts.benchmarks.bench_widget import CHROMIUM, launch, running
+from scripts.tools.browser import CHROMIUM, launch, running
 from service.app import create_app
 from service.config import Settings
 from service.live_store.migrate import migrate

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Request
 
-from scripts.benchmarks.bench_widget import SHIFT, logged
+from scripts.tools.browser import SHIFT, logged
 
 ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
 SITE = "https://courier.example/"

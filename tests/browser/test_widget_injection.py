@@ -11,7 +11,7 @@ from newsroom import EDITOR
 
 from index.article import Article, Image
 from index.publishing.store import Store
-from scripts.benchmarks.bench_widget import chain
+from scripts.tools.browser import chain
 
 CALL = "window.ran(1)"
 TAGS = [

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from index.article import Article, article_from_record
 from index.publishing.store import Store
-from scripts.benchmarks.bench_widget import chain
+from scripts.tools.browser import chain
 from service.widget.stories import RIGHT_TO_LEFT
 
 # The language of each BBC service of the shared data.

@@ -10,7 +10,7 @@ import pytest
 
 from index.article import Article
 from index.publishing.store import Store
-from scripts.benchmarks.bench_widget import chain, page_html, views
+from scripts.tools.browser import chain, page_html, views
 
 BLOCKS = 16
 

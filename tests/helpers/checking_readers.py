@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmarks.bench_server import read_answer
+from scripts.tools.server_process import read_answer
 from scripts.tools.steady_load import Ask
 
 EDITION = re.compile(rb", edition (\d+)")

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from scripts.benchmarks.bench_widget import running
+from scripts.tools.browser import running
 
 
 class Counted:

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from scripts.benchmarks.bench_server import Load, load_with_wrk, wait_until_open
 from scripts.benchmarks.peers.vectors import Vectors
+from scripts.tools.http_load import Load, load_with_wrk
+from scripts.tools.server_process import wait_until_open
 
 K = 10
 ASKED = K + 1  # an article is its own nearest

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.bench_server import free_port
 from scripts.benchmarks.peers.asked import ASKED, Asked, AskedByWrk, asked, stopped_at_the_end, until_healthy
 from scripts.benchmarks.peers.vectors import Vectors
+from scripts.tools.server_process import free_port
 
 BODIES = 500  # different questions that wrk puts to Chroma, which takes no ID of a stored vector
 POSTED = """\

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from index.publishing.store import Store
 from index.snapshot.reader import Snapshot
-from scripts.benchmarks.bench_server import free_port, wait_until_open
 from scripts.benchmarks.peers.asked import DRAWN, Asked, AskedByWrk, K, asked
 from scripts.benchmarks.peers.snapshot import article_id, publish_table
 from scripts.benchmarks.peers.vectors import Vectors
+from scripts.tools.server_process import free_port, wait_until_open
 
 SERVE = Path(__file__).parents[2] / "serve.py"
 

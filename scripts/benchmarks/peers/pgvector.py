@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from scripts.benchmarks.bench_server import Load
 from scripts.benchmarks.peers.asked import ASKED, BLOCK, Asked
 from scripts.benchmarks.peers.vectors import FloatArray, Vectors
+from scripts.tools.http_load import Load
 from scripts.tools.local_postgres import postgres_programs, running_postgres
 from service.search.pgvector_tables import COPY_END, COPY_HEADER, copied_rows
 

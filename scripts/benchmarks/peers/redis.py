@@ -13,9 +13,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.bench_server import Load, free_port
 from scripts.benchmarks.peers.asked import ASKED, Asked, stopped_at_the_end
 from scripts.benchmarks.peers.vectors import Vectors
+from scripts.tools.http_load import Load
+from scripts.tools.server_process import free_port
 
 SAMPLED = 1_000  # requests by which a client that counts them is set to take the seconds asked for
 

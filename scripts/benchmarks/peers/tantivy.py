@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.bench_server import Load
 from scripts.benchmarks.peers.asked import ASKED, Asked
 from scripts.benchmarks.peers.vectors import Vectors
+from scripts.tools.http_load import Load
 
 
 class Tantivy:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from scripts.benchmarks.bench_server import free_port
 from scripts.benchmarks.peers.asked import (
     BLOCK,
     DRAWN,
@@ -22,6 +21,7 @@ from scripts.benchmarks.peers.asked import (
     until_healthy,
 )
 from scripts.benchmarks.peers.vectors import Vectors
+from scripts.tools.server_process import free_port
 
 KEY = "bench"
 

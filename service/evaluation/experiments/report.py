@@ -24,9 +24,9 @@ def as_text(report: Report) -> str:
         lines.append(f"sample ratio: p {is_p(report.sample_ratio.p_value)}")
     lines += [f"  {arm.key}: {arm.units:,} readers, expected {arm.expected:,.0f}" for arm in report.arms]
     for metric in report.effects.metrics if report.effects else ():
-        effect, p = metric.adjusted, is_p(metric.p_corrected)
+        effect, p, name = metric.adjusted, is_p(metric.p_corrected), METRIC_NAMES[metric.metric]
         lines.append(
-            f"{METRIC_NAMES[metric.metric]}, {metric.variant}: {number(effect.control)} → {number(effect.treatment)}, "
+            f"{name}, {metric.variant}: {number(effect.control)} → {number(effect.treatment)}, "
             f"lift {lift(effect.lift)} ({lifts(effect.lift_interval)}), p {p} ({ROLES[metric.role]})"
         )
     for none in report.effects.untold if report.effects else ():

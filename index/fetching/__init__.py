@@ -1,4 +1,4 @@
-"""Fetches a newsroom's own feeds, sitemaps and pages: politely, from public addresses only, and only if told to.
+"""Fetches a newsroom's own feeds, sitemaps and pages, politely and from public addresses only.
 
 Nothing that serves or builds may import it.
 """

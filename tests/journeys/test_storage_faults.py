@@ -27,8 +27,9 @@ CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "ren
 FAULTS = ("ENOSPC", "EIO", "KILL")
 _LINE = re.compile(r"^(?:\[pid +\d+\] )?(?P<call>\w+)\((?P<rest>.*)\) += (?P<result>-?\d+|\?)")
 _PATH = re.compile(r"(?:^\d+<|^\")(?P<path>/[^>\"]*)")
-# Of the vector cache's database, whose write-ahead log keeps what could not be moved into it when it was closed.
-_CACHE_FAULT = re.compile(r"/cache/\w+\.db(?:-wal|-shm)?>.*\(INJECTED\)")
+# Of the vector cache's database, whose write-ahead log keeps what could not be moved into it when it was closed, and of
+# its folder, whose failed sync SQLite ignores.
+_CACHE_FAULT = re.compile(r"/cache(?:/\w+\.db(?:-wal|-shm)?)?>.*\(INJECTED\)")
 _CUT, _RESUMED = "<unfinished ...>", re.compile(r"<\.\.\. \w+ resumed>")
 
 
@@ -83,8 +84,6 @@ def check_one_serves(store: Store, before: str, call: str, code: int, said: str,
     verify_all(store.directory(active))
     assert Snapshot.open(store.directory(active)).rows == 40
     if code == os.EX_OK:  # a directory that is there already, or what the next build does again or away with
-        if "(INJECTED)" not in trace:
-            return "no fault"  # the call was not reached: SQLite syncs its log as often as its size wants
         harmless = call in ("mkdir", "rmdir", "unlink", "unlinkat") or "carries nothing over" in said
         assert harmless or _CACHE_FAULT.search(trace), (call, said)
     else:
@@ -123,8 +122,6 @@ def test_whatever_call_of_a_publish_fails_a_whole_snapshot_serves_and_the_next_r
         assert not list((store.root / "cache").rglob("*.tmp"))
         verify_all(store.directory(store.active_id("default") or ""))
     print(f"{len(cases[::stride])} of {len(cases)} faults", dict(outcomes))
-    missed = sum(count for outcome, count in outcomes.items() if outcome.endswith("no fault"))
-    assert missed <= len(cases[::stride]) / 20
     assert {each.partition(":")[0] for each in outcomes} == set(FAULTS)
 
 

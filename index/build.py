@@ -32,13 +32,14 @@ from index.candidates.retrieval import SPARE
 from index.candidates.table import candidate_table
 from index.clustering.stable_ids import stable_ids
 from index.clustering.stories import Stories, default_stories, find_stories
-from index.embedding.archive_vectors import VECTORS, archive_vectors
+from index.embedding.archive_vectors import archive_vectors
 from index.embedding.fusion import DENSE_WEIGHT, HEAD_WEIGHT
 from index.embedding.vector_cache import VectorCache
 from index.execution.executor import Engine, Local
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, Progress, gather, silent
 from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
+from index.lexical.scoring_data import VECTORS
 from index.publishing.gate import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
 from index.publishing.previous import Previous, live_snapshot
 from index.publishing.quality import CUT, Quality, Table, overlap, quality

@@ -29,6 +29,7 @@ from index.candidates.table import Pairs, best_first, relevances
 from index.candidates.top_k import NONE, rows_of
 from index.execution.executor import Engine, Task, Work
 from index.ingest.merge import Progress
+from index.lexical.scoring_data import open_scoring_data
 from index.lexical.sparse_rows import TermRows
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Relevance
@@ -158,14 +159,9 @@ def open_archive(folder: Path) -> Archive:
         return _array(where / f"{name}.npy")
 
     shape = msgspec.json.decode((where / "shape.json").read_bytes(), type=dict[str, Any])
-    relevance = msgspec.json.decode((where / "relevance.json").read_bytes(), type=Relevance)
-    links = LinkGraph.from_files(where) if relevance.link_weight is not None else None
-    vectors, brief = array("vectors"), np.asarray(array("brief"))
+    scoring = open_scoring_data(where, shape["dense_dimension"], shape["terms"], array("published_at"))
+    vectors, brief = scoring.articles.vectors, scoring.articles.brief
     nearest = Nearest.load(where / FILE, shape["index"], vectors) if "index" in shape else None
-    published_at = np.asarray(array("published_at"))
-    dimension = shape["dense_dimension"]
-    tfidf, headlines = (TermRows.opened(where, name, shape["terms"]) for name in ("tfidf", "headlines"))
-    scorer = PairScorer(vectors, dimension, tfidf, headlines, published_at, brief, relevance, links)
     among = {
         kind: Among(np.asarray(array(f"{kind}.columns")), depth, nearest if kind == "overall" else None)
         for kind, depth in DEPTHS.items()
@@ -178,7 +174,7 @@ def open_archive(folder: Path) -> Archive:
     meeting = None
     if (where / "meeting.rows.npy").exists():
         meeting = Meeting(*(array(f"meeting.{part}") for part in Meeting._fields))
-    return Archive(vectors, scorer, brief, among, order, earlier, meeting)
+    return Archive(vectors, scoring.scorer(), brief, among, order, earlier, meeting)
 
 
 def comparing(folder: Path) -> Work:

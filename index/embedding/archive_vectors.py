@@ -15,11 +15,10 @@ from index.embedding.vector_cache import VectorCache, cached_embed
 from index.execution.executor import Engine
 from index.ingest.merge import Progress
 from index.lexical.archive_terms import Lexical
+from index.lexical.scoring_data import VECTORS
 from index.storage.arrays import Scratch, new_array, parts
 from index.text.passages import head_text, passages
 from index.types import Embedder
-
-VECTORS = "vectors.npy"
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -12,14 +12,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from index.article import Article
+from index.lexical.scoring_data import HEADLINES, TFIDF, open_term_rows
 from index.lexical.sparse_rows import TermRows, rounded
 from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
-from index.relevance.link_graph import LinkGraph
-from index.relevance.model import Relevance
-from index.relevance.pair_features import PairScorer
 from index.snapshot.attributes import NO_ROW
 from index.snapshot.manifest import DamagedSnapshot, read_manifest
-from index.snapshot.reader import Snapshot
 from index.storage.arrays import Scratch, parts
 from index.storage.lazy import Each
 from index.text.digests import DIGESTS, Digests, count_distinct, read_digests, rows_of
@@ -120,47 +117,27 @@ def _known_lexical(previous: Path) -> tuple[LexicalModel, Any, Any, Digests, Fit
     try:
         fit = Fit(np.load(previous / FIT, allow_pickle=False), models[FIT_TEXTS])
         model, rows = load_lexical(previous)
-        headlines = _load_rows(previous, "headlines", len(model.terms))
+        headlines = open_term_rows(previous, HEADLINES, len(model.terms))
         return model, rows, headlines, read_digests(previous / DIGESTS), fit
     except DamagedSnapshot:
         return None
 
 
 def load_lexical(directory: Path) -> tuple[LexicalModel, Any]:
-    """The lexical model of a snapshot and its TF-IDF rows (n, v): `TermRows`; of format 1, CSR float32.
+    """The lexical model of a snapshot and its TF-IDF rows (n, v), as from `open_term_rows`.
 
     Raises `DamagedSnapshot`.
     """
+    model = load_lexical_model(directory)
+    return model, open_term_rows(directory, TFIDF, len(model.terms))
+
+
+def load_lexical_model(directory: Path) -> LexicalModel:
+    """The lexical model of a snapshot."""
     arrays = {
         name: np.load(directory / name, allow_pickle=False) for name in ("lexical.idf.npy", "lexical.projection.npy")
     }
-    model = LexicalModel.from_files((directory / "lexical.json").read_bytes(), arrays)
-    return model, _load_rows(directory, "tfidf", len(model.terms))
-
-
-def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: LinkGraph | None = None) -> PairScorer:
-    """The scorer of a snapshot's pairs; `tfidf` as from `load_lexical`, `links` as `PairScorer` takes them.
-
-    Raises `DamagedSnapshot`.
-    """
-    brief = np.load(snapshot.directory / "brief.npy", allow_pickle=False)
-    headlines = _load_rows(snapshot.directory, "headlines", tfidf.shape[1])
-    dimension = snapshot.manifest.models["dense_dimension"]
-    published_at = np.asarray(snapshot.attributes["published_at"], np.int64)
-    return PairScorer(snapshot.vectors, dimension, tfidf, headlines, published_at, brief, relevance, links)
-
-
-def _load_rows(directory: Path, name: str, terms: int) -> Any:
-    if not (directory / f"{name}.indptr.npy").exists():
-        try:
-            return TermRows.opened(directory, name, terms)
-        except (OSError, ValueError) as error:
-            raise DamagedSnapshot(directory, f"{name}: {error}") from error
-    data, indices, indptr = (
-        np.load(directory / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
-        for part in ("data", "indices", "indptr")
-    )
-    return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, terms), copy=False)
+    return LexicalModel.from_files((directory / "lexical.json").read_bytes(), arrays)
 
 
 def _reused_rows(

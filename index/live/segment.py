@@ -14,7 +14,7 @@ from index.live.pair_comparison import Mask, Near
 from index.live.query_features import Prepared
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, Relevance
-from index.relevance.pair_features import PairScorer, Rows
+from index.relevance.pair_features import ArticleFeatures, PairScorer, Rows
 from index.snapshot.attributes import FIRST_LIVE_ROW
 
 FloatArray = npt.NDArray[np.float32]
@@ -94,10 +94,9 @@ class Growing:
         texts, headlines = self._texts.view, self._headlines.view
         present = np.zeros(len(rows), bool)
         present[list(self._places.values())] = True
-        scorer = PairScorer(
-            vectors, self._dense_dimension, texts, headlines, published_at, brief, self._relevance, self._links,
-            np.where(rows < FIRST_LIVE_ROW, rows, -1),
-        )  # fmt: skip
+        articles = ArticleFeatures(vectors, self._dense_dimension, texts, headlines, published_at, brief)
+        rows_in_links = np.where(rows < FIRST_LIVE_ROW, rows, -1)
+        scorer = PairScorer(articles, self._relevance, self._links, rows_in_links)
         return Segment(rows, published_at, vectors, clusters, baselines, present, self._articles, scorer)
 
     def _arrays(self) -> tuple[_Array, ...]:

@@ -5,14 +5,13 @@ Only the search process imports this module: it needs faiss and scikit-learn.
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.lexical.archive_terms import load_lexical, load_scorer
+from index.lexical.archive_terms import load_lexical_model
+from index.lexical.scoring_data import open_scoring_data
 from index.live.pair_comparison import Mask, Near
-from index.relevance.link_graph import LinkGraph
-from index.relevance.model import Baseline, Relevance
+from index.relevance.model import Baseline
 from index.relevance.pair_features import DEPTH
 from index.snapshot.article_store import Records
 from index.snapshot.attributes import FLAG_WITHDRAWN
@@ -38,14 +37,14 @@ class Searcher:
         verify_all(snapshot.directory)
         self.snapshot = snapshot
         self._nearest = (vector_search or in_file)(snapshot)
-        self.lexical, tfidf = load_lexical(snapshot.directory)
-        self.relevance = msgspec.json.decode((snapshot.directory / "relevance.json").read_bytes(), type=Relevance)
-        self.links = LinkGraph.from_files(snapshot.directory) if self.relevance.link_weight is not None else None
-        self.scorer = load_scorer(snapshot, self.relevance, tfidf, self.links)
+        self.lexical = load_lexical_model(snapshot.directory)
         facts = snapshot.attributes
+        self.published_at = np.asarray(facts["published_at"], np.int64)
+        dimension, terms = snapshot.manifest.models["dense_dimension"], len(self.lexical.terms)
+        scoring = open_scoring_data(snapshot.directory, dimension, terms, self.published_at)
+        self.relevance, self.links, self.scorer = scoring.relevance, scoring.links, scoring.scorer()
         self.records = Records(snapshot.directory)
         self.rows = np.arange(snapshot.rows)
-        self.published_at = np.asarray(facts["published_at"], np.int64)
         self.clusters = np.stack(
             [facts[level] for level in ("canonical", "event", "storyline")], axis=1, dtype=np.int64
         )

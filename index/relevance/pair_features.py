@@ -40,36 +40,42 @@ class Probe(NamedTuple):
     brief: bool
 
 
+class ArticleFeatures(NamedTuple):
+    """What n articles are compared by, in row order; the arrays may be memory-mapped.
+
+    `vectors` (n, d + c): hybrid unit rows, of which the first `dense_dimension` (d) components are dense. `tfidf`,
+    `headlines` (n, v): unit TF-IDF rows of the full texts and of the headlines alone, `TermRows` or CSR.
+    `published_at` (n,): epoch seconds or `UNDATED`. `brief` (n,): articles of few words.
+    """
+
+    vectors: npt.NDArray[np.floating[Any]]
+    dense_dimension: int
+    tfidf: Any
+    headlines: Any
+    published_at: npt.NDArray[np.int64]
+    brief: npt.NDArray[np.bool_]
+
+
 class PairScorer:
     """Pair features of the rows of one archive, and their relevance."""
 
     def __init__(
         self,
-        vectors: npt.NDArray[np.floating[Any]],
-        dense_dimension: int,
-        tfidf: Any,
-        headlines: Any,
-        published_at: npt.NDArray[np.int64],
-        brief: npt.NDArray[np.bool_],
+        articles: ArticleFeatures,
         relevance: Relevance,
         links: LinkGraph | None = None,
         rows_in_links: Rows | None = None,
     ) -> None:
-        """`vectors` (n, d + c) hybrid unit rows, of which the first d are dense; `tfidf` (n, v) unit rows, as `Texts`
-        has them.
-
-        `headlines` (n, v): unit rows of the headlines alone. `published_at` (n,): epoch seconds or `UNDATED`.
-        `brief` (n,): articles of few words. `links`: give the sixth pair feature, which a
-        `relevance` learned with it needs and no other can take; `rows_in_links` (n,): where they count other rows
-        than these, -1 for none.
+        """`links`: give the sixth pair feature, which a `relevance` learned with it needs and no other can take;
+        `rows_in_links` (n,): where they count other rows than these, -1 for none.
         """
-        self._texts = Texts(vectors[:, :dense_dimension], tfidf, headlines)
-        self._published_at = published_at
-        self._weeks = _weeks(published_at)
-        self._brief = brief
+        self._texts = Texts(articles.vectors[:, : articles.dense_dimension], articles.tfidf, articles.headlines)
+        self._published_at = articles.published_at
+        self._weeks = _weeks(articles.published_at)
+        self._brief = articles.brief
         self._relevance = relevance
         self._links = links
-        self._rows_in_links = np.arange(len(published_at)) if rows_in_links is None else rows_in_links
+        self._rows_in_links = np.arange(len(self._weeks)) if rows_in_links is None else rows_in_links
 
     def probe(self, row: int) -> Probe:
         """A row as what others are compared with."""

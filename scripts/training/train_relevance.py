@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from index.build import rebuild
 from index.embedding.choose import embedder_named
-from index.lexical.archive_terms import load_scorer
+from index.lexical.scoring_data import load_scorer
 from index.publishing.measures import MEASURES, measured
 from index.publishing.store import Store
 from index.relevance.link_graph import LinkGraph

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from index.lexical.archive_terms import load_scorer
+from index.lexical.scoring_data import load_scorer
 from index.relevance.links_file import Truth
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import DEPTH as SEARCH_DEPTH

@@ -15,7 +15,8 @@ import pytest
 
 from index.article import Article
 from index.build import Refused, rebuild
-from index.lexical.archive_terms import load_lexical, load_scorer
+from index.lexical.archive_terms import load_lexical
+from index.lexical.scoring_data import load_scorer
 from index.live.snapshot_searcher import Searcher
 from index.publishing.gate import reading_refusals
 from index.publishing.store import Store, StoreLocked

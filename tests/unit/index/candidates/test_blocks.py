@@ -28,7 +28,7 @@ from index.execution.executor import Local
 from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store
 from index.relevance.model import default_relevance
-from index.relevance.pair_features import PairScorer
+from index.relevance.pair_features import ArticleFeatures, PairScorer
 from index.snapshot.reader import Snapshot
 from index.vector_index.faiss_index import FILE, Nearest
 
@@ -65,7 +65,8 @@ def scorer_of(n: int, d: int) -> PairScorer:
     """Of n articles without words."""
     none = sparse.csr_matrix((n, 1), dtype=np.float32)
     dates = np.zeros(n, np.int64)
-    return PairScorer(np.zeros((n, d), np.float32), d, none, none, dates, np.zeros(n, bool), default_relevance())
+    articles = ArticleFeatures(np.zeros((n, d), np.float32), d, none, none, dates, np.zeros(n, bool))
+    return PairScorer(articles, default_relevance())
 
 
 def table(store: Store) -> list[bytes]:
@@ -514,7 +515,7 @@ def test_features_of_a_pair_do_not_depend_on_what_is_compared_beside_it() -> Non
     words = sparse.csr_matrix(np.float32(random.random((226, 90)) * (random.random((226, 90)) < 0.4)))
     heads = sparse.csr_matrix(words.multiply(random.random((226, 90)) < 0.2), dtype=np.float32)
     dates, brief = random.integers(0, 9 * DAY, 226), random.random(226) < 0.2
-    scorer = PairScorer(vectors, 384, words, heads, dates, brief, default_relevance())
+    scorer = PairScorer(ArticleFeatures(vectors, 384, words, heads, dates, brief), default_relevance())
     for row in range(40):  # a few pairs in a thousand are so near to the middle of two float16
         together = scorer.text_features(np.full(226, row), np.arange(226))
         alone = np.vstack([scorer.text_features(np.array([row]), np.array([other])) for other in range(226)])

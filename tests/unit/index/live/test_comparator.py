@@ -18,7 +18,8 @@ from index.build import rebuild
 from index.clustering.assignment import Members, Others, joined
 from index.clustering.stories import default_stories, find_stories
 from index.embedding.vector_cache import VectorCache
-from index.lexical.archive_terms import load_lexical, load_scorer
+from index.lexical.archive_terms import load_lexical
+from index.lexical.scoring_data import load_scorer
 from index.live.comparator import Arrivals, ModelMismatch
 from index.live.comparison import Comparison
 from index.live.query_features import ArticleEmbedder, Prepared, prepared
@@ -27,7 +28,7 @@ from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Baseline, baseline_of, default_relevance
-from index.relevance.pair_features import DEPTH, LEAST_WAY, PairScorer
+from index.relevance.pair_features import DEPTH, LEAST_WAY, ArticleFeatures, PairScorer
 from index.snapshot.article_store import read_articles
 from index.snapshot.attributes import FIRST_LIVE_ROW
 from index.snapshot.reader import Snapshot
@@ -360,12 +361,12 @@ def test_a_segment_that_grew_scores_like_one_made_at_once_and_leaves_old_version
     assert segment.place_of(FIRST_LIVE_ROW + 3) is None
     last = {(FIRST_LIVE_ROW + at % 150): at % 8 for at in range(LEAST_ROOM * 3)}
     which = [last[row] for row in segment.rows[present].tolist()]
-    at_once = PairScorer(
+    features = ArticleFeatures(
         np.stack([made[at].vector for at in which]), 64, sparse.vstack([made[at].text for at in which]).tocsr(),
         sparse.vstack([made[at].headline for at in which]).tocsr(),
         np.array([articles[at].published_at for at in which]), np.array([made[at].probe.brief for at in which]),
-        searcher.relevance,
     )  # fmt: skip
+    at_once = PairScorer(features, searcher.relevance)
     np.testing.assert_allclose(
         segment.scorer.pair_features(made[0].probe, present),
         at_once.pair_features(made[0].probe, np.arange(len(present))),

@@ -21,7 +21,7 @@ from index.relevance.model import (
     default_relevance,
     model_inputs,
 )
-from index.relevance.pair_features import WEEK_SECONDS, PairScorer
+from index.relevance.pair_features import WEEK_SECONDS, ArticleFeatures, PairScorer
 from index.relevance.training import labelled_pairs
 
 # Four words; article 0 says the first two, 1 the second and third, 2 the fourth, 3 nothing known.
@@ -36,7 +36,7 @@ def scorer(brief: tuple[int, ...] = (), links: LinkGraph | None = None) -> PairS
     vectors = np.hstack([DENSE * math.sqrt(0.5), np.full((4, 3), math.sqrt(0.5 / 3))]).astype(np.float32)
     flags = np.isin(np.arange(4), brief)
     texts, headlines = sparse.csr_matrix(TEXTS), sparse.csr_matrix(HEADLINES)
-    return PairScorer(vectors, 2, texts, headlines, PUBLISHED, flags, default_relevance(), links)
+    return PairScorer(ArticleFeatures(vectors, 2, texts, headlines, PUBLISHED, flags), default_relevance(), links)
 
 
 def features(row: int, *others: int) -> np.ndarray:

@@ -1,12 +1,17 @@
-"""Owns the rebuild, start to end: articles -> vectors -> candidate table -> verified, published snapshot."""
+"""Rebuilds a channel's snapshot: read, clean, lexical, embed, index, candidates, stories, terms, publish.
+
+Each stage leaves its final files in the folder of the new snapshot, which nobody sees before it is published; later
+stages and worker processes map those. What a killed build compared is kept in the store's `work` folder, and the next
+build of the same articles goes on from there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from itertools import compress
 from pathlib import Path
@@ -27,19 +32,19 @@ from index.candidates.blocks import (
     lay_out,
     scored_by,
 )
-from index.candidates.incremental import About, earlier, hand_on, row_digests
+from index.candidates.incremental import About, Earlier, earlier, hand_on, row_digests
 from index.candidates.retrieval import SPARE
-from index.candidates.table import candidate_table
+from index.candidates.table import Pairs, candidate_table
 from index.clustering.stable_ids import stable_ids
 from index.clustering.stories import Stories, default_stories, find_stories
-from index.embedding.archive_vectors import archive_vectors
+from index.embedding.archive_vectors import Vectors, archive_vectors
 from index.embedding.fusion import DENSE_WEIGHT, HEAD_WEIGHT
 from index.embedding.vector_cache import VectorCache
 from index.execution.executor import Engine, Local
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import Gathered, Progress, gather, silent
-from index.lexical.archive_terms import FIT, FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
-from index.lexical.scoring_data import VECTORS
+from index.lexical.archive_terms import FIT_TEXTS, Lexical, characteristic_terms, lexical_rows
+from index.lexical.scoring_data import BRIEF, RELEVANCE
 from index.publishing.gate import Refusal, mass_withdrawal, reading_refusals, refusals, regressions, still_shown
 from index.publishing.previous import Previous, live_snapshot
 from index.publishing.quality import CUT, Quality, Table, overlap, quality
@@ -50,11 +55,12 @@ from index.relevance.model import Relevance, UnusableRelevance, default_relevanc
 from index.relevance.pair_features import RECENT_DAYS
 from index.snapshot.article_store import FRAMES, RECORDS, Records
 from index.snapshot.attributes import CLUSTERS
-from index.snapshot.manifest import verify_all
+from index.snapshot.manifest import LiveMark, verify_all
 from index.snapshot.reader import Snapshot
 from index.snapshot.writer import Contents, TooManyNames, check_names, write_snapshot
 from index.sources import Rejection
-from index.storage.arrays import Scratch, scratch
+from index.storage.arrays import temporary_folder
+from index.storage.files import save_array
 from index.storage.lazy import Each
 from index.text.digests import DIGESTS, Digests, in_hex, read_texts, write_digests
 from index.text.passages import BOILERPLATE, RECIPE, Boilerplate, full_text
@@ -111,23 +117,118 @@ class BuildReport(msgspec.Struct, frozen=True):
     shared_examples: tuple[str, ...] = ()
 
 
-class Handover(NamedTuple):
-    """What the next build of the channel carries over of this one: see `index.candidates.incremental`."""
+class RebuildOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a snapshot is built and published."""
 
-    work: Path
+    channel: str = "default"
+    """The channel that the snapshot is published to."""
+
+    onto_last: bool = False
+    """Begin with the articles of the channel's last snapshot; records add to them and replace them."""
+
+    live: LiveRows | None = None
+    """The articles of the live store, added last. Needs the channel's last snapshot, where there is one, for what the
+    store no longer holds."""
+
+    force: bool = False
+    """Publish although the gate objects, except to what is final (`Refusal.final`)."""
+
+    keep: int = 3
+    """How many of the newest snapshots of each channel are kept beside those that serve."""
+
+    links: Path | None = None
+    """A file of editors' links, on which the gate compares the new lists with the live ones."""
+
+    relevance: Path | None = None
+    """A file of relevance weights that the newsroom learned, instead of those that ship. Weights learned with links
+    rank by these too. The gate's figure stays honest: for an article only links of articles older than it count,
+    never its own."""
+
+    refit: bool = False
+    """Fit the lexical model anew and compare all rows, whatever of the last build is still current."""
+
+
+DEFAULT_OPTIONS = RebuildOptions()
+
+
+class Build(NamedTuple):
+    """What all stages of one build work with. `previous`: the channel's live snapshot, if it has an intact one."""
+
+    store: Store
+    embedder: Embedder
+    now: int
+    options: RebuildOptions
+    engine: Engine
+    progress: Progress
+    relevance: Relevance
+    previous: Previous | None
+
+    @property
+    def work(self) -> Path:
+        """The folder of what the builds of this channel leave for one another."""
+        return self.store.root / "work" / checked_name(self.options.channel)
+
+    @property
+    def base(self) -> Previous | None:
+        """The snapshot whose articles this build begins with."""
+        return self.previous if self.options.onto_last or self.options.live else None
+
+    @property
+    def mark(self) -> LiveMark | None:
+        """Up to which change of which live store the new snapshot holds the live articles."""
+        if self.options.live:
+            return self.options.live.mark
+        return self.base.snapshot.manifest.live if self.base else None
+
+
+class Archive(NamedTuple):
+    """The articles as gathered, editors' links among them, and the folder of the new snapshot."""
+
     folder: Path
+    gathered: Gathered
+    truth: Truth | None
+
+
+class Texts(NamedTuple):
+    """The articles as they are compared: without boilerplate. `digests` (n, 16) of their full texts; `brief` (n,)."""
+
+    articles: Sequence[Article]
+    digests: Digests
+    brief: npt.NDArray[np.bool_]
+
+
+class Features(NamedTuple):
+    """What the articles are compared by."""
+
+    texts: Texts
+    lexical: Lexical
+    vectors: Vectors
+
+
+class Index(NamedTuple):
+    """The vector index, and what the last build found, where it can be reused.
+
+    The next build reuses what this one finds as far as these are the same: `about`: models, depths and weights;
+    `digests` (n, 16): of what each row is compared by; `columns`, by kind: the rows that may be candidates.
+    """
+
+    nearest: Nearest
+    earlier: Earlier | None
     about: About
     digests: npt.NDArray[np.uint8]
     columns: Mapping[str, npt.NDArray[np.int64]]
 
-    def to_next_build(self) -> None:
-        """Hand it on, and clear the workbench. Where the disk fails, the next build is slower, and no worse."""
-        columns = {f"{kind}.columns": columns for kind, columns in self.columns.items()}
-        try:
-            hand_on(self.work / "found", self.about, {"rows": self.digests, **columns}, found_files(self.folder))
-        except OSError as error:
-            log.warning("the next build of %s carries nothing over: %s", self.work.name, error)
-        shutil.rmtree(self.folder, ignore_errors=True)  # else the next build does it
+
+class Candidates(NamedTuple):
+    """Each row's scored candidates, overall and in the recent window, in files of `folder`.
+
+    `recall`: the share of the ten true nearest rows among them, on a sample.
+    """
+
+    folder: Path
+    overall: Pairs
+    recent: Pairs
+    recall: float
 
 
 def rebuild(
@@ -135,76 +236,274 @@ def rebuild(
     store: Store,
     embedder: Embedder,
     now: int,
-    *,
-    channel: str = "default",
-    onto_last: bool = False,
-    force: bool = False,
-    keep: int = 3,
-    links: Path | None = None,
-    relevance: Path | None = None,
-    live: LiveRows | None = None,
-    refit: bool = False,
+    options: RebuildOptions = DEFAULT_OPTIONS,
     engine: Engine | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
-    """Build a snapshot of `records` as of `now` (epoch seconds), publish it to `channel`, prune.
+    """Build a snapshot of `records` as of `now` (epoch seconds), publish it, and prune the store.
 
-    `onto_last`: begin with the articles of the channel's last snapshot; records add and replace. `live`: what is in
-    the live store, added last; it needs the last snapshot, where there is one, for what the store no longer holds.
-    `refit`: fit the lexical model anew, whatever share of it is still current.
-    `links`: editors' links, on which the gate compares the new lists with the live ones. `relevance`: weights that
-    the newsroom learned, instead of those that ship; learned with links, they rank by these too. The gate's figure
-    stays honest: what counts for an article are links of articles older than it, never its own.
     `engine`: where texts are embedded and rows compared; by default here, in as many processes as there are cores.
     Raises `StoreLocked`, `NothingToBuildOnto`, `UnusableLinks`, `UnusableRelevance`, `Refused` (nothing
     published), `UnreadableSource`, OSError; the old snapshot stays live in every case.
     """
-    model = _relevance(relevance, links)
-    with store.lock(), scratch(store.root / "work" / checked_name(channel) / "scratch") as disk:
-        previous = live_snapshot(store, channel)
-        if previous is None and (onto_last or (live and store.active_id(channel))):
-            raise NothingToBuildOnto(channel, store.active_id(channel))
-        base = previous if onto_last or live else None
+    relevance = _relevance_model(options)
+    with store.lock():
+        previous = live_snapshot(store, options.channel)
+        build = Build(store, embedder, now, options, engine or Local(), progress, relevance, previous)
+        archive = read(build, records)
+        with _removed_on_failure(archive.folder):
+            texts = clean(archive)
+            lexical = fit_words(build, archive, texts)
+            features = embed(build, archive, texts, lexical)
+            links = save_relevance(build, archive)
+            index = index_vectors(build, archive, features, links)
+            candidates = find_candidates(build, archive, features, index)
+            stories = cluster(build, archive, features, candidates)
+            contents = tabulate(build, archive, features, index, candidates, stories)
+            worth = check(build, archive, contents)
+            shadowed = publish(build, archive, contents, worth)
+        hand_over(build, index, candidates)
+        return _report(build, archive, features, contents, worth, shadowed)
+
+
+def read(build: Build, records: Iterable[Article | Rejection]) -> Archive:
+    """Gather the articles, refuse what is plainly wrong, and begin the folder of the new snapshot.
+
+    Raises `NothingToBuildOnto`, `Refused`, `UnusableLinks`.
+    """
+    store, options, base = build.store, build.options, build.base
+    active = store.active_id(options.channel)
+    if build.previous is None and (options.onto_last or (options.live and active)):
+        raise NothingToBuildOnto(options.channel, active)
+    store.remove_leftovers()
+    with temporary_folder(build.work / "scratch") as scratch:
         mark = base.snapshot.manifest.live if base else None
-        gathered = gather(disk.folder, base.articles if base else [], records, progress, live, mark)
-        _refuse(_seen_in_reading(gathered, previous), force, gathered)
+        gathered = gather(scratch, base.articles if base else [], records, build.progress, options.live, mark)
+        _refuse(_seen_in_reading(gathered, build.previous), build, gathered)
         _check_names(gathered)
-        truth = _truth(links, gathered.ids)
-        partial = store.begin(_snapshot_id(store, gathered.articles, now))
-        contents, embedded, lexical, handover = _contents(
-            gathered, store, disk, previous, embedder, now, channel, model, truth, refit, engine or Local(), progress
+        truth = _truth(options.links, gathered.ids)
+        folder = store.begin(_snapshot_id(store, gathered.articles, build.now))
+        for name in (RECORDS, FRAMES):
+            (scratch / name).rename(folder / name)
+    rejections = b"".join(msgspec.json.encode(rejection) + b"\n" for rejection in gathered.rejections)
+    (folder / "rejected.jsonl").write_bytes(rejections)
+    return Archive(folder, gathered, truth)
+
+
+def clean(archive: Archive) -> Texts:
+    """Find the boilerplate that articles are compared without, and digest their texts."""
+    boilerplate = Boilerplate.of(archive.gathered.articles)
+    articles = Each(boilerplate.left_out, archive.gathered.articles)
+    digests, brief = read_texts(articles)
+    save_array(archive.folder / BOILERPLATE, boilerplate.array())
+    save_array(archive.folder / BRIEF, brief)
+    write_digests(archive.folder / DIGESTS, digests)
+    return Texts(articles, digests, brief)
+
+
+def fit_words(build: Build, archive: Archive, texts: Texts) -> Lexical:
+    """The lexical model and the articles' TF-IDF rows, reused from the last snapshot or fitted anew."""
+    build.progress("lexical", 0, 1)
+    previous = build.previous.directory if build.previous and not build.options.refit else None
+    lexical = lexical_rows(texts.articles, texts.digests, previous, archive.folder)
+    build.progress("lexical", 1, 1)
+    return lexical
+
+
+def embed(build: Build, archive: Archive, texts: Texts, lexical: Lexical) -> Features:
+    """The articles' hybrid vectors; texts that the vector cache lacks are embedded. Raises `BadVectors`."""
+    embedder = build.embedder
+    with closing(VectorCache(build.store.root / "cache", embedder.fingerprint, embedder.dimension)) as cache:
+        vectors = archive_vectors(
+            texts.articles, lexical, cache, embedder, build.engine, archive.folder, build.progress
         )
-        contents.live = live.mark if live else mark
-        table = _table(contents, gathered)
-        worth = quality(table, truth)
-        contents.quality = msgspec.structs.asdict(worth)
-        try:
-            _refuse(refusals(contents) + _got_worse(table, worth, previous, links), force, gathered)
-        except Refused:
-            partial.rmdir()
-            raise
-        name = partial.name.removeprefix(".").removesuffix(".partial")
-        progress("write", 0, 1)
-        shadowed = write_snapshot(partial, contents, name, now, version("related-stories"))
-        verify_all(partial)  # as a reader would, before anybody can see it
-        Snapshot.open(partial)
-        progress("write", 1, 1)
-        store.publish(partial, channel)
-        handover.to_next_build()
-        return BuildReport(
-            snapshot_id=name,
-            articles=len(contents.articles),
-            withdrawn=contents.counts["withdrawn"],
-            **_what_became_of_records(gathered, shadowed),
-            rejected=len(gathered.rejections),
-            embedded=embedded,
-            lexical_refitted=lexical.refitted,
-            recall_at_10=contents.models["recall_at_10"],
-            duplicates=contents.counts["duplicates"],
-            quality=worth,
-            pruned=tuple(store.prune(keep)),
-            rejections=tuple(gathered.rejections),
-        )
+    return Features(texts, lexical, vectors)
+
+
+def save_relevance(build: Build, archive: Archive) -> LinkGraph | None:
+    """Write the relevance model, and the graph of editors' links where the model uses it; returns the graph."""
+    model = msgspec.json.format(msgspec.json.encode(build.relevance), indent=1)
+    (archive.folder / RELEVANCE).write_bytes(model)
+    if build.relevance.link_weight is None:
+        return None
+    links = LinkGraph.of(archive.truth or {}, archive.gathered.published_at)
+    for name, array in links.to_files().items():
+        save_array(archive.folder / name, array)
+    return links
+
+
+def index_vectors(build: Build, archive: Archive, features: Features, links: LinkGraph | None) -> Index:
+    """Index the vectors, onto the last build's index where that is possible, and find what else can be reused."""
+    gathered, texts, vectors = archive.gathered, features.texts, features.vectors.hybrid
+    eligible = ~gathered.withdrawn
+    recent = gathered.published_at >= build.now - RECENT_DAYS * 86_400
+    columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & recent)}
+    digests = row_digests(gathered.articles, in_hex(texts.digests), vectors, texts.brief)
+    models = f"{build.embedder.fingerprint} {features.lexical.model.fingerprint}"
+    about = About(f"{models} {RECIPE} {DEPTHS} {SPARE} {WORK}", scored_by(build.relevance, links))
+    before = None if build.options.refit else earlier(build.work / "found", about, digests, columns)
+    build.progress("index", 0, 1)
+    nearest = (before and before.nearest(vectors)) or Nearest.build(vectors)
+    with (archive.folder / FILE).open("wb") as file:
+        nearest.write(file)
+    build.progress("index", 1, 1)
+    return Index(nearest, before, msgspec.structs.replace(about, index_kind=nearest.kind), digests, columns)
+
+
+def find_candidates(build: Build, archive: Archive, features: Features, index: Index) -> Candidates:
+    """Find and score each row's candidates, in blocks that the worker processes take."""
+    gathered, terms = archive.gathered, len(features.lexical.model.terms)
+    inputs = Inputs(
+        archive.folder,
+        build.embedder.dimension,
+        terms,
+        gathered.published_at,
+        index.columns,
+        index.nearest,
+        index.earlier,
+    )
+    folder = lay_out(build.work / "build", inputs)
+    overall, recent = compare_all(folder, len(gathered.articles), build.engine, build.progress)
+    save_array(archive.folder / "baselines.npy", overall.baselines)
+    return Candidates(folder, overall, recent, candidate_recall(folder))
+
+
+def cluster(build: Build, archive: Archive, features: Features, candidates: Candidates) -> Stories:
+    """Group the articles into duplicates, events and storylines."""
+    build.progress("stories", 0, 1)
+    rows, scores = candidates.overall.rows, candidates.overall.features
+    stories = find_stories(
+        features.texts.articles,
+        rows,
+        scores[:, :, 1],
+        scores[:, :, 2],
+        default_stories(),
+        features.vectors.background,
+        archive.gathered.published_at,
+    )
+    build.progress("stories", 1, 1)
+    return stories
+
+
+def tabulate(
+    build: Build, archive: Archive, features: Features, index: Index, candidates: Candidates, stories: Stories
+) -> Contents:
+    """The candidate table, characteristic terms and counts of the new snapshot."""
+    gathered, lexical = archive.gathered, features.lexical
+    rows, scores = candidate_table(candidates.overall, candidates.recent, stories.canonical, archive.folder)
+    terms, term_texts = characteristic_terms(lexical, archive.folder)
+    return Contents(
+        articles=gathered.articles,
+        vectors=features.vectors.hybrid,
+        neighbour_rows=rows,
+        neighbour_features=scores,
+        terms=terms,
+        term_texts=surface_forms(Each(full_text, features.texts.articles), term_texts),
+        canonical=stories.canonical,
+        event=stories.event,
+        storyline=stories.storyline,
+        cluster_ids=_cluster_ids(gathered.ids, stories, build.previous),
+        channel=build.options.channel,
+        models={
+            "dense": build.embedder.fingerprint,
+            "dense_dimension": build.embedder.dimension,
+            "lexical": lexical.model.fingerprint,
+            "lexical_dimension": lexical.model.dimension,
+            FIT_TEXTS: lexical.fit.texts,
+            "recipe": RECIPE,
+            "dense_weight": DENSE_WEIGHT,
+            "head_weight": HEAD_WEIGHT,
+            "index": index.nearest.kind,
+            "recall_at_10": round(index.nearest.recall(), 4),
+            "candidate_recall_at_10": round(candidates.recall, 4),
+        },
+        counts={
+            "withdrawn": int(gathered.withdrawn.sum()),
+            "rejected": len(gathered.rejections),
+            "superseded": gathered.superseded,
+            "passages_left_out": features.vectors.left_out,
+            "duplicates": len(gathered.ids) - len(np.unique(stories.canonical)),
+            "events": len(np.unique(stories.event)),
+            "storylines": len(np.unique(stories.storyline)),
+        },
+        live=build.mark,
+    )
+
+
+def check(build: Build, archive: Archive, contents: Contents) -> Quality:
+    """Measure the candidate table. Raises `Refused` where the gate objects to the new snapshot."""
+    table = _table(contents, archive.gathered)
+    worth = quality(table, archive.truth)
+    reasons = refusals(contents) + _got_worse(table, worth, build.previous, build.options.links)
+    _refuse(reasons, build, archive.gathered)
+    return worth
+
+
+def publish(build: Build, archive: Archive, contents: Contents, worth: Quality) -> npt.NDArray[Any]:
+    """Write the rest of the snapshot, verify all as a reader would, and publish it; returns its `shadowed_rows`."""
+    build.progress("write", 0, 1)
+    name = _name(archive)
+    contents = msgspec.structs.replace(contents, quality=msgspec.structs.asdict(worth))
+    shadowed = write_snapshot(archive.folder, contents, name, build.now, version("related-stories"))
+    verify_all(archive.folder)
+    Snapshot.open(archive.folder)
+    build.progress("write", 1, 1)
+    build.store.publish(archive.folder, build.options.channel)
+    return shadowed
+
+
+def hand_over(build: Build, index: Index, candidates: Candidates) -> None:
+    """Leave to the next build what it can reuse, and remove the rest of the work folder.
+
+    Where the disk fails, the next build is slower, and no worse.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {f"{kind}.columns": rows for kind, rows in index.columns.items()}
+    arrays["rows"] = index.digests
+    try:
+        hand_on(build.work / "found", index.about, arrays, found_files(candidates.folder))
+    except OSError as error:
+        log.warning("the next build of %s carries nothing over: %s", build.work.name, error)
+    shutil.rmtree(candidates.folder, ignore_errors=True)  # else the next build does it
+
+
+def _report(
+    build: Build,
+    archive: Archive,
+    features: Features,
+    contents: Contents,
+    worth: Quality,
+    shadowed: npt.NDArray[Any],
+) -> BuildReport:
+    """Prunes the store, and reports."""
+    gathered = archive.gathered
+    return BuildReport(
+        snapshot_id=_name(archive),
+        articles=len(gathered.ids),
+        withdrawn=contents.counts["withdrawn"],
+        **_what_became_of_records(gathered, shadowed),
+        rejected=len(gathered.rejections),
+        embedded=features.vectors.embedded,
+        lexical_refitted=features.lexical.refitted,
+        recall_at_10=contents.models["recall_at_10"],
+        duplicates=contents.counts["duplicates"],
+        quality=worth,
+        pruned=tuple(build.store.prune(build.options.keep)),
+        rejections=tuple(gathered.rejections),
+    )
+
+
+@contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Remove a folder when an exception passes."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _name(archive: Archive) -> str:
+    return archive.folder.name.removeprefix(".").removesuffix(".partial")
 
 
 def _seen_in_reading(gathered: Gathered, previous: Previous | None) -> list[Refusal]:
@@ -224,9 +523,9 @@ def _got_worse(table: Table, worth: Quality, previous: Previous | None, links: P
     return regressions(worth, quality(live, _truth(links, live.ids)), overlap(table, live))
 
 
-def _refuse(reasons: Sequence[Refusal], force: bool, gathered: Gathered) -> None:
+def _refuse(reasons: Sequence[Refusal], build: Build, gathered: Gathered) -> None:
     """Raises `Refused` for the reasons that `force` does not overrule."""
-    if blocking := [refusal for refusal in reasons if refusal.final or not force]:
+    if blocking := [refusal for refusal in reasons if refusal.final or not build.options.force]:
         raise Refused(blocking, gathered.rejections)
 
 
@@ -249,12 +548,14 @@ def _check_names(gathered: Gathered) -> None:
         raise Refused([Refusal(str(error), final=True)], gathered.rejections) from error
 
 
-def _relevance(path: Path | None, links: Path | None) -> Relevance:
-    if path is None:
+def _relevance_model(options: RebuildOptions) -> Relevance:
+    """The weights that ship, or the newsroom's own. Raises `UnusableRelevance`."""
+    if options.relevance is None:
         return default_relevance()
-    relevance = read_relevance(path)
-    if relevance.link_weight is not None and links is None:
-        raise UnusableRelevance(f"{path.name} was learned with a link graph: give the links file as well")
+    relevance = read_relevance(options.relevance)
+    if relevance.link_weight is not None and options.links is None:
+        name = options.relevance.name
+        raise UnusableRelevance(f"{name} was learned with a link graph: give the links file as well")
     return relevance
 
 
@@ -275,139 +576,10 @@ def _table(contents: Contents, gathered: Gathered) -> Table:
     )
 
 
-def _contents(
-    gathered: Gathered,
-    store: Store,
-    disk: Scratch,
-    previous: Previous | None,
-    embedder: Embedder,
-    now: int,
-    channel: str,
-    relevance: Relevance,
-    truth: Truth | None,
-    refit: bool,
-    engine: Engine,
-    progress: Progress,
-) -> tuple[Contents, int, Lexical, Handover]:
-    articles, published_at, eligible = gathered.articles, gathered.published_at, ~gathered.withdrawn
-    boilerplate = Boilerplate.of(articles)
-    compared = Each(boilerplate.left_out, articles)
-    progress("lexical", 0, 1)
-    texts, brief = read_texts(compared)
-    lexical = lexical_rows(compared, texts, previous.directory if previous and not refit else None, disk)
-    progress("lexical", 1, 1)
-    with closing(VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)) as cache:
-        found = archive_vectors(compared, lexical, cache, embedder, engine, disk, progress)
-    vectors = found.hybrid
-    lately = published_at >= now - RECENT_DAYS * 86_400
-    columns = {"overall": np.flatnonzero(eligible), "recent": np.flatnonzero(eligible & lately)}
-    digests = row_digests(articles, in_hex(texts), vectors, brief)
-    work = store.root / "work" / channel
-    compared_by = f"{embedder.fingerprint} {lexical.model.fingerprint} {RECIPE} {DEPTHS} {SPARE} {WORK}"
-    links = LinkGraph.of(truth or {}, published_at) if relevance.link_weight is not None else None
-    about = About(compared_by, scored_by(relevance, links))
-    before = None if refit else earlier(work / "found", about, digests, columns)
-    progress("index", 0, 1)
-    nearest = (before and before.nearest(vectors)) or Nearest.build(vectors)
-    about = msgspec.structs.replace(about, index_kind=nearest.kind)
-    with (disk.folder / FILE).open("wb") as file:
-        nearest.write(file)
-    progress("index", 1, 1)
-    inputs = Inputs(
-        vectors,
-        embedder.dimension,
-        lexical.tfidf,
-        lexical.headlines,
-        published_at,
-        brief,
-        columns,
-        relevance,
-        links,
-        nearest,
-        before,
-        {name: disk.folder / name for name in (VECTORS, FILE)},
-    )
-    folder = lay_out(work / "build", inputs)
-    overall, recent = compare_all(folder, len(articles), engine, progress)
-    progress("stories", 0, 1)
-    alike, lexically = overall.features[:, :, 1], overall.features[:, :, 2]
-    stories = find_stories(
-        compared, overall.rows, alike, lexically, default_stories(), found.background, published_at
-    )
-    progress("stories", 1, 1)
-    rows, features = candidate_table(overall, recent, stories.canonical, disk)
-    terms, term_texts = characteristic_terms(lexical, disk)
-    arrays, raw, files = _extra_files(gathered, texts, lexical, brief, relevance, links, disk)
-    arrays["baselines.npy"] = overall.baselines
-    arrays[BOILERPLATE] = boilerplate.array()
-    contents = Contents(
-        articles=articles,
-        vectors=vectors,
-        neighbour_rows=rows,
-        neighbour_features=features,
-        terms=terms,
-        term_texts=surface_forms(Each(full_text, compared), term_texts),
-        canonical=stories.canonical,
-        event=stories.event,
-        storyline=stories.storyline,
-        cluster_ids=_cluster_ids(gathered.ids, stories, previous),
-        channel=channel,
-        models={
-            "dense": embedder.fingerprint,
-            "dense_dimension": embedder.dimension,
-            "lexical": lexical.model.fingerprint,
-            "lexical_dimension": lexical.model.dimension,
-            FIT_TEXTS: lexical.fit.texts,
-            "recipe": RECIPE,
-            "dense_weight": DENSE_WEIGHT,
-            "head_weight": HEAD_WEIGHT,
-            "index": nearest.kind,
-            "recall_at_10": round(nearest.recall(), 4),
-            "candidate_recall_at_10": round(candidate_recall(folder), 4),
-        },
-        counts={
-            "withdrawn": int(gathered.withdrawn.sum()),
-            "rejected": len(gathered.rejections),
-            "superseded": gathered.superseded,
-            "passages_left_out": found.left_out,
-            "duplicates": len(articles) - len(np.unique(stories.canonical)),
-            "events": len(np.unique(stories.event)),
-            "storylines": len(np.unique(stories.storyline)),
-        },
-        extra_arrays=arrays,
-        extra_bytes=raw,
-        extra_files=files,
-    )
-    return contents, found.embedded, lexical, Handover(work, folder, about, digests, columns)
-
-
 def _cluster_ids(ids: Sequence[str], stories: Stories, previous: Previous | None) -> dict[str, npt.NDArray[Any]]:
     """IDs (n,) uint64 of each row's event and storyline, which clusters keep from snapshot to snapshot."""
     labels = {"events": stories.event, "storylines": stories.storyline}
     return {kind: stable_ids(labels[kind], ids, previous.cluster_ids(kind) if previous else {}) for kind in CLUSTERS}
-
-
-def _extra_files(
-    gathered: Gathered,
-    texts: Digests,
-    lexical: Lexical,
-    brief: npt.NDArray[np.bool_],
-    relevance: Relevance,
-    links: LinkGraph | None,
-    disk: Scratch,
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, bytes], dict[str, Path]]:
-    arrays, raw = lexical.model.to_files()
-    arrays[FIT] = lexical.fit.held
-    arrays["brief.npy"] = brief
-    if links:
-        arrays |= links.to_files()
-    arrays |= lexical.tfidf.arrays("tfidf") | lexical.headlines.arrays("headlines")
-    encode = msgspec.json.encode
-    raw["relevance.json"] = msgspec.json.format(encode(relevance), indent=1)
-    raw["rejected.jsonl"] = b"".join(encode(rejection) + b"\n" for rejection in gathered.rejections)
-    files = {name: disk.folder / name for name in (RECORDS, FRAMES, DIGESTS, FILE, VECTORS)}
-    write_digests(files[DIGESTS], texts)
-    return arrays, raw, files
 
 
 def _snapshot_id(store: Store, articles: Records, now: int) -> str:

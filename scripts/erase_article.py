@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 
 from index.article import InvalidArticle, article_id
-from index.build import NothingToBuildOnto, Refused, rebuild
+from index.build import NothingToBuildOnto, RebuildOptions, Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.embedding.vector_cache import VectorCache
 from index.publishing.store import Store, StoreLocked
@@ -79,11 +79,7 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
             store,
             embedder,
             int(time.time()),
-            channel=channel,
-            live=live.all_rows(),
-            refit=True,
-            force=True,
-            keep=10**6,
+            RebuildOptions(channel=channel, live=live.all_rows(), refit=True, force=True, keep=10**6),
         )
         print(f"channel {channel} serves {report.snapshot_id} without it")
     with store.lock():

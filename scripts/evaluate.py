@@ -25,7 +25,7 @@ import msgspec
 from rebuild_index import Bars
 
 from index.article import Article, InvalidArticle, epoch_seconds
-from index.build import Refused, rebuild
+from index.build import RebuildOptions, Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.publishing.store import Store, StoreLocked
 from index.relevance.links_file import UnusableLinks, read_links
@@ -71,7 +71,7 @@ def _measured(options: argparse.Namespace, store: Store, embedder: Embedder, bar
     records = list(with_languages(read, lambda line: print(line, file=sys.stderr)))
     read_links(options.links, _numbered(records).get)  # a useless file is refused before the long work, not after
     clock = _clock(options.now, records)
-    report = rebuild(records, store, embedder, clock, channel=CHANNEL, force=True, progress=bars)
+    report = rebuild(records, store, embedder, clock, RebuildOptions(channel=CHANNEL, force=True), progress=bars)
     corpus = open_corpus(store.directory(report.snapshot_id))
     links = read_links(options.links, corpus.snapshot.row_of_id)
     return evaluate(corpus, links, clock=clock, generated=int(time.time()), against=against, progress=bars)

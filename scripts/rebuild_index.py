@@ -26,7 +26,7 @@ from source_options import add_sources_option, parse_sources
 from tqdm import tqdm
 
 from index.article import Article, InvalidArticle, epoch_seconds
-from index.build import BuildReport, NothingToBuildOnto, Refused, rebuild
+from index.build import BuildReport, NothingToBuildOnto, RebuildOptions, Refused, rebuild
 from index.embedding.choose import embedder_named
 from index.execution.executor import Engine, Local
 from index.ingest.id_prefix import with_prefix
@@ -54,28 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     store, served = Store(options.store), None
     try:
         served = store.active_id(options.channel)
-        now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
-        embedder, engine = _embedder(options.model), _engine(options)
-        mapping = read_mapping(options.mapping) if options.mapping else None
-        tally = Tally()
-        records = _records([(Path(each.name), each.prefix) for each in options.source], tally, mapping)
-        live = LiveStore(options.live) if options.live else None
-        report = rebuild(
-            records,
-            store,
-            embedder,
-            now or 0,
-            channel=options.channel,
-            onto_last=options.onto_last,
-            force=options.force,
-            keep=options.keep,
-            links=options.links,
-            relevance=options.relevance,
-            live=live.all_rows() if live else None,
-            engine=engine,
-            progress=bars,
-        )
-        truncated = truncate(store, live) if live else 0
+        report, tally, truncated = _rebuild(options, store, bars)
     except Refused as refused:
         bars.close()
         print(f"not published: {refused}", file=sys.stderr)
@@ -113,6 +92,27 @@ def main(arguments: list[str] | None = None) -> int:
     if truncated:
         print(f"  {truncated} articles left the live store: every snapshot in the store holds them")
     return 0
+
+
+def _rebuild(options: argparse.Namespace, store: Store, bars: Bars) -> tuple[BuildReport, Tally, int]:
+    """Build as the options say; the report, what was read, and how many articles left the live store."""
+    now = epoch_seconds(options.now, "--now") if options.now else int(time.time())
+    embedder, engine = _embedder(options.model), _engine(options)
+    mapping = read_mapping(options.mapping) if options.mapping else None
+    tally = Tally()
+    records = _records([(Path(source.name), source.prefix) for source in options.source], tally, mapping)
+    live = LiveStore(options.live) if options.live else None
+    settings = RebuildOptions(
+        channel=options.channel,
+        onto_last=options.onto_last,
+        live=live.all_rows() if live else None,
+        force=options.force,
+        keep=options.keep,
+        links=options.links,
+        relevance=options.relevance,
+    )
+    report = rebuild(records, store, embedder, now or 0, settings, engine, bars)
+    return report, tally, truncate(store, live) if live else 0
 
 
 def _records(

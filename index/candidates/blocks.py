@@ -1,6 +1,6 @@
 """Owns the folder in which a build compares its rows, block by block, in as many processes as there are.
 
-inputs/     the archive laid out (vectors, TF-IDF rows, dates ...), memory-mapped by every process
+inputs/     the new snapshot's vectors, TF-IDF rows and index, linked, and what else every process maps (dates ...)
 blocks/     what each block found: there whole or not at all, so that a killed build goes on where it was
 found/      all of it in one piece, which the next build may carry over
 ways/       what each block leads to by way of others
@@ -29,8 +29,7 @@ from index.candidates.table import Pairs, best_first, relevances
 from index.candidates.top_k import NONE, rows_of
 from index.execution.executor import Engine, Task, Work
 from index.ingest.merge import Progress
-from index.lexical.scoring_data import open_scoring_data
-from index.lexical.sparse_rows import TermRows
+from index.lexical.scoring_data import open_scoring_data, scoring_files
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Relevance
 from index.relevance.pair_features import DEPTH, RECENT, PairScorer
@@ -53,26 +52,21 @@ Array = npt.NDArray[Any]
 
 
 class Inputs(NamedTuple):
-    """What is compared, in row order: `vectors` (n, d + c) float16 hybrid unit rows, of which the first
-    `dense_dimension` are dense; `tfidf`, `headlines` (n, v); `published_at`, `brief` (n,).
+    """What is compared.
 
-    `columns`, by kind: the rows, rising, that may be candidates: all of them, and those of the recent window.
-    `nearest`: finds them in an archive too large to compare every pair. `files`: those of the arrays, and of the
-    index, that are files already, by name; they are linked.
+    `snapshot`: the folder of the new snapshot, with the files of `open_scoring_data` and, of a large archive, the
+    index; `dense_dimension`, `terms`, `published_at`: as `open_scoring_data` takes them. `columns`, by kind: the
+    rows, rising, that may be candidates: all of them, and those of the recent window. `nearest`: finds them in an
+    archive too large to compare every pair.
     """
 
-    vectors: npt.NDArray[np.float16]
+    snapshot: Path
     dense_dimension: int
-    tfidf: TermRows
-    headlines: TermRows
+    terms: int
     published_at: npt.NDArray[np.int64]
-    brief: Mask
     columns: Mapping[str, Rows]
-    relevance: Relevance
-    links: LinkGraph | None = None
     nearest: Nearest | None = None
     earlier: Earlier | None = None
-    files: Mapping[str, Path] = {}
 
 
 class Archive(NamedTuple):
@@ -93,9 +87,11 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     where = fresh / "inputs"
     where.mkdir(parents=True)
-    arrays: dict[str, Array] = {"vectors": inputs.vectors, "published_at": inputs.published_at, "brief": inputs.brief}
-    arrays |= {f"{kind}.columns": columns for kind, columns in inputs.columns.items()}
-    shape: dict[str, Any] = {"dense_dimension": inputs.dense_dimension, "terms": inputs.tfidf.shape[1]}
+    for path in scoring_files(inputs.snapshot):
+        link_or_copy(path, where / path.name)
+    arrays: dict[str, Array] = {f"{kind}.columns": columns for kind, columns in inputs.columns.items()}
+    arrays["published_at"] = inputs.published_at
+    shape: dict[str, Any] = {"dense_dimension": inputs.dense_dimension, "terms": inputs.terms}
     shape["work"] = [WORK, BLOCK, SPARE, DEPTHS]
     if inputs.earlier is not None:
         arrays["earlier.old"] = inputs.earlier.old
@@ -104,27 +100,14 @@ def lay_out(root: Path, inputs: Inputs) -> Path:
             arrays |= {f"earlier.entering.{kind}": inputs.earlier.entering[kind]}
         shape["earlier"] = {"folder": str(inputs.earlier.folder.absolute()), "scored": inputs.earlier.same_scores}
     for name, array in arrays.items():
-        if (written := inputs.files.get(f"{name}.npy")) is not None:
-            link_or_copy(written, where / f"{name}.npy")
-        else:
-            save_array(where / f"{name}.npy", array)
-    for file, array in (inputs.tfidf.arrays("tfidf") | inputs.headlines.arrays("headlines")).items():
-        save_array(where / file, array)
+        save_array(where / f"{name}.npy", array)
     if inputs.nearest is not None and not inputs.nearest.exact:
         shape["index"] = inputs.nearest.kind
-        if (written := inputs.files.get(FILE)) is not None:
-            link_or_copy(written, where / FILE)
-        else:
-            with (where / FILE).open("wb") as index:
-                inputs.nearest.write(index)
+        link_or_copy(inputs.snapshot / FILE, where / FILE)
         save_array(where / "order.npy", inputs.nearest.order())
         met = inputs.nearest.meeting(inputs.earlier.entering["overall"]) if inputs.earlier else None
         for part, array in met._asdict().items() if met else ():
             save_array(where / f"meeting.{part}.npy", array)
-    if inputs.links is not None:
-        for file, array in inputs.links.to_files().items():
-            save_array(where / file, array)
-    (where / "relevance.json").write_bytes(msgspec.json.encode(inputs.relevance))
     (where / "shape.json").write_bytes(msgspec.json.encode(shape))
     return _resumed(root, fresh)
 

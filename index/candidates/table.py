@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ from index.candidates.top_k import NONE, pair_keys, rows_of
 from index.relevance.model import Baseline, baselines_of
 from index.relevance.pair_features import OVERALL, RECENT, PairScorer
 from index.snapshot.attributes import NO_ROW
-from index.storage.arrays import Scratch, parts
+from index.storage.arrays import new_array, parts
 
 FloatArray = npt.NDArray[np.float32]
 Half = npt.NDArray[np.float16]
@@ -73,15 +75,16 @@ def best_first(found: Found, relevance: Half) -> tuple[Rows, Half]:
 
 
 def candidate_table(
-    overall: Pairs, recent: Pairs, canonical: npt.NDArray[np.uint32], scratch: Scratch
+    overall: Pairs, recent: Pairs, canonical: npt.NDArray[np.uint32], folder: Path
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float16]]:
-    """Rows (n, 100) uint32 and features (n, 100, 3), on disk: up to 50 overall and 50 more of the recent window.
+    """Rows (n, 100) uint32 and features (n, 100, 3): up to 50 overall and 50 more of the recent window.
 
-    Without duplicates of the row itself; sorted by relevance, padded with `NO_ROW`.
+    Without duplicates of the row itself; sorted by relevance, padded with `NO_ROW`. They are the files
+    `neighbours.*.npy` of `folder`.
     """
     n = len(canonical)
-    table = scratch.zeros("table.rows", (n, OVERALL + RECENT), np.uint32)
-    features = scratch.zeros("table.features", (n, OVERALL + RECENT, 3), np.float16)
+    table = np.asarray(new_array(folder / "neighbours.rows.npy", (n, OVERALL + RECENT), "<u4"))
+    features = np.asarray(new_array(folder / "neighbours.features.npy", (n, OVERALL + RECENT, 3), "<f2"))
     for block in parts(n, BLOCK):
         table[block], features[block] = _block_of_table(overall, recent, canonical, block.start, block.stop)
     return table, features

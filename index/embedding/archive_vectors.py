@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from index.execution.executor import Engine
 from index.ingest.merge import Progress
 from index.lexical.archive_terms import Lexical
 from index.lexical.scoring_data import VECTORS
-from index.storage.arrays import Scratch, new_array, parts
+from index.storage.arrays import new_array, parts
 from index.text.passages import head_text, passages
 from index.types import Embedder
 
@@ -24,7 +25,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Vectors(NamedTuple):
-    """`hybrid` (n, d + c) float16 unit rows, the file `VECTORS` of the scratch folder.
+    """`hybrid` (n, d + c) float16 unit rows, the file `VECTORS`.
 
     `background`: the mean cosine of all pairs of dense rows. `embedded`: texts that were embedded now; `left_out`:
     passages of huge bodies that were not.
@@ -42,15 +43,17 @@ def archive_vectors(
     cache: VectorCache,
     embedder: Embedder,
     engine: Engine,
-    scratch: Scratch,
+    folder: Path,
     progress: Progress,
 ) -> Vectors:
     """The vectors of the articles; what the cache lacks is embedded. `progress` hears of articles.
 
+    `folder`: of the new snapshot, where the vectors are left.
+
     Raises `BadVectors`, OSError.
     """
     n = len(articles)
-    found = new_array(scratch.folder / VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
+    found = new_array(folder / VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
     total, embedded, left_out = np.zeros((1, embedder.dimension)), 0, 0
     progress("embed", 0, n)
     for part in parts(n):

@@ -17,7 +17,8 @@ from index.lexical.sparse_rows import TermRows, rounded
 from index.lexical.tfidf_lsa import LexicalModel, fit_lexical, is_current
 from index.snapshot.attributes import NO_ROW
 from index.snapshot.manifest import DamagedSnapshot, read_manifest
-from index.storage.arrays import Scratch, parts
+from index.storage.arrays import new_array, parts
+from index.storage.files import save_array
 from index.storage.lazy import Each
 from index.text.digests import DIGESTS, Digests, count_distinct, read_digests, rows_of
 from index.text.passages import RECIPE, full_text
@@ -54,11 +55,11 @@ class Lexical(msgspec.Struct, frozen=True):
     refitted: bool
 
 
-def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path | None, scratch: Scratch) -> Lexical:
+def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path | None, folder: Path) -> Lexical:
     """The last snapshot's model while at most a tenth of the texts came after it was fitted and nearly all have a
     known term; else a new fit, of a large archive on a sample evenly drawn.
 
-    `digests`: of `articles`, as from `read_texts`. The rows are on disk, in `scratch`.
+    `digests`: of `articles`, as from `read_texts`. `folder`: of the new snapshot, where all is left in its files.
     """
     known = _known_lexical(previous) if previous else None
     if known is not None:
@@ -67,18 +68,32 @@ def lexical_rows(articles: Sequence[Article], digests: Digests, previous: Path |
         fit = _fit_of(places, old_fit)
         drift = (int((~fit.held).sum()) + max(0, fit.texts - len(articles))) / max(len(articles), 1)
         if drift <= REFIT_SHARE:
-            rows = _written(model, _reused_rows(model, old_rows, articles, places), scratch)
+            reused = _reused_rows(model, old_rows, articles, places)
+            rows = TermRows.written(folder, TFIDF, reused, len(model.terms))
             empty = (np.diff(rows.begins) == 0) & ~fit.held
             if empty.sum() <= REFIT_EMPTY_SHARE * len(articles):
                 # The first line of a full text is its headline: where the text is the same, the headline is.
                 reused = _reused_rows(model, old_headlines, articles, places, _headline)
-                headlines = TermRows.written(scratch.folder / "headlines", reused, len(model.terms))
-                return Lexical(model, rows, headlines, fit, refitted=False)
+                headlines = TermRows.written(folder, HEADLINES, reused, len(model.terms))
+                return _saved(Lexical(model, rows, headlines, fit, refitted=False), folder)
     step = -(-len(articles) // FITTED_ON) or 1
     model, fitted = fit_lexical(Each(lambda row: full_text(articles[row]), range(0, len(articles), step)))
     blocks = [fitted] if step == 1 else (model.tfidf(_full_texts(articles[part])) for part in parts(len(articles)))
     fit = Fit(np.ones(len(articles), bool), count_distinct(digests))
-    return Lexical(model, _written(model, blocks, scratch), _headlines(model, articles, scratch), fit, refitted=True)
+    rows = TermRows.written(folder, TFIDF, blocks, len(model.terms))
+    of_headlines = (model.tfidf(list(map(_headline, articles[part]))) for part in parts(len(articles)))
+    headlines = TermRows.written(folder, HEADLINES, of_headlines, len(model.terms))
+    return _saved(Lexical(model, rows, headlines, fit, refitted=True), folder)
+
+
+def _saved(lexical: Lexical, folder: Path) -> Lexical:
+    """Writes the model and its fit beside the rows."""
+    arrays, files = lexical.model.to_files()
+    for name, array in {**arrays, FIT: lexical.fit.held}.items():
+        save_array(folder / name, array)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return lexical
 
 
 def _fit_of(places: npt.NDArray[np.int64], old: Fit) -> Fit:
@@ -86,15 +101,6 @@ def _fit_of(places: npt.NDArray[np.int64], old: Fit) -> Fit:
     held = places >= 0
     held[held] = old.held[places[held]]
     return Fit(held, old.texts)
-
-
-def _written(model: LexicalModel, blocks: Iterable[Any], scratch: Scratch) -> TermRows:
-    return TermRows.written(scratch.folder / "tfidf", blocks, len(model.terms))
-
-
-def _headlines(model: LexicalModel, articles: Sequence[Article], scratch: Scratch) -> TermRows:
-    blocks = (model.tfidf(list(map(_headline, articles[part]))) for part in parts(len(articles)))
-    return TermRows.written(scratch.folder / "headlines", blocks, len(model.terms))
 
 
 def _headline(article: Article) -> str:
@@ -155,14 +161,14 @@ def _reused_rows(
         yield rounded(combined[np.where(kept, np.cumsum(kept) - 1, kept.sum() + np.cumsum(~kept) - 1)])
 
 
-def characteristic_terms(lexical: Lexical, scratch: Scratch) -> tuple[npt.NDArray[np.uint32], list[str]]:
+def characteristic_terms(lexical: Lexical, folder: Path) -> tuple[npt.NDArray[np.uint32], list[str]]:
     """Codes (n, 24) of the words with the highest TF-IDF in each article, padded, and the words in use.
 
-    The codes are on disk, in `scratch`.
+    The codes are the file `terms.npy` of `folder`.
     """
     tfidf, terms = lexical.tfidf, lexical.model.terms
     words = single_words(terms)
-    found: npt.NDArray[np.uint32] = scratch.zeros("terms", (tfidf.shape[0], TERMS), np.uint32)
+    found = np.asarray(new_array(folder / "terms.npy", (tfidf.shape[0], TERMS), "<u4"))
     used = np.zeros(len(terms), bool)
     for part in parts(len(found)):
         rows = tfidf[part]

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from index.lexical.sparse_rows import TermRows
+from index.lexical.sparse_rows import PARTS, TermRows
+from index.relevance.link_graph import FILES as LINK_FILES
 from index.relevance.link_graph import LinkGraph
 from index.relevance.model import Relevance
 from index.relevance.pair_features import ArticleFeatures, PairScorer
@@ -61,6 +62,13 @@ def open_features(
     tfidf, headlines = (open_term_rows(directory, name, terms) for name in (TFIDF, HEADLINES))
     brief = np.load(directory / BRIEF, allow_pickle=False)
     return ArticleFeatures(vectors, dense_dimension, tfidf, headlines, published_at, brief)
+
+
+def scoring_files(directory: Path) -> list[Path]:
+    """The files that `open_scoring_data` reads."""
+    rows = (f"{name}.{part}.npy" for name in (TFIDF, HEADLINES) for part in PARTS)
+    paths = (directory / name for name in (VECTORS, BRIEF, RELEVANCE, *rows, *LINK_FILES))
+    return [path for path in paths if path.exists()]
 
 
 def load_scorer(snapshot: Snapshot, relevance: Relevance, tfidf: Any, links: LinkGraph | None = None) -> PairScorer:

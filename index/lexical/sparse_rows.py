@@ -6,14 +6,15 @@ the first bit of the exponent, which are 0 for weights from 0 to 2. Half of what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+
+from index.storage.files import save_array, save_chunks
 
 MOST_COLUMNS = 1 << 18
 MOST_TERMS = 2**31 - 1  # that scipy counts in 32 bits
@@ -49,20 +50,18 @@ class TermRows:
         return cls(packed(rows), rows.indptr.astype(np.int64), rows.shape[1])
 
     @classmethod
-    def written(cls, path: Path, blocks: Iterable[sparse.csr_matrix], columns: int) -> TermRows:
-        """Rows on disk, those of the blocks one below the other. Raises OSError."""
+    def written(cls, folder: Path, name: str, blocks: Iterable[sparse.csr_matrix], columns: int) -> TermRows:
+        """Write the rows of the blocks, one below the other, to the files that `opened` reads. Raises OSError."""
         counts = [np.zeros(1, np.int64)]
-        with path.open("wb") as file:
-            for block in blocks:
-                file.write(packed(block).data)
-                counts.append(np.diff(block.indptr).astype(np.int64))
-        begins = np.cumsum(np.concatenate(counts))
-        terms = np.memmap(path, np.uint32, "r") if begins[-1] else np.zeros(0, np.uint32)
-        return cls(np.asarray(terms), begins, columns)
 
-    def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """What `opened` reads, by file name."""
-        return {f"{name}.{part}.npy": getattr(self, part) for part in PARTS}
+        def terms() -> Iterator[Packed]:
+            for block in blocks:
+                yield packed(block)
+                counts.append(np.diff(block.indptr).astype(np.int64))
+
+        save_chunks(folder / f"{name}.packed.npy", terms(), "<u4")
+        save_array(folder / f"{name}.begins.npy", np.cumsum(np.concatenate(counts)))
+        return cls.opened(folder, name, columns)
 
     @classmethod
     def opened(cls, folder: Path, name: str, columns: int) -> TermRows:

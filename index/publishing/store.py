@@ -79,13 +79,17 @@ class Store:
         """A new empty directory to build in; leftovers of crashed builds are removed first."""
         _make_durably(self.snapshots)
         _make_durably(self.channels)
+        self.remove_leftovers()
+        partial = self.snapshots / f".{checked_name(snapshot_id)}.partial"
+        partial.mkdir()
+        return partial
+
+    def remove_leftovers(self) -> None:
+        """Remove what crashed builds left half-made."""
         for leftover in self.snapshots.glob(".*.partial"):
             shutil.rmtree(leftover)
         for leftover in self.channels.glob(".*"):
             leftover.unlink()
-        partial = self.snapshots / f".{checked_name(snapshot_id)}.partial"
-        partial.mkdir()
-        return partial
 
     def publish(self, partial: Path, channel: str) -> Path:
         """Rename a finished build to its final name and point the channel at it, both durable."""

@@ -18,7 +18,7 @@ from index.snapshot.attributes import ATTRIBUTES, CLUSTERS, FLAG_EVERGREEN, FLAG
 from index.snapshot.key_table import key_table, pack_key, shadowed_rows
 from index.snapshot.manifest import FORMAT, LiveMark, Manifest, describe_file
 from index.snapshot.simhash import PLANES, random_planes, sketch_rows
-from index.storage.files import fsync_directory, write_array
+from index.storage.files import fsync_directory, fsync_file, write_array
 from index.values.urls import page_address
 
 MOST_NAMES = 1 << 16  # of sections, languages, types or brands, "" included: their codes have 16 bits
@@ -62,8 +62,7 @@ class Contents(msgspec.Struct, kw_only=True):
     neighbour_rows (n, k) uint32, relevance descending, padded with `NO_ROW`; neighbour_features
     (n, k, 3) float; vectors (n, d) unit rows; terms (n, t) uint32 codes into `term_texts`; cluster_ids (n,)
     uint64 of "events" and "storylines" (zeros where not given).
-    `extra_arrays` and `extra_bytes` become files of their own (lexical model, rejections); `extra_files`, on the same
-    disk, are moved; `vectors` may be one of them. Articles and arrays may be on disk, and need not fit in memory.
+    Articles and arrays may be on disk, and need not fit in memory.
     """
 
     articles: Sequence[Article]
@@ -81,9 +80,6 @@ class Contents(msgspec.Struct, kw_only=True):
     quality: dict[str, float | None] = {}
     live: LiveMark | None = None
     cluster_ids: Mapping[str, Array] = {}
-    extra_arrays: Mapping[str, Array] = {}
-    extra_bytes: Mapping[str, bytes] = {}
-    extra_files: Mapping[str, Path] = {}
 
 
 def check_names(articles: Iterable[Article]) -> None:
@@ -95,10 +91,13 @@ def check_names(articles: Iterable[Article]) -> None:
 
 
 def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_at: int, code_version: str) -> Array:
-    """Write every file of a snapshot into the existing, empty `directory` and fsync them; manifest last.
+    """Write the files of a snapshot into `directory`, beside those that are there, and fsync all; manifest last.
 
+    An array whose file is there, which holds it already, is not written again.
     Returns the `shadowed_rows`. Raises `TooManyNames`, OSError.
     """
+    for path in sorted(directory.iterdir()):
+        fsync_file(path)
     save, told = _Saver(directory), _Told(contents)
     save.lines("teasers", map(told.teaser, range(len(contents.articles)), contents.articles))
     save.array("attributes.npy", told.attributes)
@@ -107,8 +106,7 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
     save.array("urls.npy", key_table(told.addresses + told.alias_urls + told.urls))
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
-    if "vectors.npy" not in contents.extra_files:
-        save.array("vectors.npy", contents.vectors, "<f2")
+    save.array("vectors.npy", contents.vectors, "<f2")
     planes = random_planes(contents.vectors.shape[1])
     save.array(PLANES, planes, "<f4")
     save.array("sketches.npy", sketch_rows(contents.vectors, planes))
@@ -117,12 +115,6 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
     for kind in CLUSTERS:
         ids = contents.cluster_ids.get(kind, np.zeros(len(contents.articles)))
         save.array(f"{kind}.ids.npy", np.asarray(ids).astype("<u8"))
-    for name, column in contents.extra_arrays.items():
-        save.array(name, column)
-    for name, raw in contents.extra_bytes.items():
-        save.raw(name, raw)
-    for name, path in contents.extra_files.items():
-        save.moved(name, path)
     manifest = Manifest(
         format=FORMAT,
         id=snapshot_id,
@@ -159,12 +151,10 @@ class _Saver:
             file.flush()
             os.fsync(file.fileno())
 
-    def moved(self, name: str, path: Path) -> None:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        path.rename(self._directory / name)
-
     def array(self, name: str, array: Array, dtype: str | None = None) -> None:
+        """Write an array, unless its file is there."""
+        if (self._directory / name).exists():
+            return
         with (self._directory / name).open("xb") as file:
             write_array(file, array, dtype)
             file.flush()

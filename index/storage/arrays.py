@@ -1,4 +1,4 @@
-"""Keeps a build's arrays in memory-mapped files of a folder that lasts as long as the build."""
+"""Creates memory-mapped arrays that need not fit in memory, and splits rows into parts that do."""
 
 from __future__ import annotations
 
@@ -17,22 +17,6 @@ ROWS = 8_192  # articles whose texts and vectors are in memory at once: some 60 
 Array = npt.NDArray[Any]
 
 
-class Scratch:
-    """Arrays in the files of a folder. What it gives may be used until the folder goes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def zeros(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """An array to be filled. Raises OSError where the disk has no room for it."""
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        if size == 0:
-            return np.zeros(shape, dtype)
-        with (self.folder / name).open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # a disk that is full says so, instead of SIGBUS
-        return np.asarray(np.memmap(self.folder / name, dtype, "r+", shape=shape))
-
-
 def new_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     """An npy file to be filled, mapped. Raises OSError where the disk has no room for it."""
     made = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
@@ -42,12 +26,12 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array
 
 
 @contextmanager
-def scratch(folder: Path) -> Iterator[Scratch]:
+def temporary_folder(folder: Path) -> Iterator[Path]:
     """An empty folder, removed at the end; of a build that was killed the next one removes it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        yield Scratch(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

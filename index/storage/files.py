@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +33,23 @@ def write_array(file: BinaryIO, array: Array, dtype: str | None = None) -> None:
         file.write(as_bytes(np.ascontiguousarray(array[start : start + step], dtype)))
 
 
+def save_chunks(path: Path, chunks: Iterable[Array], dtype: str) -> None:
+    """Write an npy file of chunks (k,), one after another, whose number is not known before. Raises OSError."""
+    count = 0
+    with path.open("wb") as file:
+        _write_header(file, dtype, count)
+        for chunk in chunks:
+            file.write(as_bytes(np.ascontiguousarray(chunk, dtype)))
+            count += len(chunk)
+        file.seek(0)
+        _write_header(file, dtype, count)  # of the same size: numpy leaves room for more digits
+
+
+def _write_header(file: BinaryIO, dtype: str, count: int) -> None:
+    header = np.lib.format.header_data_from_array_1_0(np.empty(0, dtype))
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": (count,)})
+
+
 def save_array(path: Path, array: Array) -> None:
     """Write an npy file, to where one may be. Raises as `write_array`."""
     with path.open("wb") as file:
@@ -44,6 +62,12 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def fsync_file(path: Path) -> None:
+    """Make a file's content durable, also what was written through a mapping of it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def fsync_directory(directory: Path) -> None:

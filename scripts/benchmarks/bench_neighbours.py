@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -45,13 +46,15 @@ from index.embedding.fusion import dense_rows, hybrid_rows
 from index.embedding.vector_cache import VectorCache, cached_embed
 from index.execution.executor import Local
 from index.ingest.merge import silent
+from index.lexical.scoring_data import BRIEF, HEADLINES, RELEVANCE, TFIDF, VECTORS
 from index.lexical.sparse_rows import TermRows
 from index.lexical.tfidf_lsa import fit_lexical
 from index.relevance.model import default_relevance
 from index.relevance.pair_features import RECENT_DAYS
-from index.storage.arrays import parts
+from index.storage.arrays import new_array, parts
+from index.storage.files import save_array
 from index.text.passages import embedded_texts, full_text
-from index.vector_index.faiss_index import Nearest
+from index.vector_index.faiss_index import FILE, Nearest
 from scripts.benchmarks.archives import DAY, WordProjection, drawn, reuters
 from scripts.benchmarks.bench_lookup import kernel
 
@@ -150,25 +153,30 @@ def _search_only(base: Base, folder: Path) -> None:
     print(f"   recall@10 of {RECALL_SAMPLE} rows {recall:.4f}; at most {most:,.0f} MB, mapped pages included")
 
 
-def _repeated(rows: Any, some: np.ndarray, path: Path) -> TermRows:
-    return TermRows.written(path, (rows[some[part]] for part in parts(len(some))), rows.shape[1])
-
-
 def _made(base: Base, folder: Path) -> Inputs:
+    """Inputs of n mixed rows, whose files are written to `folder`."""
     n, random, first = len(base.first), base.random, base.first
-    vectors = np.empty((n, base.rows.shape[1]), np.float16)
-    _mix(base, vectors)
+    _mix(base, new_array(folder / VECTORS, (n, base.rows.shape[1]), "<f2"))
+    for name, rows in ((TFIDF, base.tfidf), (HEADLINES, base.headlines)):
+        TermRows.written(folder, name, (rows[first[part]] for part in parts(n)), rows.shape[1])
+    save_array(folder / BRIEF, np.zeros(n, bool))
+    (folder / RELEVANCE).write_bytes(msgspec.json.encode(default_relevance()))
     published_at = np.sort(random.integers(0, YEARS * 365 * DAY, n))
     lately = published_at >= published_at[-1] - RECENT_DAYS * DAY
-    return Inputs(
-        vectors,
-        base.dense_dimension,
-        *(_repeated(rows, first, folder / name) for name, rows in (("words", base.tfidf), ("heads", base.headlines))),
-        published_at,
-        np.zeros(n, bool),
-        {"overall": np.arange(n), "recent": np.flatnonzero(lately)},
-        default_relevance(),
-    )
+    columns = {"overall": np.arange(n), "recent": np.flatnonzero(lately)}
+    return Inputs(folder, base.dense_dimension, base.tfidf.shape[1], published_at, columns)
+
+
+def _with_index(inputs: Inputs, nearest: Nearest) -> Inputs:
+    """The inputs with an index, whose file is written anew: the work folder links the one before."""
+    (inputs.snapshot / FILE).unlink(missing_ok=True)
+    with (inputs.snapshot / FILE).open("wb") as file:
+        nearest.write(file)
+    return inputs._replace(nearest=nearest)
+
+
+def _vectors(inputs: Inputs) -> np.ndarray:
+    return np.asarray(np.load(inputs.snapshot / VECTORS, mmap_mode="r"))
 
 
 def _embedded(articles: list[Article], cache: Path) -> np.ndarray:
@@ -183,10 +191,11 @@ def _embedded(articles: list[Article], cache: Path) -> np.ndarray:
 
 
 def _measure(inputs: Inputs, folder: Path, shares: Sequence[float]) -> None:
-    n = len(inputs.vectors)
+    vectors = _vectors(inputs)
+    n = len(vectors)
     began, cpu = time.perf_counter(), _cpu()
-    nearest = Nearest.build(inputs.vectors)
-    inputs = inputs._replace(nearest=nearest)
+    nearest = Nearest.build(vectors)
+    inputs = _with_index(inputs, nearest)
     index_seconds, index_cpu = time.perf_counter() - began, _cpu() - cpu
     recall = nearest.recall()
     print(f"{nearest.kind}: {index_seconds:.0f} s, {index_cpu:.0f} s of processor; its recall@10 {recall:.4f}")
@@ -197,12 +206,12 @@ def _measure(inputs: Inputs, folder: Path, shares: Sequence[float]) -> None:
     for share in shares:
         before = _before(inputs, work, folder, share)
         began, cpu = time.perf_counter(), _cpu()
-        carried = before.nearest(inputs.vectors)
+        carried = before.nearest(vectors)
         if carried is None:
             raise RuntimeError("the index was not carried over")
         seconds, carried_cpu = time.perf_counter() - began, _cpu() - cpu
         print(f"{share:.2%} new: the index carried over in {seconds:.0f} s, {carried_cpu:.0f} s of processor")
-        now = inputs._replace(nearest=carried, earlier=before)
+        now = _with_index(inputs, carried)._replace(earlier=before)
         added, work = _compared(f"{share:.2%} new", now, folder)
         with_index = (added + carried_cpu) / (whole + index_cpu)
         print(f"   candidates' recall@10 {candidate_recall(work):.4f}; {added / whole:.3f} of all rows, with the "
@@ -211,14 +220,14 @@ def _measure(inputs: Inputs, folder: Path, shares: Sequence[float]) -> None:
 
 def _before(inputs: Inputs, work: Path, folder: Path, share: float) -> Earlier:
     """What a build without that share of the rows, drawn by chance, would have left; they are in its index."""
-    n = len(inputs.vectors)
+    n = len(inputs.published_at)
     digests = np.arange(2 * n, dtype=np.uint64).view(np.uint8).reshape(-1, 16)
     fresh = np.sort(np.random.default_rng(1).choice(n, int(share * n), replace=False))
     known = digests.copy()
     known[fresh] = 255
     columns = {f"{kind}.columns": np.setdiff1d(each, fresh) for kind, each in inputs.columns.items()}
     kind = inputs.nearest.kind if inputs.nearest else ""
-    about = About("bench", scored_by(inputs.relevance, None), kind)
+    about = About("bench", scored_by(default_relevance(), None), kind)
     hand_on(folder / "found", about, {"rows": known, **columns}, found_files(work))
     found = earlier(folder / "found", about, digests, inputs.columns)
     if found is None:
@@ -229,7 +238,7 @@ def _before(inputs: Inputs, work: Path, folder: Path, share: float) -> Earlier:
 def _compared(name: str, inputs: Inputs, folder: Path) -> tuple[float, Path]:
     began, cpu = time.perf_counter(), _cpu()
     work = lay_out(folder / "build", inputs)
-    compare_all(work, len(inputs.vectors), Local(), silent)
+    compare_all(work, len(inputs.published_at), Local(), silent)
     seconds, cpu = time.perf_counter() - began, _cpu() - cpu
     most = [resource.getrusage(who).ru_maxrss / 1_024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     memory = f"{most[0]:,.0f} MB, {most[1]:,.0f} a worker"

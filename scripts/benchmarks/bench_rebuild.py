@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from index.article import Article
-from index.build import BuildReport, rebuild
+from index.build import BuildReport, RebuildOptions, rebuild
 from index.embedding.choose import embedder_named
 from index.execution.executor import Local
 from index.publishing.store import Store
@@ -95,7 +95,9 @@ def _timed(
     refit: bool = False,
 ) -> Took:
     stages = Stages()
-    report = rebuild(articles, store, embedder, now, keep=1, engine=engine, refit=refit, progress=stages)
+    report = rebuild(
+        articles, store, embedder, now, RebuildOptions(keep=1, refit=refit), engine=engine, progress=stages
+    )
     took = stages.took()
     clock, cpu = (sum(each) for each in zip(*took.values(), strict=True))
     told = "  ".join(f"{stage} {one:.1f}/{two:.1f}" for stage, (one, two) in took.items())

@@ -32,7 +32,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.embedding.choose import embedder_named
 from index.lexical.scoring_data import load_scorer
 from index.publishing.measures import MEASURES, measured
@@ -145,7 +145,9 @@ def _labelled(directory: Path) -> Labels:
 def _archive(
     source: Path, links: Path | None, labelled: Labels, link_graph: bool, store: Store, embedder: Embedder
 ) -> Archive:
-    report = rebuild(read_source(source), store, embedder, int(time.time()), channel="learning", force=True)
+    report = rebuild(
+        read_source(source), store, embedder, int(time.time()), RebuildOptions(channel="learning", force=True)
+    )
     corpus = open_corpus(store.directory(report.snapshot_id))
     given = {} if links is None else read_links(links, corpus.snapshot.row_of_id).truth
     linked, clicked = judged(corpus, given, "older"), _clicked(corpus, labelled)

@@ -12,7 +12,7 @@ from conftest import NOW, HashingEmbedder
 from flask.testing import FlaskClient
 
 from index.article import Article, article_from_record
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.publishing.store import Store
 from service.app import create_app
 from service.archive.manager import Catalogue
@@ -80,7 +80,7 @@ class Newsroom:
 
     def rebuild(self, articles: Sequence[Article], **more: Any) -> str:
         """Build and publish; returns the snapshot's ID."""
-        return rebuild(articles, self.store, self.embedder, self.now, **more).snapshot_id
+        return rebuild(articles, self.store, self.embedder, self.now, RebuildOptions(**more)).snapshot_id
 
     def compare(self) -> int:
         """What the search process does all the time: compare what waits."""

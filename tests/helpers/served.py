@@ -21,7 +21,7 @@ import psutil
 from conftest import ROOT, HashingEmbedder
 
 from index.article import Article
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.publishing.store import Store
 
 
@@ -136,6 +136,8 @@ def editions(store: Store, of: Sequence[int], articles: int = 40) -> dict[str, i
             )
             for at in range(articles)
         ]
-        report = rebuild(found, store, HashingEmbedder(), 1_764_000_000 + edition, force=True, keep=100)
+        report = rebuild(
+            found, store, HashingEmbedder(), 1_764_000_000 + edition, RebuildOptions(force=True, keep=100)
+        )
         made[report.snapshot_id] = edition
     return made

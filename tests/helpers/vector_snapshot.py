@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from index.article import article_from_record
 from index.snapshot.reader import Snapshot
 from index.snapshot.writer import Contents, write_snapshot
-from index.vector_index.faiss_index import Nearest
+from index.vector_index.faiss_index import FILE, Nearest
 
 
 def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapshot:
@@ -19,7 +18,6 @@ def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapsh
     n = len(vectors)
     own = np.arange(n, dtype=np.uint32)
     nearest = Nearest.build(vectors)
-    nearest.write(index := io.BytesIO())
     contents = Contents(
         articles=[article_from_record({"id": f"s{row}", "headline": f"S{row}"}) for row in range(n)],
         vectors=vectors,
@@ -32,8 +30,9 @@ def vector_snapshot(directory: Path, vectors: npt.NDArray[np.float32]) -> Snapsh
         storyline=own,
         models={"index": nearest.kind},
         counts={},
-        extra_bytes={"index.faiss": index.getvalue()},
     )
     directory.mkdir(parents=True)
+    with (directory / FILE).open("wb") as file:
+        nearest.write(file)
     write_snapshot(directory, contents, directory.name, 0, "test")
     return Snapshot.open(directory)

@@ -19,7 +19,7 @@ from serve import web_worker
 from served import until
 
 from index.article import Article
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.publishing.remote import Remote
 from index.publishing.replication import pull, push
 from index.publishing.store import Store
@@ -114,7 +114,7 @@ def test_what_is_published_on_one_machine_shows_on_the_other(
         assert other.ask("DELETE", sample_articles[3].id) == 200
         until(lambda: one.related(sample_articles[3].id) == 410)
         live = LiveStore(postgres_url)
-        rebuild([], source, HashingEmbedder(), NOW + 60, live=live.all_rows())
+        rebuild([], source, HashingEmbedder(), NOW + 60, RebuildOptions(live=live.all_rows()))
         live.close()
         push(source, Remote(SHARED), "default", 1, lambda *_: None)
         later = one.pull()

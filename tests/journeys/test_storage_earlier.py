@@ -27,7 +27,7 @@ from conftest import NOW, HashingEmbedder  # noqa: E402 - as a program it finds 
 from newsroom import catalogue_of, story  # noqa: E402
 
 from index.article import Article  # noqa: E402
-from index.build import rebuild  # noqa: E402
+from index.build import RebuildOptions, rebuild  # noqa: E402
 from index.live.snapshot_searcher import Searcher  # noqa: E402
 from index.publishing.store import Store  # noqa: E402
 from index.snapshot.manifest import FORMAT, DamagedSnapshot, verify_all  # noqa: E402
@@ -76,7 +76,7 @@ def test_a_snapshot_of_an_earlier_format_serves_and_is_built_onto_or_is_refused_
     assert {item["teaser"]["id"] for item in items[:3]} == {"old/2", "old/4", "old/6"}
     assert Searcher(Snapshot.open(store.directory(snapshot_id))).records[0] == ARTICLES[-1]
     added = story("new/1", "ferry river crossing", 1)
-    report = rebuild([added], store, HashingEmbedder(), NOW + 60, onto_last=True, force=True)
+    report = rebuild([added], store, HashingEmbedder(), NOW + 60, RebuildOptions(onto_last=True, force=True))
     assert report.articles == len(ARTICLES) + 1
     catalogue_of(client).refresh()
     found = [item["teaser"]["id"] for item in client.get("/v1/related?id=old/0").get_json()["items"]]
@@ -96,7 +96,7 @@ def test_one_command_rolls_back(tmp_path: Path) -> None:
 
 def test_pruning_takes_nothing_that_a_channel_or_a_worker_still_answers_from(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    old = rebuild(ARTICLES, store, HashingEmbedder(), NOW, channel="trial").snapshot_id
+    old = rebuild(ARTICLES, store, HashingEmbedder(), NOW, RebuildOptions(channel="trial")).snapshot_id
     held = rebuild(ARTICLES, store, HashingEmbedder(), NOW + 1).snapshot_id
     client = create_app(Settings(store=store.root, live="off", events="off", refresh_seconds=3_600), lambda: NOW)
     worker = client.test_client()
@@ -104,7 +104,7 @@ def test_pruning_takes_nothing_that_a_channel_or_a_worker_still_answers_from(tmp
     assert worker.get(asked[0]).get_json()["snapshot_id"] == held
     before = None
     for second in range(2, 6):
-        pruned = rebuild(ARTICLES, store, HashingEmbedder(), NOW + second, keep=1).pruned
+        pruned = rebuild(ARTICLES, store, HashingEmbedder(), NOW + second, RebuildOptions(keep=1)).pruned
         answers = [worker.get(each).data for each in asked]  # of the one it opened, which is gone from the store
         assert before in (None, answers)
         before = answers

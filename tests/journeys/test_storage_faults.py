@@ -137,11 +137,12 @@ def test_a_publish_survives_a_loss_of_power_at_any_moment_by_the_order_of_its_sy
     partial, final = f"snapshots/.{snapshot_id}.partial", f"snapshots/{snapshot_id}"
     for name in (path.name for path in store.directory(snapshot_id or "").iterdir()):
         file = f"{partial}/{name}"
-        if (moved := ("rename", f"work/default/scratch/{name}")) in steps:  # made there, synced, then moved
-            file = moved[1]
-            assert last(steps, ("fsync", file)) < last(steps, moved) < last(steps, ("fsync", partial)), name
+        written = file
+        if (moved := ("rename", f"work/default/scratch/{name}")) in steps:  # written there, moved, then synced
+            written = moved[1]
+            assert last(steps, ("write", written)) < last(steps, moved) < last(steps, ("fsync", file)), name
         if (store.root / final / name).stat().st_size:
-            assert last(steps, ("write", file)) < last(steps, ("fsync", file)), name
+            assert last(steps, ("write", written)) < last(steps, ("fsync", file)), name
         assert last(steps, ("fsync", file)) < last(steps, ("fsync", partial)), name
     pointer = "channels/.default.new"
     order = [

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from conftest import NOW, HashingEmbedder
 
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.publishing.store import Store
 from index.relevance.model import Relevance
 from index.sources import read_source
@@ -98,7 +98,7 @@ def test_weights_learned_with_a_link_graph_say_what_it_brings_and_serve_a_rebuil
         gain = float(rows["learned"][1]) - float(rows["without links"][2])
         assert float(rows["without links"][-3]) == pytest.approx(gain, abs=2e-4)
     store = Store(archive.parent / "store")
-    report = rebuild(read_source(archive), store, HashingEmbedder(), NOW, links=path, relevance=out)
+    report = rebuild(read_source(archive), store, HashingEmbedder(), NOW, RebuildOptions(links=path, relevance=out))
     assert report.quality.ndcg is not None
     assert report.quality.ndcg > 0.5
 

@@ -17,7 +17,7 @@ from conftest import NOW, HashingEmbedder
 from small import contents_of
 
 from index.article import UNDATED, Article, InvalidArticle, article_from_record, article_id
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.publishing.store import Store
 from index.snapshot.attributes import FLAG_WITHDRAWN, NEVER, NO_ROW
 from index.snapshot.reader import Snapshot
@@ -116,7 +116,7 @@ def test_odd_articles_cost_themselves_alone_and_all_others_have_unit_vectors(
         lines = odd_lines(articles, chance)
         path.write_bytes(b"".join(line + b"\n" for line in lines))
         records = list(read_source(path))
-        report = rebuild(records, store, HashingEmbedder(), NOW, force=True)
+        report = rebuild(records, store, HashingEmbedder(), NOW, RebuildOptions(force=True))
         snapshot = Snapshot.open(store.directory(report.snapshot_id))
         lengths = np.linalg.norm(np.asarray(snapshot.vectors, np.float64), axis=1)
         assert np.abs(lengths - 1).max() < 2e-3

@@ -18,7 +18,7 @@ from conftest import NOW, ROOT, HashingEmbedder
 from newsroom import Newsroom, catalogue_of, story
 
 from index.article import Article
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.embedding.vector_cache import VectorCache
 from index.live.snapshot_searcher import Searcher
 from index.publishing.previous import Previous
@@ -142,7 +142,7 @@ def read_everything(store: Store, snapshot_id: str, articles: list[Article], nam
         assert previous.cluster_ids("events")
 
     def build() -> None:
-        rebuild(articles, store, HashingEmbedder(), NOW + 5, force=True, keep=100)
+        rebuild(articles, store, HashingEmbedder(), NOW + 5, RebuildOptions(force=True, keep=100))
 
     builds = (
         [build] if name.startswith(("lexical", "articles", "tfidf", "headlines")) else []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from index.article import Article
-from index.build import Refused, rebuild
+from index.build import RebuildOptions, Refused, rebuild
 from index.lexical.archive_terms import load_lexical
 from index.lexical.scoring_data import load_scorer
 from index.live.snapshot_searcher import Searcher
@@ -187,7 +187,7 @@ def test_more_names_than_a_snapshot_has_codes_for_are_refused_by_the_fields_name
     assert snapshot.attributes[field].tolist() == [1, 2, 3, 4, 5]
     seen = len(embedder.embedded)
     with pytest.raises(Refused, match=f"more than 5 different values of {field}"):
-        rebuild(articles, store, embedder, now, force=True)
+        rebuild(articles, store, embedder, now, RebuildOptions(force=True))
     assert len(embedder.embedded) == seen
     assert store.active_id("default") == report.snapshot_id
 
@@ -216,7 +216,7 @@ def test_the_lexical_model_is_refitted_after_many_small_steps(store: Store, embe
             words = " ".join(f"word{word}" for word in [*draws[:10], *(last_words + draws[10:])])
             articles.append(article(number, body=words))
         last_words += 10
-        report = rebuild(articles, store, embedder, now + step, force=True)
+        report = rebuild(articles, store, embedder, now + step, RebuildOptions(force=True))
         directory = store.directory(report.snapshot_id)
         held, (model, rows) = np.load(directory / "lexical.fitted.npy"), load_lexical(directory)
         added = 0 if report.lexical_refitted else added + len(articles) - model.fitted_on - added
@@ -244,7 +244,7 @@ def test_articles_without_any_known_word_do_not_refit_the_lexical_model_again_an
 ) -> None:
     wordless = [article(number, headline=f"! {number}", body="") for number in range(100, 110)]
     articles = [*(article(number) for number in range(100)), *wordless]
-    reports = [rebuild(articles, store, embedder, now + at, force=True) for at in range(2)]
+    reports = [rebuild(articles, store, embedder, now + at, RebuildOptions(force=True)) for at in range(2)]
     assert [report.lexical_refitted for report in reports] == [True, False]
 
 
@@ -294,13 +294,13 @@ def test_of_two_equally_old_articles_with_one_id_the_one_read_later_wins(store: 
 
 def test_onto_last_adds_to_the_live_archive(store: Store, embedder, now: int) -> None:
     rebuild([article(1), article(2)], store, embedder, now)
-    report = rebuild([article(3)], store, embedder, now, onto_last=True)
+    report = rebuild([article(3)], store, embedder, now, RebuildOptions(onto_last=True))
     assert report.articles == 3
 
 
 def test_without_articles_nothing_is_published_even_by_force(store: Store, embedder, now: int) -> None:
     with pytest.raises(Refused, match="no article"):
-        rebuild([], store, embedder, now, force=True)
+        rebuild([], store, embedder, now, RebuildOptions(force=True))
     assert store.active_id("default") is None
     assert store.snapshot_ids() == []
 
@@ -316,7 +316,10 @@ def test_a_shrinking_archive_is_refused_until_forced(store: Store, embedder, now
         rebuild([article(number) for number in range(7)], store, embedder, now)
     assert store.active_id("default") == first.snapshot_id
     assert embedder.embedded == []
-    assert rebuild([article(number) for number in range(7)], store, embedder, now, force=True).articles == 7
+    assert (
+        rebuild([article(number) for number in range(7)], store, embedder, now, RebuildOptions(force=True)).articles
+        == 7
+    )
 
 
 def test_too_many_rejections_are_refused(store: Store, embedder, now: int) -> None:
@@ -324,7 +327,7 @@ def test_too_many_rejections_are_refused(store: Store, embedder, now: int) -> No
     with pytest.raises(Refused, match=r"3 of 13 records were rejected \(limit 2\)"):
         rebuild(records, store, embedder, now)
     assert embedder.embedded == []
-    assert rebuild(records, store, embedder, now, force=True).rejected == 3
+    assert rebuild(records, store, embedder, now, RebuildOptions(force=True)).rejected == 3
 
 
 @pytest.mark.parametrize(
@@ -343,9 +346,9 @@ def test_rejections_count_against_the_whole_archive_when_building_onto_the_last(
     store: Store, embedder, now: int
 ) -> None:
     rebuild([article(number) for number in range(30)], store, embedder, now)
-    assert rebuild([article(30), *rejections(2)], store, embedder, now, onto_last=True).rejected == 2
+    assert rebuild([article(30), *rejections(2)], store, embedder, now, RebuildOptions(onto_last=True)).rejected == 2
     with pytest.raises(Refused, match="3 of 34 records were rejected"):
-        rebuild(rejections(3), store, embedder, now, onto_last=True)
+        rebuild(rejections(3), store, embedder, now, RebuildOptions(onto_last=True))
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 12])
@@ -355,7 +358,7 @@ def test_a_withdrawal_alone_is_published_however_small_the_archive(
     archive = [article(number) for number in range(count)]  # of seven, each has all six others in its list
     rebuild(archive, store, embedder, now)
     delta = [Withdrawal("f.jsonl", 1, "headline: is missing", "a1")]
-    report = rebuild(delta, store, embedder, now, onto_last=True)
+    report = rebuild(delta, store, embedder, now, RebuildOptions(onto_last=True))
     assert (report.articles, report.withdrawn, report.rejected) == (count, 1, 0)
 
 

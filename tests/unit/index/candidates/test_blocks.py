@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from index.article import Article
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.candidates import blocks as workbench
 from index.candidates import expansion as ways
 from index.candidates.incremental import About, earlier, hand_on
@@ -82,7 +82,7 @@ def by_building_all(tmp_path: Path, articles: list[Article], embedder, frozen: S
     model = frozen.snapshot_ids()[0]
     (store.snapshots / model).symlink_to(frozen.directory(model))
     (store.channels / "default").write_text(model)
-    report = rebuild(articles, store, embedder, NOW, **how)
+    report = rebuild(articles, store, embedder, NOW, RebuildOptions(**how))
     assert not report.lexical_refitted
     return table(store)
 
@@ -95,7 +95,7 @@ def test_a_build_that_carries_over_gives_the_table_of_one_that_does_not(tmp_path
     changed = [each for number, each in enumerate(changed) if number % 101]  # some are gone
     changed[7] = written(8, status="withdrawn")
     changed += [written(number) for number in range(1_000, 1_020)]
-    assert rebuild(changed, store, embedder, NOW, force=True).lexical_refitted is False
+    assert rebuild(changed, store, embedder, NOW, RebuildOptions(force=True)).lexical_refitted is False
     assert table(store) == by_building_all(tmp_path, changed, embedder, store)
 
 
@@ -125,9 +125,9 @@ def test_rows_whose_pairs_are_what_they_were_are_left_alone(
 ) -> None:
     store = Store(tmp_path / "store")
     articles = [written(number) for number in range(700)]
-    rebuild(articles, store, embedder, NOW, force=True, engine=Local(1))
+    rebuild(articles, store, embedder, NOW, RebuildOptions(force=True), engine=Local(1))
     compared.clear()
-    rebuild(change(articles), store, embedder, NOW, force=True, engine=Local(1))
+    rebuild(change(articles), store, embedder, NOW, RebuildOptions(force=True), engine=Local(1))
     overall = sum(compared[::2])
     assert overall < 500
     assert table(store) == by_building_all(tmp_path, change(articles), embedder, store, force=True)
@@ -174,7 +174,7 @@ def test_rows_are_scored_anew_where_relevance_is_another(tmp_path: Path, embedde
     compared.clear()
     weights = tmp_path / "relevance.json"
     weights.write_bytes(msgspec.json.encode(msgspec.structs.replace(default_relevance(), bias=-3.0)))
-    rebuild(articles, store, embedder, NOW, relevance=weights, force=True, engine=Local(1))
+    rebuild(articles, store, embedder, NOW, RebuildOptions(relevance=weights, force=True), engine=Local(1))
     assert sum(compared) == 2 * 300
     assert table(store) == by_building_all(tmp_path, articles, embedder, store, relevance=weights, force=True)
 
@@ -415,7 +415,9 @@ def test_an_index_gives_its_rows_list_by_list() -> None:
 def test_a_snapshot_above_the_limit_is_built_by_its_index(tmp_path: Path, embedder) -> None:
     store = Store(tmp_path / "store")
     articles = [written(number) for number in range(900)]
-    report = rebuild(articles, store, embedder, NOW, force=True)  # 120 lists of seven rows find little
+    report = rebuild(
+        articles, store, embedder, NOW, RebuildOptions(force=True)
+    )  # 120 lists of seven rows find little
     snapshot = Snapshot.open(store.directory(report.snapshot_id))
     assert snapshot.manifest.models["index"].startswith("IVF")
     carried = store.root / "work" / "default" / "found" / FILE
@@ -434,11 +436,11 @@ def test_a_large_archive_is_built_again_with_and_without_new_articles(
     monkeypatch.setattr(workbench, "BLOCK", 64)  # most blocks have no new row
     store = Store(tmp_path / "store")
     articles = [written(number) for number in range(900)]
-    rebuild(articles, store, embedder, NOW, force=True, engine=Local(1))
+    rebuild(articles, store, embedder, NOW, RebuildOptions(force=True), engine=Local(1))
     before = table(store)
-    rebuild(articles, store, embedder, NOW, force=True, engine=Local(1))
+    rebuild(articles, store, embedder, NOW, RebuildOptions(force=True), engine=Local(1))
     assert table(store) == before
-    rebuild([*articles, written(2_000)], store, embedder, NOW, force=True, engine=Local(1))
+    rebuild([*articles, written(2_000)], store, embedder, NOW, RebuildOptions(force=True), engine=Local(1))
     snapshot = Snapshot.open(store.directory(store.active_id("default") or ""))
     added = snapshot.own_row("a2000")
     assert added is not None

@@ -10,7 +10,7 @@ import pytest
 from conftest import HashingEmbedder
 
 from index.article import MAX_LIST_ENTRIES, Article, article_from_record
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.ingest.live_changes import LiveRows
 from index.ingest.merge import gather
 from index.publishing.store import Store
@@ -35,7 +35,7 @@ def aliases(
 def test_a_changed_slug_leads_to_the_article_after_rebuilds_onto_the_last_snapshot(store: Store, now: int) -> None:
     rebuild([version(1, OLD)], store, HashingEmbedder(), now)
     for changed in (version(2, NEW), version(3, NEW), version(4, f"{SITE}/fire/")):
-        report = rebuild([changed], store, HashingEmbedder(), now, onto_last=True)
+        report = rebuild([changed], store, HashingEmbedder(), now, RebuildOptions(onto_last=True))
     snapshot = Snapshot.open(store.directory(report.snapshot_id))
     assert [snapshot.row_of_url(url) for url in (OLD, NEW, f"{SITE}/fire/")] == [0, 0, 0]
 

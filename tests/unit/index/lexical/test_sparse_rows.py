@@ -68,12 +68,8 @@ def test_every_weight_that_float16_holds_in_full_comes_back_from_the_first_colum
 def test_rows_on_disk_are_those_of_the_blocks_one_below_the_other(tmp_path: Path) -> None:
     rows = drawn(100, 5_000, 0.01)
     for some in (rows, rows[:0], rounded(rows[:1] * 0)):
-        written = TermRows.written(
-            tmp_path / "rows", (some[start : start + 30] for start in range(0, 100, 30)), 5_000
-        )
-        assert the_same(written[:], some)
-        for file, array in written.arrays("words").items():
-            save_array(tmp_path / file, array)
+        blocks = (some[start : start + 30] for start in range(0, 100, 30))
+        assert the_same(TermRows.written(tmp_path, "words", blocks, 5_000)[:], some)
         assert the_same(TermRows.opened(tmp_path, "words", 5_000)[::-1], some[::-1])
 
 

@@ -14,7 +14,7 @@ from conftest import HashingEmbedder
 from scipy import sparse
 
 from index.article import Article
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.clustering.assignment import Members, Others, joined
 from index.clustering.stories import default_stories, find_stories
 from index.embedding.vector_cache import VectorCache
@@ -78,7 +78,7 @@ def newsroom(tmp_path_factory: pytest.TempPathFactory, sample_articles: list[Art
     store, embedder = Store(tmp_path_factory.mktemp("newsroom")), HashingEmbedder()
     searchers = []
     for articles in ([each for each in sample_articles if each.id not in LATER], sample_articles):
-        report = rebuild(articles, store, embedder, now, force=True)
+        report = rebuild(articles, store, embedder, now, RebuildOptions(force=True))
         searchers.append(Searcher(Snapshot.open(store.directory(report.snapshot_id))))
     assert not report.lexical_refitted
     ids = [[each.id for each in read_articles(searcher.snapshot.directory)] for searcher in searchers]

@@ -11,7 +11,7 @@ from conftest import HashingEmbedder
 from small import small_snapshot
 
 from index.article import Article
-from index.build import NothingToBuildOnto, Refused, rebuild
+from index.build import NothingToBuildOnto, RebuildOptions, Refused, rebuild
 from index.publishing.gate import mass_withdrawal, regressions, still_shown
 from index.publishing.quality import Quality, Table, quality
 from index.publishing.store import Store
@@ -81,10 +81,12 @@ def test_a_mass_withdrawal_is_refused_once_and_before_anything_is_embedded(
     withdrawn = [msgspec.structs.replace(each, headline="Gone", status="withdrawn") for each in sample_articles[:30]]
     embedder = HashingEmbedder()
     with pytest.raises(Refused, match="published articles are withdrawn at once"):
-        rebuild(withdrawn, store, embedder, now, onto_last=True)
+        rebuild(withdrawn, store, embedder, now, RebuildOptions(onto_last=True))
     assert embedder.embedded == []
-    report = rebuild(withdrawn, store, embedder, now, onto_last=True, force=True)
-    assert rebuild(withdrawn, store, embedder, now, onto_last=True).withdrawn == report.withdrawn >= 30
+    report = rebuild(withdrawn, store, embedder, now, RebuildOptions(onto_last=True, force=True))
+    assert (
+        rebuild(withdrawn, store, embedder, now, RebuildOptions(onto_last=True)).withdrawn == report.withdrawn >= 30
+    )
 
 
 def test_an_unchanged_archive_passes_and_one_whose_texts_changed_places_does_not(
@@ -98,7 +100,7 @@ def test_an_unchanged_archive_passes_and_one_whose_texts_changed_places_does_not
     with pytest.raises(Refused, match="lists change too much"):
         rebuild(moved, store, HashingEmbedder(), now)
     assert store.active_id("default") == live
-    assert rebuild(moved, store, HashingEmbedder(), now, force=True).articles == first.articles
+    assert rebuild(moved, store, HashingEmbedder(), now, RebuildOptions(force=True)).articles == first.articles
 
 
 def test_with_links_the_manifest_says_what_the_lists_are_worth_on_them(
@@ -106,7 +108,7 @@ def test_with_links_the_manifest_says_what_the_lists_are_worth_on_them(
 ) -> None:
     links = tmp_path / "links.tsv"
     links.write_text(f"article_id\trelated_id\n{sample_articles[0].id}\t{sample_articles[1].id}\n")
-    report = rebuild(sample_articles, store, HashingEmbedder(), now, links=links)
+    report = rebuild(sample_articles, store, HashingEmbedder(), now, RebuildOptions(links=links))
     assert report.quality.ndcg is not None
     assert read_manifest(store.directory(report.snapshot_id)).quality["ndcg"] == report.quality.ndcg
 
@@ -117,7 +119,7 @@ def test_a_useless_links_file_is_refused_before_anything_is_built(
     links = tmp_path / "links.tsv"
     links.write_text("article_id\trelated_id\nnobody\tnothing\n")
     with pytest.raises(UnusableLinks, match="holds no usable link"):
-        rebuild(sample_articles, store, HashingEmbedder(), now, links=links)
+        rebuild(sample_articles, store, HashingEmbedder(), now, RebuildOptions(links=links))
     assert store.snapshot_ids() == []
 
 
@@ -125,11 +127,11 @@ def test_building_onto_a_snapshot_that_is_damaged_loses_nothing(
     store: Store, sample_articles: list[Article], now: int
 ) -> None:
     with pytest.raises(NothingToBuildOnto, match="has no snapshot"):
-        rebuild([], store, HashingEmbedder(), now, onto_last=True)
+        rebuild([], store, HashingEmbedder(), now, RebuildOptions(onto_last=True))
     report = rebuild(sample_articles, store, HashingEmbedder(), now)
     (store.directory(report.snapshot_id) / "teasers.jsonl").write_bytes(b"torn")
     with pytest.raises(NothingToBuildOnto, match="cannot be read: build from all sources"):
-        rebuild(sample_articles[:1], store, HashingEmbedder(), now, onto_last=True)
+        rebuild(sample_articles[:1], store, HashingEmbedder(), now, RebuildOptions(onto_last=True))
     assert store.active_id("default") == report.snapshot_id
 
 

@@ -44,9 +44,9 @@ def publish(store: Store, name: str, channel: str = "default") -> Path:
         models={},
         counts={"rejected": 0},
         channel=channel,
-        extra_bytes={"large.bin": np.random.default_rng(len(name)).bytes(100_000)},
     )
     partial = store.begin(name)
+    (partial / "large.bin").write_bytes(np.random.default_rng(len(name)).bytes(100_000))
     write_snapshot(partial, contents, name, 1_700_000_000, "test")
     return store.publish(partial, channel)
 

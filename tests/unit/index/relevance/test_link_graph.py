@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.article import UNDATED, Article
-from index.build import rebuild
+from index.build import RebuildOptions, rebuild
 from index.live.snapshot_searcher import Searcher
 from index.publishing.store import Store
 from index.relevance.link_graph import FILES, YEAR_SECONDS, LinkGraph
@@ -103,7 +103,9 @@ class Newsroom:
 
     def build(self, name: str, links: Path | None = None, weights: Path | None = None) -> Snapshot:
         store = Store(self.folder / name)
-        report = rebuild(self.articles, store, HashingEmbedder(), self.now, links=links, relevance=weights)
+        report = rebuild(
+            self.articles, store, HashingEmbedder(), self.now, RebuildOptions(links=links, relevance=weights)
+        )
         return Snapshot.open(store.directory(report.snapshot_id))
 
 

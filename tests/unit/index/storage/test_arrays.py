@@ -10,14 +10,14 @@ import pytest
 from small import contents_of
 
 from index.article import UNDATED, Article
-from index.build import Refused, rebuild
+from index.build import RebuildOptions, Refused, rebuild
 from index.ingest.article_log import Spool
 from index.lexical.tfidf_lsa import unit_rows
 from index.publishing.gate import refusals
 from index.publishing.store import Store
 from index.snapshot.attributes import NO_ROW
 from index.storage import arrays as on_disk
-from index.storage.arrays import parts, scratch
+from index.storage.arrays import parts, temporary_folder
 from index.storage.lazy import Each
 from index.text.digests import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
 from index.vector_index.faiss_index import Nearest
@@ -43,17 +43,14 @@ def test_parts_cover_all_rows_once() -> None:
     assert list(parts(0)) == []
 
 
-def test_a_scratch_folder_begins_empty_and_goes_also_when_a_build_fails(tmp_path: Path) -> None:
+def test_a_temporary_folder_begins_empty_and_goes_also_when_a_build_fails(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "left by one that was killed").touch()
-    with scratch(tmp_path / "s") as disk:
-        assert list(disk.folder.iterdir()) == []
-        filled = disk.zeros("a", (3, 2), np.float16)
-        filled[1] = 7
-        assert np.fromfile(disk.folder / "a", np.float16).tolist() == [0, 0, 7, 7, 0, 0]
-        assert disk.zeros("b", (0, 2), np.int64).shape == (0, 2)
+    with temporary_folder(tmp_path / "s") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "of this build").touch()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(KeyError), scratch(tmp_path / "s"):
+    with pytest.raises(KeyError), temporary_folder(tmp_path / "s"):
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
@@ -110,8 +107,8 @@ def test_how_many_rows_are_in_memory_at_once_changes_no_byte(
 ) -> None:
     def files(name: str) -> list[dict[str, bytes]]:
         store = Store(tmp_path / name)
-        first = rebuild(sample_articles[3:], store, HashingEmbedder(), now, keep=9)
-        second = rebuild(sample_articles, store, HashingEmbedder(), now, keep=9, force=True)
+        first = rebuild(sample_articles[3:], store, HashingEmbedder(), now, RebuildOptions(keep=9))
+        second = rebuild(sample_articles, store, HashingEmbedder(), now, RebuildOptions(keep=9, force=True))
         assert (first.lexical_refitted, second.lexical_refitted) == (True, False)
         assert sorted(path.name for path in (store.root / "work" / "default").iterdir()) == ["build", "found"]
         folders = (store.directory(each.snapshot_id) for each in (first, second))

@@ -1,4 +1,4 @@
-"""Rebuilds a channel's snapshot: read, clean, lexical, embed, index, candidates, stories, terms, publish.
+"""Rebuilds a channel's snapshot: read, clean, lexical, embed, relevance, index, candidates, stories, publish.
 
 Each stage leaves its final files in the folder of the new snapshot, which nobody sees before it is published; later
 stages and worker processes map those. What a killed build compared is kept in the store's `work` folder, and the next
@@ -253,7 +253,7 @@ def rebuild(
         archive = read(build, records)
         with _removed_on_failure(archive.folder):
             texts = clean(archive)
-            lexical = fit_words(build, archive, texts)
+            lexical = fit_terms(build, archive, texts)
             features = embed(build, archive, texts, lexical)
             links = save_relevance(build, archive)
             index = index_vectors(build, archive, features, links)
@@ -285,8 +285,6 @@ def read(build: Build, records: Iterable[Article | Rejection]) -> Archive:
         folder = store.begin(_snapshot_id(store, gathered.articles, build.now))
         for name in (RECORDS, FRAMES):
             (scratch / name).rename(folder / name)
-    rejections = b"".join(msgspec.json.encode(rejection) + b"\n" for rejection in gathered.rejections)
-    (folder / "rejected.jsonl").write_bytes(rejections)
     return Archive(folder, gathered, truth)
 
 
@@ -301,7 +299,7 @@ def clean(archive: Archive) -> Texts:
     return Texts(articles, digests, brief)
 
 
-def fit_words(build: Build, archive: Archive, texts: Texts) -> Lexical:
+def fit_terms(build: Build, archive: Archive, texts: Texts) -> Lexical:
     """The lexical model and the articles' TF-IDF rows, reused from the last snapshot or fitted anew."""
     build.progress("lexical", 0, 1)
     previous = build.previous.directory if build.previous and not build.options.refit else None
@@ -444,6 +442,8 @@ def publish(build: Build, archive: Archive, contents: Contents, worth: Quality) 
     build.progress("write", 0, 1)
     name = _name(archive)
     contents = msgspec.structs.replace(contents, quality=msgspec.structs.asdict(worth))
+    rejections = b"".join(msgspec.json.encode(rejection) + b"\n" for rejection in archive.gathered.rejections)
+    (archive.folder / "rejected.jsonl").write_bytes(rejections)
     shadowed = write_snapshot(archive.folder, contents, name, build.now, version("related-stories"))
     verify_all(archive.folder)
     Snapshot.open(archive.folder)

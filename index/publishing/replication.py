@@ -17,7 +17,7 @@ from index.publishing.remote import Remote, RemoteFault
 from index.publishing.store import Store, UnknownSnapshot, checked_name, prunable
 from index.snapshot.manifest import DamagedSnapshot, FileEntry, Manifest, read_manifest, verify_all, verify_file
 from index.snapshot.reader import Snapshot
-from index.storage.files import fsync_directory
+from index.storage.files import fsync_directory, write_file
 
 PART_BYTES = 16 << 20  # asked for at a time
 MANIFEST = ("manifest.json", "manifest.sha256")  # in the order in which they are written
@@ -132,10 +132,7 @@ def _manifest(remote: Remote, partial: Path, snapshot_id: str) -> Manifest:
             partial.mkdir()
             break
     for name, content in there.items():
-        with (partial / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(partial / name, content)
     manifest = read_manifest(partial)
     for name in manifest.files:
         if name in MANIFEST or not _is_name(name):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from index.snapshot.manifest import DamagedSnapshot, read_manifest, verify_all
-from index.storage.files import fsync_directory
+from index.storage.files import fsync_directory, write_file
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +152,7 @@ class Store:
     def _point(self, channel: str, snapshot_id: str) -> None:
         _make_durably(self.channels)
         temporary = self.channels / f".{checked_name(channel)}.new"
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(snapshot_id + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(temporary, f"{snapshot_id}\n".encode())
         temporary.replace(self.channels / channel)
         fsync_directory(self.channels)
 

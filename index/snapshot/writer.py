@@ -18,7 +18,7 @@ from index.snapshot.attributes import ATTRIBUTES, CLUSTERS, FLAG_EVERGREEN, FLAG
 from index.snapshot.key_table import key_table, pack_key, shadowed_rows
 from index.snapshot.manifest import FORMAT, LiveMark, Manifest, describe_file
 from index.snapshot.simhash import PLANES, random_planes, sketch_rows
-from index.storage.files import fsync_directory, fsync_file, write_array
+from index.storage.files import fsync_directory, fsync_file, write_array, write_file
 from index.values.urls import page_address
 
 MOST_NAMES = 1 << 16  # of sections, languages, types or brands, "" included: their codes have 16 bits
@@ -133,8 +133,8 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
         files={path.name: describe_file(path) for path in sorted(directory.iterdir())},
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    save.raw("manifest.json", text)
-    save.raw("manifest.sha256", hashlib.sha256(text).hexdigest().encode() + b"\n")
+    write_file(directory / "manifest.json", text)
+    write_file(directory / "manifest.sha256", hashlib.sha256(text).hexdigest().encode() + b"\n")
     fsync_directory(directory)
     return shadowed_rows(told.urls)
 
@@ -144,12 +144,6 @@ class _Saver:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-
-    def raw(self, name: str, content: bytes) -> None:
-        with (self._directory / name).open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
 
     def array(self, name: str, array: Array, dtype: str | None = None) -> None:
         """Write an array, unless its file is there."""

@@ -1,4 +1,4 @@
-"""Writes arrays to npy files, links files, and makes directories durable."""
+"""Writes files and npy arrays, links files, and makes them durable."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ def link_or_copy(source: Path | str, target: Path | str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and make its content durable."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def fsync_file(path: Path) -> None:

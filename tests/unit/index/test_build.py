@@ -305,6 +305,19 @@ def test_without_articles_nothing_is_published_even_by_force(store: Store, embed
     assert store.snapshot_ids() == []
 
 
+def test_a_build_that_fails_or_is_refused_leaves_no_half_made_snapshot(
+    store: Store, embedder, now: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.publishing.gate.LEAST_RECALL", 1.5)
+    with pytest.raises(Refused, match="of the true neighbours"):
+        rebuild([article(1), article(2)], store, embedder, now)
+    assert list(store.snapshots.iterdir()) == []
+    monkeypatch.setattr("index.build.find_stories", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rebuild([article(1), article(2)], store, embedder, now)
+    assert list(store.snapshots.iterdir()) == []
+
+
 def rejections(count: int) -> list[Rejection]:
     return [Rejection("f.jsonl", line, "id: is missing") for line in range(1, count + 1)]
 

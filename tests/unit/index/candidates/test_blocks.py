@@ -52,6 +52,19 @@ class _Watch(Local):
             super().run(task, folder, [block], heard)
 
 
+class _SeesFiles(_Watch):
+    """Notes which inputs of the worker processes are files of the snapshot that is being built."""
+
+    def run(self, task, folder, blocks, heard) -> None:
+        (partial,) = (folder.parents[3] / "snapshots").glob(".*.partial")
+        self.shared = {
+            path.name
+            for path in (folder / "inputs").iterdir()
+            if (partial / path.name).exists() and path.samefile(partial / path.name)
+        }
+        super().run(task, folder, blocks, heard)
+
+
 def written(number: int, version: int = 0, **more: object) -> Article:
     """An article of words drawn by chance; some are brief."""
     random = np.random.default_rng((number, version))
@@ -263,6 +276,13 @@ def test_a_build_that_was_interrupted_goes_on_where_it_was(
     rebuild(articles, broken, embedder, NOW, engine=second)
     assert sum(compared) == 2 * (300 - 4 * 32)  # overall and recent, of the blocks that were not there
     assert table(broken) == table(whole)
+
+
+def test_worker_processes_map_the_files_of_the_new_snapshot(tmp_path: Path, embedder) -> None:
+    engine = _SeesFiles()
+    rebuild([written(number) for number in range(20)], Store(tmp_path / "store"), embedder, NOW, engine=engine)
+    rows = {f"{name}.{part}.npy" for name in ("tfidf", "headlines") for part in ("packed", "begins")}
+    assert engine.shared == rows | {"vectors.npy", "brief.npy", "relevance.json"}
 
 
 def test_a_block_that_was_torn_is_made_anew(tmp_path: Path, embedder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,6 @@
-"""Owns the folder in which a build compares its rows, block by block, in as many processes as there are.
+"""Compares the rows of a build, block by block, in worker processes that share a folder.
+
+A build prepares the folder (`lay_out`), has the blocks compared (`compare_all`) and reads the pairs. In the folder:
 
 inputs/     the new snapshot's vectors, TF-IDF rows and index, linked, and what else every process maps (dates ...)
 blocks/     what each block found: there whole or not at all, so that a killed build goes on where it was
@@ -38,10 +40,10 @@ from index.storage.arrays import new_array, parts
 from index.storage.files import link_or_copy, save_array
 from index.vector_index.faiss_index import FILE, Meeting, Nearest
 
-WORK = 5  # to be changed with whatever blocks hold, or how it is computed: what older code left is then not used
-BLOCK = 1_024  # rows a task
-RECALL_SAMPLE = 500
-DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}
+WORK = 5  # version of what blocks hold and how it is computed; what other versions left is not reused
+BLOCK = 1_024  # rows that a worker process takes at a time
+RECALL_SAMPLE = 500  # rows of which the recall of the candidates is measured
+DEPTHS = {"overall": DEPTH, "recent": 2 * RECENT}  # candidates that each row needs, by kind
 BASELINES = f"{KINDS[0]}.baselines"
 KNOWN = "known.npy"  # the rows that lead to what they led to in an earlier build
 WAYS = "ways.rows", "ways.features"
@@ -82,7 +84,10 @@ class Archive(NamedTuple):
 
 
 def lay_out(root: Path, inputs: Inputs) -> Path:
-    """The folder under `root` for these inputs, with what an interrupted build of the same ones has done."""
+    """Prepare the folder under `root` for these inputs, with what an interrupted build of the same ones has done.
+
+    The files of the new snapshot are linked, so that they outlive its folder where the build is killed.
+    """
     fresh = root / ".new"
     shutil.rmtree(fresh, ignore_errors=True)
     where = fresh / "inputs"
@@ -213,18 +218,21 @@ def _lead_on(folder: Path, archive: Archive, pairs: Pairs, known: Mask | None, s
 
 
 def compare_all(folder: Path, n: int, engine: Engine, progress: Progress) -> tuple[Pairs, Pairs]:
-    """Pairs of n rows, overall and in the recent window, judged against the same baselines; memory-mapped."""
+    """Pairs of n rows, overall and in the recent window, judged against the same baselines; memory-mapped.
+
+    Rows are compared, then the lists of brief articles are expanded by the candidates of their candidates.
+    """
     _run(engine, comparing, folder, n, "neighbours", progress)
-    left = _gather(folder, "blocks", "found", n)
+    unchanged = _gather(folder, "blocks", "found", n)
     archive = open_archive(folder)
-    for kind, rows in left.items():
+    for kind, rows in unchanged.items():
         if archive.earlier is not None:
             _carry_over(folder, archive.earlier, kind, rows)
         _sort(folder, kind)
     if not archive.brief.any():
         return _pairs(folder, "overall"), _pairs(folder, "recent")
     if archive.earlier is not None:
-        save_array(folder / KNOWN, _known_ways(folder, archive.earlier, left[KINDS[0]]))
+        save_array(folder / KNOWN, _known_ways(folder, archive.earlier, unchanged[KINDS[0]]))
     _run(engine, leading_on, folder, n, "ways", progress)
     _gather(folder, "ways", "pairs", n)
     if archive.earlier is not None:

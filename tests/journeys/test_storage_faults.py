@@ -27,8 +27,8 @@ CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "ren
 FAULTS = ("ENOSPC", "EIO", "KILL")
 _LINE = re.compile(r"^(?:\[pid +\d+\] )?(?P<call>\w+)\((?P<rest>.*)\) += (?P<result>-?\d+|\?)")
 _PATH = re.compile(r"(?:^\d+<|^\")(?P<path>/[^>\"]*)")
-# Of the vector cache's database, whose write-ahead log keeps what could not be moved into it when it was closed, and of
-# its folder, whose failed sync SQLite ignores.
+# Of the vector cache's database, whose write-ahead log keeps what could not be moved into it when it was closed; and
+# of its folder, whose failed sync SQLite ignores.
 _CACHE_FAULT = re.compile(r"/cache(?:/\w+\.db(?:-wal|-shm)?)?>.*\(INJECTED\)")
 _CUT, _RESUMED = "<unfinished ...>", re.compile(r"<\.\.\. \w+ resumed>")
 

@@ -136,8 +136,9 @@ def test_a_term_beyond_the_last_is_an_error() -> None:
 def test_a_snapshot_whose_rows_do_not_fit_together_is_damaged(tmp_path: Path) -> None:
     model = {"lexical.idf.npy": np.ones(2, np.float32), "lexical.projection.npy": np.ones((2, 1), np.float32)}
     (tmp_path / "lexical.json").write_text('{"terms": ["bridge", "ferry"], "fitted_on": 2}')
-    for name, array in (model | TermRows.of(sparse.csr_matrix(np.eye(2, dtype=np.float32))).arrays("tfidf")).items():
+    for name, array in model.items():
         save_array(tmp_path / name, array)
+    TermRows.written(tmp_path, "tfidf", [sparse.csr_matrix(np.eye(2, dtype=np.float32))], 2)
     assert load_lexical(tmp_path)[1][:].toarray().tolist() == [[1, 0], [0, 1]]
     save_array(tmp_path / "tfidf.begins.npy", np.array([0, 1, 9]))
     with pytest.raises(DamagedSnapshot, match=r"tfidf: .* do not belong together"):

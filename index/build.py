@@ -536,7 +536,7 @@ def _what_became_of_records(gathered: Gathered, shadowed: npt.NDArray[Any]) -> d
     return {
         **{name: getattr(gathered, name) for name in names},
         "shared_addresses": shadowed.shape[1],
-        "shared_examples": tuple(f"{gathered.ids[row]!r} and {gathered.ids[found]!r}" for row, found in pairs),
+        "shared_examples": tuple(f"{gathered.ids[row]!r} and {gathered.ids[other]!r}" for row, other in pairs),
     }
 
 

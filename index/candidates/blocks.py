@@ -192,12 +192,16 @@ def _compare(folder: Path, archive: Archive, start: int, stop: int) -> None:
             rows = block[changed]
             features = earlier.of(f"{kind}.features", rows)
             carried = Carried(earlier.old[rows] >= 0, keys[changed], features, entering[changed])
-        found = find(archive.vectors, archive.scorer, among, rows, carried)
+        candidates = find(archive.vectors, archive.scorer, among, rows, carried)
         known = None if kind == KINDS[0] else baselines[changed]
-        relevance, baselines[changed] = relevances(archive.scorer, rows, found, among.depth, known)
+        relevance, baselines[changed] = relevances(archive.scorer, rows, candidates, among.depth, known)
         if known is None:
             arrays[BASELINES] = baselines[changed]
-        arrays |= {f"{kind}.changed": changed.copy(), f"{kind}.keys": found.keys, f"{kind}.features": found.features}
+        arrays |= {
+            f"{kind}.changed": changed.copy(),
+            f"{kind}.keys": candidates.keys,
+            f"{kind}.features": candidates.features,
+        }
         arrays[f"{kind}.relevance"] = relevance
     _write(result, arrays)
 
@@ -248,8 +252,8 @@ def candidate_recall(folder: Path, k: int = 10, seed: int = 0) -> float:
     sample = np.sort(np.random.default_rng(seed).choice(len(keys), min(len(keys), RECALL_SAMPLE), replace=False))
     exact = rows_of(nearest_rows(archive.vectors, sample, columns, k))  # not keys: last bits vary
     there = exact >= 0
-    found = (exact[:, :, None] == rows_of(keys[sample])[:, None, :]).any(axis=2)
-    return float(found[there].mean()) if there.any() else 1.0
+    is_found = (exact[:, :, None] == rows_of(keys[sample])[:, None, :]).any(axis=2)
+    return float(is_found[there].mean()) if there.any() else 1.0
 
 
 def scored_by(relevance: Relevance, links: LinkGraph | None) -> str:
@@ -300,7 +304,7 @@ def _gather(folder: Path, part: str, into: str, n: int) -> dict[str, Rows]:
 
     Raises OSError unless the blocks are of all n rows.
     """
-    whole: dict[str, Array] = {}
+    by_name: dict[str, Array] = {}
     left: dict[str, list[Rows]] = {}
     gathered = 0
     for path in sorted((folder / part).glob("[!.]*.npz")):
@@ -310,11 +314,11 @@ def _gather(folder: Path, part: str, into: str, n: int) -> dict[str, Rows]:
         changed = {name.partition(".")[0]: arrays.pop(name) for name in list(arrays) if name.endswith(".changed")}
         for kind, mask in changed.items():
             left.setdefault(kind, []).append(block[~mask])
-        for name, found in arrays.items():
-            if name not in whole:
-                whole[name] = new_array(folder / into / f"{name}.npy", (n, *found.shape[1:]), found.dtype)
+        for name, array in arrays.items():
+            if name not in by_name:
+                by_name[name] = new_array(folder / into / f"{name}.npy", (n, *array.shape[1:]), array.dtype)
             kind = name.partition(".")[0]
-            whole[name][block[changed[kind]] if kind in changed else block] = found
+            by_name[name][block[changed[kind]] if kind in changed else block] = array
     if gathered != n:  # a folder shared by machines may show late what another has written
         raise OSError(f"{folder / part} shows {gathered} of {n} rows; run the command again")
     return {kind: np.sort(np.concatenate(rows)) for kind, rows in left.items()}

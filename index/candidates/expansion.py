@@ -65,7 +65,7 @@ def _led(pairs: Pairs, brief: Mask, rows: Rows) -> _Led:
     between = np.asarray(pairs.rows[rows, :OVERALL], np.int64)
     next_to = np.asarray(pairs.rows[np.maximum(between, 0), :OVERALL], np.int64)  # (r, 50, 50)
     first, second = (
-        np.asarray(pairs.features[each, :OVERALL, 0], np.float32) for each in (rows, np.maximum(between, 0))
+        np.asarray(pairs.features[side, :OVERALL, 0], np.float32) for side in (rows, np.maximum(between, 0))
     )
     ways = first[:, :, None] * second
     useful = (between >= 0)[:, :, None] & (next_to >= 0) & (next_to != rows[:, None, None])
@@ -110,6 +110,6 @@ def _places(known: Rows, led: _Led) -> tuple[Rows, Mask]:
     all_of_them[known.reshape(-1) < 0] = -1
     order = np.argsort(all_of_them)
     wanted = led.place * most + led.other
-    found = np.searchsorted(all_of_them, wanted, sorter=order)
-    at = np.append(order, 0)[found]
-    return at % width, np.append(all_of_them, -1)[np.where(found < len(order), at, len(order))] == wanted
+    positions = np.searchsorted(all_of_them, wanted, sorter=order)
+    at = np.append(order, 0)[positions]
+    return at % width, np.append(all_of_them, -1)[np.where(positions < len(order), at, len(order))] == wanted

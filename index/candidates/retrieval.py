@@ -150,8 +150,8 @@ def nearest_rows(
 def _cosines(vectors: npt.NDArray[np.floating], queries: FloatArray, rows: Rows, columns: Rows) -> FloatArray:
     """(b, c) of queries, which are `rows`, and `columns` (rising); -inf where they are one row."""
     first, last = int(columns[0]), int(columns[-1])
-    whole = last - first + 1 == len(columns)
-    others = np.asarray(vectors[first : last + 1] if whole else vectors[columns], np.float32)
+    is_contiguous = last - first + 1 == len(columns)
+    others = np.asarray(vectors[first : last + 1] if is_contiguous else vectors[columns], np.float32)
     cosines: FloatArray = queries @ others.T
     at = np.searchsorted(columns, rows)
     own = np.flatnonzero((at < len(columns)) & (columns[np.minimum(at, len(columns) - 1)] == rows))
@@ -167,5 +167,5 @@ def renumbered(keys: Keys, new_rows: Rows) -> Keys:
 
 def _taken(features: Half, order: Rows) -> Half:
     """Features (b, k, 4) in the order (b, j) of places in their lists; a pair's four are moved as one number."""
-    whole = np.ascontiguousarray(features).view(np.int64)[:, :, 0]
-    return np.take_along_axis(whole, order, axis=1)[:, :, None].view(np.float16)
+    packed = np.ascontiguousarray(features).view(np.int64)[:, :, 0]
+    return np.take_along_axis(packed, order, axis=1)[:, :, None].view(np.float16)

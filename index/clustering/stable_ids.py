@@ -48,9 +48,9 @@ def _inherited(clusters: Sequence[int], article_ids: Sequence[str], previous: Ma
 def _new_id(article_id: str, taken: set[int]) -> int:
     """A digest of the article ID; of a longer text where an older cluster, from which the article split, has it."""
     text = article_id
-    while (found := _digest(text)) in taken:
+    while (new_id := _digest(text)) in taken:
         text += "\0"
-    return found
+    return new_id
 
 
 def _digest(text: str) -> int:

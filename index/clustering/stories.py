@@ -121,8 +121,8 @@ def _copies(articles: Sequence[Article], published: Rows, pairs: _Pairs, model: 
     suspects = pairs.where(pairs.lexical >= model.suspect)
     places = np.arange(len(suspects.left))
     blocks = (suspects.where(places[part]) for part in parts(len(places)))  # a text's shingles take some 4 kB
-    found = [_copy_probabilities(articles, block, model) for block in blocks]
-    probable = np.concatenate([np.zeros(0), *found])
+    probabilities = [_copy_probabilities(articles, block, model) for block in blocks]
+    probable = np.concatenate([np.zeros(0), *probabilities])
     soon = near_in_time(published[suspects.left], published[suspects.right], LATER_DAYS)
     probable[~soon & (probable < LATER_LEAST)] = 0
     return average_linkage(len(articles), suspects.left, suspects.right, probable, COPY_CUT)

@@ -53,7 +53,7 @@ def archive_vectors(
     Raises `BadVectors`, OSError.
     """
     n = len(articles)
-    found = new_array(folder / VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
+    vectors = new_array(folder / VECTORS, (n, embedder.dimension + lexical.model.dimension), "<f2")
     total, embedded, left_out = np.zeros((1, embedder.dimension)), 0, 0
     progress("embed", 0, n)
     for part in parts(n):
@@ -65,20 +65,20 @@ def archive_vectors(
         rows, new = cached_embed(cache, embedder, texts, heard, engine=engine)
         heads = part.stop - part.start
         dense = dense_rows(rows[:heads], rows[heads:], owners)
-        found[part] = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf[part]))
+        vectors[part] = hybrid_rows(dense, lexical.model.lsa(lexical.tfidf[part]))
         total = np.vstack([total, dense]).sum(axis=0, keepdims=True)
         embedded, left_out = embedded + new, left_out + more
         progress("embed", part.stop, n)
-    return Vectors(np.asarray(found), background_of(total / max(n, 1)), embedded, left_out)
+    return Vectors(np.asarray(vectors), background_of(total / max(n, 1)), embedded, left_out)
 
 
 def _texts(articles: Sequence[Article]) -> tuple[list[str], npt.NDArray[np.int64], int]:
     """The heads of the articles and then their passages; which article each passage is of; how many were left out."""
     heads, bodies, owners, left_out = [], list[str](), list[int](), 0
     for row, article in enumerate(articles):
-        found, beyond = passages(article)
+        pieces, beyond = passages(article)
         heads.append(head_text(article))
-        bodies.extend(found)
-        owners.extend([row] * len(found))
+        bodies.extend(pieces)
+        owners.extend([row] * len(pieces))
         left_out += beyond
     return heads + bodies, np.array(owners, np.int64), left_out

@@ -61,8 +61,10 @@ class DenseEmbedder:
     def max_tokens(self) -> int:
         """Tokens of a window, special ones included."""
         settings = _json(self.folder / "sentence_bert_config.json")
-        found = settings.get("max_seq_length") or _json(self.folder / "tokenizer_config.json").get("model_max_length")
-        return min(int(found or 512), 8_192)  # some tokenizers declare 10^30 for "no limit"
+        tokens = settings.get("max_seq_length") or _json(self.folder / "tokenizer_config.json").get(
+            "model_max_length"
+        )
+        return min(int(tokens or 512), 8_192)  # some tokenizers declare 10^30 for "no limit"
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> FloatArray:
         """See `Embedder.embed`."""
@@ -129,10 +131,10 @@ def _one_thread() -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    found = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    if not found:
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not weights:
         raise FileNotFoundError(f"{folder} holds no weights (*.safetensors or pytorch_model*.bin)")
-    return found
+    return weights
 
 
 def _weights_sha256(folder: Path) -> str:
@@ -163,18 +165,18 @@ def _settings_sha256(folder: Path) -> str:
 
 def _dimension(folder: Path) -> int:
     """The last module that names one: a Dense layer's output, a pooling layer's width, the hidden size."""
-    found = _json(folder / "config.json").get("hidden_size")
+    dimension = _json(folder / "config.json").get("hidden_size")
     for module in json.loads((folder / "modules.json").read_text("utf-8")):
         settings = _json(folder / module["path"] / "config.json") if module["path"] else {}
-        found = (
+        dimension = (
             settings.get("out_features")
             or settings.get("word_embedding_dimension")
             or settings.get("embedding_dimension")
-            or found
+            or dimension
         )
-    if not found:
+    if not dimension:
         raise FileNotFoundError(f"{folder} does not state the length of its vectors")
-    return int(found)
+    return int(dimension)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -50,15 +50,15 @@ def embed_long(
     `tokenizer` truncates to the model's window and pads nothing; `run` gives the (b, dimension)
     vectors of a batch and is called by one worker thread a core, after `prepare_worker`.
     """
-    found = np.empty((len(texts), dimension), dtype=np.float32)
+    vectors = np.empty((len(texts), dimension), dtype=np.float32)
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         chunk = texts[start : start + TEXTS_AT_ONCE]
         windows = token_windows(tokenizer, chunk)
         parts = _in_parallel(windows, run, prepare_worker)
-        found[start : start + len(chunk)] = mean_of_windows(
+        vectors[start : start + len(chunk)] = mean_of_windows(
             windows, len(chunk), dimension, parts, _from(progress, start)
         )
-    return found
+    return vectors
 
 
 def token_windows(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Window]:

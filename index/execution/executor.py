@@ -33,10 +33,10 @@ FEW = 8  # blocks that this process works off sooner than others start
 class Engine(Protocol):
     """Runs a task, a function of a module, on each block."""
 
-    def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
+    def run(self, task: Task, folder: Path, blocks: Sequence[Block], on_progress: Heard) -> None:
         """Work off all blocks; `heard` is told the rows of each that is done. Raises what a task raises."""
 
-    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], heard: Heard) -> Iterator[FloatArray]:
+    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], on_progress: Heard) -> Iterator[FloatArray]:
         """The vectors of each chunk of texts, in order; `heard` is told how many texts are done so far.
 
         Raises what the embedder raises.
@@ -54,38 +54,38 @@ class Local:
     def __init__(self, processes: int | None = None) -> None:
         self.processes = processes or len(os.sched_getaffinity(0))
 
-    def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
+    def run(self, task: Task, folder: Path, blocks: Sequence[Block], on_progress: Heard) -> None:
         """See `Engine`."""
         if self.processes == 1 or len(blocks) <= FEW:
             work = task(folder)
             for start, stop in blocks:
                 on_one_thread(work, start, stop)
-                heard(stop - start)
+                on_progress(stop - start)
             return
         with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
             running = {pool.submit(work_there, task, folder, start, stop): stop - start for start, stop in blocks}
             try:
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for each in done:
-                        each.result()
-                        heard(running.pop(each))
+                    for future in done:
+                        future.result()
+                        on_progress(running.pop(future))
             except BrokenProcessPool as error:
                 raise OSError("a process was killed, perhaps for memory; run again, or with fewer workers") from error
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], heard: Heard) -> Iterator[FloatArray]:
+    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], on_progress: Heard) -> Iterator[FloatArray]:
         """See `Engine`; in this process, as an embedder runs a thread a core by itself."""
         before = 0
         for chunk in chunks:
-            yield embedder.embed(chunk, partial(_heard_after, heard, before))
+            yield embedder.embed(chunk, partial(_heard_after, on_progress, before))
             before += len(chunk)
 
 
-def _heard_after(heard: Heard, before: int, done: int) -> None:
-    heard(before + done)
+def _heard_after(on_progress: Heard, before: int, done: int) -> None:
+    on_progress(before + done)
 
 
 def on_one_thread(work: Work, start: int, stop: int) -> None:

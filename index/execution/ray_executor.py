@@ -43,7 +43,7 @@ class Ray:
             except RuntimeError as error:
                 raise ClusterFailed(f"no Ray cluster answers: {error}") from error
 
-    def run(self, task: Task, folder: Path, blocks: Sequence[Block], heard: Heard) -> None:
+    def run(self, task: Task, folder: Path, blocks: Sequence[Block], on_progress: Heard) -> None:
         """See `Engine`. Raises `ClusterFailed`."""
         at_once = self._at_once or (1 + WAITING) * sum(_node_cpus())
         running: dict[Any, int] = {}
@@ -52,7 +52,7 @@ class Ray:
             (done,), _ = ray.wait(list(running))
             rows = running.pop(done)
             ray.get(done)
-            heard(rows)
+            on_progress(rows)
 
         with _faults():
             for start, stop in blocks:
@@ -62,7 +62,7 @@ class Ray:
             while running:
                 end_one()
 
-    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], heard: Heard) -> Iterator[FloatArray]:
+    def embed(self, embedder: Embedder, chunks: Sequence[Sequence[str]], on_progress: Heard) -> Iterator[FloatArray]:
         """See `Engine`. A task takes a chunk, and as many processors as the smallest node has: an embedder uses all.
 
         The embedder is pickled, and loaded once by each process. Raises `ClusterFailed`.
@@ -80,7 +80,7 @@ class Ray:
                     given += 1
                 vectors: FloatArray = ray.get(running.popleft())
                 ended, texts = ended + 1, texts + len(chunks[ended])
-                heard(texts)
+                on_progress(texts)
                 yield vectors
 
 
@@ -100,10 +100,10 @@ def _faults() -> Iterator[None]:
 
 def _node_cpus() -> list[int]:
     """The processors of each node that works. Raises `ClusterFailed` where there is none."""
-    found = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    if not any(found):
+    cpu_counts = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if not any(cpu_counts):
         raise ClusterFailed("the Ray cluster has no processor to work on")
-    return [cpus for cpus in found if cpus]
+    return [cpus for cpus in cpu_counts if cpus]
 
 
 def _embed(model: bytes, fingerprint: str, texts: Sequence[str]) -> FloatArray:

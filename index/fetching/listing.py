@@ -44,36 +44,36 @@ def listing_of(page: Page, tally: Tally) -> Listing:
         return Listing(rejections=(Rejection(page.url, 0, str(error)),))
     if len(content) > MOST_BYTES or b"<!entity" in content.replace(b"\0", b"").lower():
         return Listing(rejections=(Rejection(page.url, 0, "is too long, or declares XML entities"),))
-    found = _sitemap(content, page.url)
-    return found if found.pages or found.sitemaps else _feed(content, page.url, tally)
+    sitemap = _sitemap(content, page.url)
+    return sitemap if sitemap.pages or sitemap.sitemaps else _feed(content, page.url, tally)
 
 
 def _sitemap(content: bytes, base: str) -> Listing:
     """What stands in a sitemap or its index; nothing of other documents, or behind a tear."""
-    found: dict[str, list[str]] = {"url": [], "sitemap": []}
-    tags = [_SITEMAPS + name for name in found]
+    urls: dict[str, list[str]] = {"url": [], "sitemap": []}
+    tags = [_SITEMAPS + name for name in urls]
     try:
         for _, element in etree.iterparse(
             io.BytesIO(content), events=("end",), tag=tags, resolve_entities=False, no_network=True, load_dtd=False
         ):
             loc = (element.findtext(f"{_SITEMAPS}loc") or "").strip()
             if loc:
-                found[etree.QName(element).localname].append(_absolute(base, loc))
+                urls[etree.QName(element).localname].append(_absolute(base, loc))
             element.clear()
     except etree.XMLSyntaxError:
         pass  # what stands before it counts
-    return Listing(tuple(dict.fromkeys(found["url"])), tuple(dict.fromkeys(found["sitemap"])))
+    return Listing(tuple(dict.fromkeys(urls["url"])), tuple(dict.fromkeys(urls["sitemap"])))
 
 
 def _feed(content: bytes, base: str, tally: Tally) -> Listing:
     read = list(read_input(Input(base, "feed.xml", io.BufferedReader(io.BytesIO(content))), tally))
-    articles = [each for each in read if isinstance(each, Article)]
-    told = {_absolute(base, article.url): article for article in articles if article.url}
+    articles = [record for record in read if isinstance(record, Article)]
+    by_url = {_absolute(base, article.url): article for article in articles if article.url}
     return Listing(
-        tuple(told),
+        tuple(by_url),
         (),
-        told,
-        tuple(each for each in read if isinstance(each, Rejection) and not isinstance(each, Withdrawal)),
+        by_url,
+        tuple(record for record in read if isinstance(record, Rejection) and not isinstance(record, Withdrawal)),
     )
 
 

@@ -66,26 +66,26 @@ def _listings(url: str, first: Page, visitor: Visitor, tally: Tally) -> Iterator
     seen = {url, *waiting}
     for sitemap in waiting:
         try:
-            found = listing_of(visitor.visit(sitemap, fresh_seconds=0), tally)
+            listed = listing_of(visitor.visit(sitemap, fresh_seconds=0), tally)
         except (NotFetched, UnreadableSource) as error:
-            found = Listing(rejections=(Rejection(sitemap, 0, error.reason),))
-        yield found
-        new = [sitemap for sitemap in found.sitemaps if sitemap not in seen][: MOST_SITEMAPS - len(waiting)]
+            listed = Listing(rejections=(Rejection(sitemap, 0, error.reason),))
+        yield listed
+        new = [sitemap for sitemap in listed.sitemaps if sitemap not in seen][: MOST_SITEMAPS - len(waiting)]
         waiting += new
         seen.update(new)
 
 
-def _record(url: str, told: Article | None, visitor: Visitor, tally: Tally, fresh_seconds: float) -> Record:
+def _record(url: str, listed: Article | None, visitor: Visitor, tally: Tally, fresh_seconds: float) -> Record:
     try:
-        found = page_article(visitor.visit(url, fresh_seconds), tally)
+        record = page_article(visitor.visit(url, fresh_seconds), tally)
     except NotFetched as error:
-        found = Rejection(error.url, 0, error.reason)
-    return _as_told(told, url) if isinstance(found, Rejection) and told is not None and told.body else found
+        record = Rejection(error.url, 0, error.reason)
+    return _as_told(listed, url) if isinstance(record, Rejection) and listed is not None and listed.body else record
 
 
-def _as_told(told: Article, url: str) -> Record:
+def _as_told(listed: Article, url: str) -> Record:
     try:
-        return article_from_record({**_fields(told), "id": canonical_url(url), "url": url})
+        return article_from_record({**_fields(listed), "id": canonical_url(url), "url": url})
     except InvalidArticle as error:
         return Rejection(url, 0, str(error))
 

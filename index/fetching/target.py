@@ -51,11 +51,11 @@ def target_of(url: str) -> Target:
         raise Refused(url[:200], "is too long, or holds spaces, control characters or backslashes")
     try:
         parts = urlsplit(url)
-        found = _NETLOC.fullmatch(parts.netloc)
-        if parts.scheme not in PORTS or not found:
+        match = _NETLOC.fullmatch(parts.netloc)
+        if parts.scheme not in PORTS or not match:
             raise ValueError("is no plain http or https address: no names, passwords or zones in it")
-        host = str(IPv6Address(found[1])) if found[1] else _host(found[2])
-        port = int(found[3] or PORTS[parts.scheme])
+        host = str(IPv6Address(match[1])) if match[1] else _host(match[2])
+        port = int(match[3] or PORTS[parts.scheme])
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return Target(parts.scheme, host, port, quote(path, safe=_ASCII))
     except ValueError as error:  # UnicodeError, of names and of half of a surrogate pair, among them

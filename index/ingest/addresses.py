@@ -16,7 +16,7 @@ def is_address(alias: str) -> bool:
 
 def addresses(url: str, aliases: Iterable[str]) -> set[str]:
     """The addresses that lead to an article with this URL and these aliases, each in its canonical spelling."""
-    return {canonical_url(each) for each in (url, *aliases) if is_address(each)}
+    return {canonical_url(address) for address in (url, *aliases) if is_address(address)}
 
 
 def former_addresses(article: Article, older: Article, known: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -26,10 +26,10 @@ def former_addresses(article: Article, older: Article, known: tuple[str, ...] = 
     """
     own = addresses(article.url, article.aliases)
     former: dict[str, str] = {}
-    for each in (older.url, *known, *older.aliases):
-        if is_address(each):
-            former.setdefault(canonical_url(each), each)
-    return tuple(each for address, each in former.items() if address not in own)
+    for former_url in (older.url, *known, *older.aliases):
+        if is_address(former_url):
+            former.setdefault(canonical_url(former_url), former_url)
+    return tuple(url for address, url in former.items() if address not in own)
 
 
 def with_aliases(article: Article, former: tuple[str, ...]) -> Article:

@@ -70,7 +70,7 @@ class Spool:
 
     def release_addresses(self) -> None:
         """Keep no former address that another article has by now, as its URL, its ID or a declared alias."""
-        former = {canonical_url(each) for kept in self._former.values() for each in kept}
+        former = {canonical_url(address) for kept in self._former.values() for address in kept}
         if not former:
             return
         self._file.flush()
@@ -82,9 +82,9 @@ class Spool:
                 taken.setdefault(address, set()).add(article_id)
         for article_id, kept in self._former.items():
             self._former[article_id] = tuple(
-                each
-                for each in kept
-                if each not in self.places and not taken.get(canonical_url(each), set()) - {article_id}
+                address
+                for address in kept
+                if address not in self.places and not taken.get(canonical_url(address), set()) - {article_id}
             )
 
     def drop(self, article_id: str) -> None:
@@ -123,7 +123,11 @@ class Spool:
     def aliases(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The ID and the aliases of each article that has any."""
         if self._aliases:
-            yield from ((each, self._aliases[place]) for each, place in self.places.items() if place in self._aliases)
+            yield from (
+                (article_id, self._aliases[place])
+                for article_id, place in self.places.items()
+                if place in self._aliases
+            )
 
     def aliases_of(self, article_id: str) -> tuple[str, ...]:
         """The aliases of the article of an ID that is there."""

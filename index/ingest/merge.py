@@ -100,7 +100,7 @@ def gather(
         read = _read(records, spool, tally, live is not None, hidden, progress)
         if live is not None:
             tally.rejections += bring_live(spool, live, mark)
-            tally.no_longer_public += sum(_hides(spool, each, hidden[each]) for each in hidden)
+            tally.no_longer_public += sum(_hides(spool, article_id, hidden[article_id]) for article_id in hidden)
         tally.rejections += _refuse_taken_aliases(spool)
         tally.superseded += _drop_moved(spool)
         spool.release_addresses()
@@ -155,7 +155,7 @@ def _read(
                 _withdraw_again(record, spool, withdrawn_until)
             if taken and spool.is_withdrawn(record.id):
                 withdrawn.add(record.id)
-    tally.not_found += sum(each not in spool.places for each in withdrawn_until)
+    tally.not_found += sum(article_id not in spool.places for article_id in withdrawn_until)
     progress("read", read, read)
     return read
 

@@ -168,28 +168,28 @@ def characteristic_terms(lexical: Lexical, folder: Path) -> tuple[npt.NDArray[np
     """
     tfidf, terms = lexical.tfidf, lexical.model.terms
     words = single_words(terms)
-    found = np.asarray(new_array(folder / "terms.npy", (tfidf.shape[0], TERMS), "<u4"))
+    term_columns = np.asarray(new_array(folder / "terms.npy", (tfidf.shape[0], TERMS), "<u4"))
     used = np.zeros(len(terms), bool)
-    for part in parts(len(found)):
+    for part in parts(len(term_columns)):
         rows = tfidf[part]
         for at in range(rows.shape[0]):
             best = characteristic_columns(rows, at, words)
-            found[part.start + at, : len(best)], found[part.start + at, len(best) :] = best, NO_ROW
+            term_columns[part.start + at, : len(best)], term_columns[part.start + at, len(best) :] = best, NO_ROW
             used[best] = True
     codes = np.cumsum(used) - 1
-    for part in parts(len(found)):
-        there = found[part] != NO_ROW
-        found[part][there] = codes[found[part][there]]
-    return found, [terms[column] for column in np.flatnonzero(used).tolist()]
+    for part in parts(len(term_columns)):
+        there = term_columns[part] != NO_ROW
+        term_columns[part][there] = codes[term_columns[part][there]]
+    return term_columns, [terms[column] for column in np.flatnonzero(used).tolist()]
 
 
 def characteristic_columns(tfidf: Any, row: int, words: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
     """At most 24 columns, of the `single_words` with the highest TF-IDF in a row of CSR rows, highest first."""
     span = slice(tfidf.indptr[row], tfidf.indptr[row + 1])
     columns, weights = tfidf.indices[span], tfidf.data[span]
-    found = words[columns]
-    best = np.argsort(-weights[found], kind="stable")[:TERMS]
-    return np.asarray(columns[found][best], np.int32)
+    chosen = words[columns]
+    best = np.argsort(-weights[chosen], kind="stable")[:TERMS]
+    return np.asarray(columns[chosen][best], np.int32)
 
 
 def single_words(terms: Sequence[str]) -> npt.NDArray[np.bool_]:

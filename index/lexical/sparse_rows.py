@@ -76,16 +76,16 @@ class TermRows:
         """
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(self.shape[0]))
-        found = self._copied(np.atleast_1d(np.asarray(rows, np.int64)))
-        columns, weights = found.indices.view(np.uint32), found.data.view(np.uint32)
+        copied = self._copied(np.atleast_1d(np.asarray(rows, np.int64)))
+        columns, weights = copied.indices.view(np.uint32), copied.data.view(np.uint32)
         columns >>= _BITS
         weights &= _WEIGHT
         weights <<= 23 - 10  # from where float16 has its fraction to where float32 has
         weights += _EXPONENT
         if len(columns) and columns.max() >= self.shape[1]:
             raise ValueError(f"a row of terms names column {columns.max()} of {self.shape[1]}")
-        found.has_sorted_indices = found.has_canonical_format = True
-        return found
+        copied.has_sorted_indices = copied.has_canonical_format = True
+        return copied
 
     def _copied(self, rows: Rows) -> sparse.csr_matrix:
         """Rows whose `indices` and `data` are packed still."""
@@ -93,8 +93,8 @@ class TermRows:
             return self._pieces[0][rows]
         at = np.searchsorted(self._firsts, rows, side="right") - 1
         runs = pairwise([0, *(np.flatnonzero(np.diff(at)) + 1), len(rows)])
-        found = [self._pieces[at[start]][rows[start:stop] - self._firsts[at[start]]] for start, stop in runs]
-        return sparse.vstack(found, "csr")
+        pieces = [self._pieces[at[start]][rows[start:stop] - self._firsts[at[start]]] for start, stop in runs]
+        return sparse.vstack(pieces, "csr")
 
     def _piece(self, first: int, last: int) -> sparse.csr_matrix:
         """Rows [first, last) as scipy selects them fastest: what is packed as both of its arrays.
@@ -121,20 +121,20 @@ def packed(rows: sparse.csr_matrix) -> Packed:
 def rounded(rows: sparse.csr_matrix) -> sparse.csr_matrix:
     """The same rows, sorted, with weights that float16 holds; without those below `LEAST` then."""
     weights = rows.data.astype(np.float16).astype(np.float32)
-    found = sparse.csr_matrix(
+    matrix = sparse.csr_matrix(
         (np.where(weights < LEAST, 0, weights), rows.indices, rows.indptr), rows.shape, copy=True
     )
-    found.eliminate_zeros()
-    found.sort_indices()
-    return found
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
 
 
 def _of_one_matrix(packed: Packed, begins: Rows, columns: int) -> bool:
     if packed.dtype != np.uint32 or begins.dtype != np.int64 or packed.ndim != 1 or begins.ndim != 1:
         return False
     counts = np.diff(begins)
-    whole = len(begins) > 0 and begins[0] == 0 and begins[-1] == len(packed)
-    return bool(whole and ((counts >= 0) & (counts <= columns)).all())
+    is_whole = len(begins) > 0 and begins[0] == 0 and begins[-1] == len(packed)
+    return bool(is_whole and ((counts >= 0) & (counts <= columns)).all())
 
 
 def _firsts(begins: Rows) -> list[int]:

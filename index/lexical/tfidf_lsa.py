@@ -74,8 +74,8 @@ class LexicalModel:
     @classmethod
     def from_files(cls, description: bytes, arrays: Mapping[str, npt.NDArray[Any]]) -> LexicalModel:
         """The model in a snapshot's files. Raises msgspec.DecodeError, KeyError."""
-        found = msgspec.json.decode(description)
-        return cls(found["terms"], arrays["lexical.idf.npy"], arrays["lexical.projection.npy"], found["fitted_on"])
+        stored = msgspec.json.decode(description)
+        return cls(stored["terms"], arrays["lexical.idf.npy"], arrays["lexical.projection.npy"], stored["fitted_on"])
 
 
 def is_current(description: bytes) -> bool:

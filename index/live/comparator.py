@@ -155,8 +155,8 @@ class Arrivals:
     def _rows_of(self, article: Article, number: int) -> tuple[int, frozenset[int]]:
         """The article's row, and the snapshot's rows that it stands for: its own, and those of former IDs."""
         snapshot = self._searcher.snapshot
-        found = {each: snapshot.row_of_id(each) for each in (article.id, *article.aliases)}
-        rows = {each: row for each, row in found.items() if row is not None and snapshot.id_of(row) == each}
+        rows_by_name = {name: snapshot.row_of_id(name) for name in (article.id, *article.aliases)}
+        rows = {name: row for name, row in rows_by_name.items() if row is not None and snapshot.id_of(row) == name}
         return rows.get(article.id, FIRST_LIVE_ROW + number), frozenset(rows.values())
 
     def _others(self, row: int, replaced: frozenset[int]) -> tuple[Mask, Mask]:

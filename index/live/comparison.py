@@ -47,16 +47,16 @@ class Comparison(NamedTuple):
     def from_bytes(cls, raw: bytes) -> Comparison:
         """Read-only arrays. Raises ValueError for anything that `to_bytes` does not write."""
         try:
-            found = msgspec.msgpack.decode(raw, type=_Packed)
+            stored = msgspec.msgpack.decode(raw, type=_Packed)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"no comparison: {error}") from error
-        if len(found.sketch) != SKETCH_BYTES:
-            raise ValueError(f"no comparison: a sketch of {len(found.sketch)} bytes")
-        if not all(0 <= row < 1 << 32 for row in found.clusters):
+        if len(stored.sketch) != SKETCH_BYTES:
+            raise ValueError(f"no comparison: a sketch of {len(stored.sketch)} bytes")
+        if not all(0 <= row < 1 << 32 for row in stored.clusters):
             raise ValueError("no comparison: a cluster is no row")
-        rows, features = _pairs(found.rows, found.features)
-        into, into_features = _pairs(found.into, found.into_features)
-        return cls(rows, features, into, into_features, found.sketch, found.terms, *found.clusters)
+        rows, features = _pairs(stored.rows, stored.features)
+        into, into_features = _pairs(stored.into, stored.into_features)
+        return cls(rows, features, into, into_features, stored.sketch, stored.terms, *stored.clusters)
 
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -75,5 +75,5 @@ def _packed(array: Array, dtype: str) -> bytes:
 
 def _pairs(rows: bytes, features: bytes) -> tuple[Array, Array]:
     """(k,) uint32 and (k, 3) float16. Raises ValueError."""
-    found = np.frombuffer(rows, "<u4")
-    return found, np.frombuffer(features, "<f2").reshape(len(found), 3)
+    packed = np.frombuffer(rows, "<u4")
+    return packed, np.frombuffer(features, "<f2").reshape(len(packed), 3)

@@ -53,8 +53,8 @@ class Segment(NamedTuple):
 
     def place_of(self, row: int) -> int | None:
         """The place of the present version of a row's article."""
-        found = np.flatnonzero((self.rows == row) & self.present)
-        return int(found[0]) if len(found) else None
+        positions = np.flatnonzero((self.rows == row) & self.present)
+        return int(positions[0]) if len(positions) else None
 
 
 class Growing:

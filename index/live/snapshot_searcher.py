@@ -78,8 +78,8 @@ class Searcher:
         Raises `VectorSearchUnavailable`.
         """
         rows, cosines = self._nearest.search(vector[None], k, allowed)
-        found = rows[0] >= 0
-        return Near(rows[0][found], cosines[0][found])
+        is_hit = rows[0] >= 0
+        return Near(rows[0][is_hit], cosines[0][is_hit])
 
 
 def in_file(snapshot: Snapshot) -> VectorSearch:

@@ -42,35 +42,35 @@ def reading_refusals(articles: int, whole: int, rejected: int, previous_articles
     """
     if articles == 0:
         return [Refusal("there is no article to publish", final=True)]
-    found: list[Refusal] = []
+    reasons: list[Refusal] = []
     few = min(FEW_REJECTED, whole // 2)
     if rejected > max(MOST_REJECTED * whole, few):
         limit = f"{MOST_REJECTED:.0%}" if MOST_REJECTED * whole >= few else few
-        found.append(Refusal(f"{rejected} of {whole} records were rejected (limit {limit})"))
+        reasons.append(Refusal(f"{rejected} of {whole} records were rejected (limit {limit})"))
     if previous_articles and articles < (1 - MOST_SHRINKAGE) * previous_articles:
-        found.append(
+        reasons.append(
             Refusal(
                 f"the archive shrinks from {previous_articles} to {articles} articles (limit {MOST_SHRINKAGE:.0%})"
             )
         )
-    return found
+    return reasons
 
 
 def refusals(contents: Contents) -> list[Refusal]:
     """What speaks against publishing in what was computed: vectors, candidates, recall."""
     n = len(contents.articles)
-    found: list[Refusal] = []
+    reasons: list[Refusal] = []
     if not all(_are_unit(contents.vectors[part]) for part in parts(n)):
-        found.append(Refusal("some vectors are not finite unit vectors", final=True))
+        reasons.append(Refusal("some vectors are not finite unit vectors", final=True))
     if any(_names_wrong_rows(contents.neighbour_rows[part], part.start, n) for part in parts(n)):
-        found.append(Refusal("the candidate table names an unknown row or the row itself", final=True))
+        reasons.append(Refusal("the candidate table names an unknown row or the row itself", final=True))
     recall = contents.models.get("recall_at_10", 1.0)
     if recall < LEAST_RECALL:
-        found.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
+        reasons.append(Refusal(f"the vector index finds {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
     recall = contents.models.get("candidate_recall_at_10", 1.0)
     if recall < LEAST_RECALL:
-        found.append(Refusal(f"the candidates hold {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
-    return found
+        reasons.append(Refusal(f"the candidates hold {recall:.3f} of the true neighbours (least {LEAST_RECALL})"))
+    return reasons
 
 
 def _are_unit(vectors: Array) -> bool:
@@ -119,18 +119,18 @@ def mass_withdrawal(live: Snapshot, withdrawn: Iterable[str]) -> list[Refusal]:
 
 def regressions(new: Quality, live: Quality, overlap: float | None) -> list[Refusal]:
     """What got worse than a build may make it, against the live snapshot. `overlap`: of their lists, if any."""
-    found = []
+    reasons = []
     if new.repeats > max(MOST_REPEATS, live.repeats):
-        found.append(f"{new.repeats:.1%} of the pairs in lists are copies (limit {MOST_REPEATS:.0%})")
+        reasons.append(f"{new.repeats:.1%} of the pairs in lists are copies (limit {MOST_REPEATS:.0%})")
     if new.coverage < live.coverage - MOST_COVERAGE_LOST:
-        found.append(
+        reasons.append(
             f"only {new.coverage:.0%} of the articles have a full list, {live.coverage:.0%} have one in the live "
             f"snapshot (limit: {MOST_COVERAGE_LOST:.0%} fewer)"
         )
     if overlap is not None and overlap < LEAST_OVERLAP:
-        found.append(f"lists change too much: overlap with the live ones is {overlap:.2f} (least {LEAST_OVERLAP})")
+        reasons.append(f"lists change too much: overlap with the live ones is {overlap:.2f} (least {LEAST_OVERLAP})")
     if new.ndcg is not None and live.ndcg is not None and new.ndcg < live.ndcg - MOST_NDCG_LOST:
-        found.append(
+        reasons.append(
             f"nDCG@10 on editors' links falls from {live.ndcg:.3f} to {new.ndcg:.3f} (limit: {MOST_NDCG_LOST} less)"
         )
-    return [Refusal(reason) for reason in found]
+    return [Refusal(reason) for reason in reasons]

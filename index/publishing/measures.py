@@ -19,32 +19,32 @@ RBO_P = 0.9  # the first ten places carry 86% of the weight
 Gains = npt.NDArray[np.float64] | Sequence[float]
 
 
-def measured(found: Gains, wanted: Gains) -> tuple[float, float, float, float]:
+def measured(ranked: Gains, wanted: Gains) -> tuple[float, float, float, float]:
     """The four `MEASURES` of one source, each 0-1."""
-    return ndcg(found, wanted), recall(found, wanted), hit(found), reciprocal_rank(found)
+    return ndcg(ranked, wanted), recall(ranked, wanted), hit(ranked), reciprocal_rank(ranked)
 
 
-def ndcg(found: Gains, wanted: Gains, k: int = CUT) -> float:
+def ndcg(ranked: Gains, wanted: Gains, k: int = CUT) -> float:
     """Normalised discounted cumulative gain of the first `k`, linear gain: sum of gain / log2(rank + 1), / ideal.
 
     *Source*: Järvelin and Kekäläinen, 2002. 0 when nothing linked is among the first `k`.
     """
-    return _discounted(found, k) / _discounted(np.sort(wanted)[::-1], k)
+    return _discounted(ranked, k) / _discounted(np.sort(wanted)[::-1], k)
 
 
-def recall(found: Gains, wanted: Gains, k: int = CUT) -> float:
+def recall(ranked: Gains, wanted: Gains, k: int = CUT) -> float:
     """Share of the linked articles, whatever their grade, among the first `k`; with more than `k` below 1."""
-    return np.count_nonzero(found[:k]) / len(wanted)
+    return np.count_nonzero(ranked[:k]) / len(wanted)
 
 
-def hit(found: Gains, k: int = FIRST_SCREEN) -> float:
+def hit(ranked: Gains, k: int = FIRST_SCREEN) -> float:
     """1 when at least one of the first `k` is linked, else 0."""
-    return float(np.any(np.asarray(found[:k]) > 0))
+    return float(np.any(np.asarray(ranked[:k]) > 0))
 
 
-def reciprocal_rank(found: Gains) -> float:
+def reciprocal_rank(ranked: Gains) -> float:
     """1 / rank of the first linked article; 0 when there is none in the ranking."""
-    places = np.flatnonzero(np.asarray(found))
+    places = np.flatnonzero(np.asarray(ranked))
     return 1 / (int(places[0]) + 1) if len(places) else 0.0
 
 

@@ -33,8 +33,8 @@ class Previous:
     @cached_property
     def table(self) -> Table:
         """Its candidate table, as far as the gate reads it: the best of each row."""
-        whole = table_of(self.snapshot, self.ids)
-        return msgspec.structs.replace(whole, rows=whole.rows[:, :CUT], relevance=whole.relevance[:, :CUT])
+        table = table_of(self.snapshot, self.ids)
+        return msgspec.structs.replace(table, rows=table.rows[:, :CUT], relevance=table.relevance[:, :CUT])
 
     def cluster_ids(self, name: str) -> dict[str, int]:
         """Article ID -> stable ID of its cluster; `name` is one of `index.snapshot.attributes.CLUSTERS`."""

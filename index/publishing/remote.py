@@ -45,10 +45,10 @@ class Remote:
         """What is in a folder there, sorted."""
         self._files.invalidate_cache()
         try:
-            found = self._files.ls(self._path(folder), detail=False)
+            paths = self._files.ls(self._path(folder), detail=False)
         except FileNotFoundError:
             return []
-        return sorted(name for name in (path.rstrip("/").rpartition("/")[2] for path in found) if name[:1] != ".")
+        return sorted(name for name in (path.rstrip("/").rpartition("/")[2] for path in paths) if name[:1] != ".")
 
     def size(self, path: str) -> int | None:
         """Bytes of a file there; None where there is none."""

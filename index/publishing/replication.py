@@ -167,9 +167,9 @@ def _bring_rest(remote: Remote, there: str, path: Path, size: int) -> None:
             file.truncate(0)
         for start in range(file.tell(), size, PART_BYTES):
             end = min(start + PART_BYTES, size)
-            whole = start == 0 and end == size
-            content = remote.read(there) if whole else remote.read(there, start, end)
-            if not whole and len(content) > end - start:
+            is_whole = start == 0 and end == size
+            content = remote.read(there) if is_whole else remote.read(there, start, end)
+            if not is_whole and len(content) > end - start:
                 raise RemoteFault(f"{remote.url} gives no parts of files (HTTP: range requests)")
             file.write(content)
         file.flush()

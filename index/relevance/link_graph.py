@@ -45,7 +45,7 @@ class LinkGraph:
 
         `moment`: one, or one for each of `others`. 0 for `UNDATED`, which is before every link, and for a row of -1.
         """
-        since, until = (np.searchsorted(self._moments, each) for each in (moment - YEAR_SECONDS, moment))
+        since, until = (np.searchsorted(self._moments, bound) for bound in (moment - YEAR_SECONDS, moment))
         first, end = (np.searchsorted(self._keys, others * self._span + place) for place in (since, until))
         return np.asarray(end - first, np.int64)
 

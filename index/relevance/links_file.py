@@ -42,17 +42,17 @@ def read_links(path: Path, row_of_id: Callable[[str], int | None]) -> Links:
     link, or a file that cannot be read.
     """
     truth: Truth = {}
-    found: dict[str, list[tuple[int, str]]] = {}
+    unusable: dict[str, list[tuple[int, str]]] = {}
     rows = used = 0
     for line, record in _records(path):
         rows += 1
         reason = _add(truth, record, row_of_id)
         used += reason is None
         if reason is not None:
-            found.setdefault(reason, []).append((line, " → ".join(filter(None, record.values()))))
+            unusable.setdefault(reason, []).append((line, " → ".join(filter(None, record.values()))))
     if not used:
-        raise UnusableLinks(f"{path.name} holds no usable link ({_summary(found) or 'it has no rows'})")
-    problems = (Problem(reason, len(lines), tuple(lines[:SHOWN])) for reason, lines in found.items())
+        raise UnusableLinks(f"{path.name} holds no usable link ({_summary(unusable) or 'it has no rows'})")
+    problems = (Problem(reason, len(lines), tuple(lines[:SHOWN])) for reason, lines in unusable.items())
     return Links(truth, rows, used, tuple(problems))
 
 
@@ -102,5 +102,5 @@ def _gain(grade: str) -> float | None:
     return gain if gain > 0 and math.isfinite(gain) else None
 
 
-def _summary(found: Mapping[str, list[tuple[int, str]]]) -> str:
-    return "; ".join(f"{len(lines)} × {reason}" for reason, lines in found.items())
+def _summary(unusable: Mapping[str, list[tuple[int, str]]]) -> str:
+    return "; ".join(f"{len(lines)} × {reason}" for reason, lines in unusable.items())

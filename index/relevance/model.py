@@ -52,12 +52,12 @@ def baselines_of(features: FloatArray, there: npt.NDArray[np.bool_]) -> FloatArr
         (_log(features[..., 1], LEAST_LEXICAL), there),
         (features[..., 4], there & ~np.isnan(features[..., 4])),
     )
-    found = np.zeros((len(features), 3), np.float32)
+    baselines = np.zeros((len(features), 3), np.float32)
     if features.shape[1]:
         for at, (values, counted) in enumerate(columns):
             sums = np.where(counted, values, 0).cumsum(axis=1, dtype=np.float64)[:, -1]
-            found[:, at] = sums / np.maximum(counted.sum(axis=1), 1)
-    return found
+            baselines[:, at] = sums / np.maximum(counted.sum(axis=1), 1)
+    return baselines
 
 
 def model_inputs(features: FloatArray, baseline: Baseline) -> FloatArray:

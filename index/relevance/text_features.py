@@ -68,8 +68,8 @@ def headline_in(headline: FloatArray, texts: sparse.csr_matrix) -> FloatArray:
     """
     places = np.flatnonzero((headline > 0).take(texts.indices))
     owners = np.searchsorted(texts.indptr, places, side="right") - 1
-    found, n = headline[texts.indices[places]], texts.shape[0]
-    columns = (np.bincount(owners, each, n) for each in (found * texts.data[places], found**2))
+    weights, n = headline[texts.indices[places]], texts.shape[0]
+    columns = (np.bincount(owners, products, n) for products in (weights * texts.data[places], weights**2))
     return _rounded(np.stack([column.astype(np.float32) for column in columns], axis=1))
 
 
@@ -108,8 +108,8 @@ def _lexical_of_few(probes: sparse.csr_matrix, own: Rows, read: Texts, places: R
     wanted = own[pairs] * terms + read.headlines.indices[headlines]
     at = np.searchsorted(of_probes, wanted)
     there = np.append(of_probes, -1)[at] == wanted
-    found = np.where(there, np.append(probes.data, np.float32(0))[at], np.float32(0))
-    return np.stack([lexical, *_in_common(read.headlines.data[headlines], found, pairs, len(own))], axis=1)
+    weights = np.where(there, np.append(probes.data, np.float32(0))[at], np.float32(0))
+    return np.stack([lexical, *_in_common(read.headlines.data[headlines], weights, pairs, len(own))], axis=1)
 
 
 def _lexical(text: FloatArray, place: Rows, texts: sparse.csr_matrix, headlines: Any, others: Rows) -> FloatArray:
@@ -122,8 +122,10 @@ def _lexical(text: FloatArray, place: Rows, texts: sparse.csr_matrix, headlines:
     columns = texts.indices + np.repeat(place.astype(texts.indices.dtype) * terms, np.diff(texts.indptr))
     there = sparse.csr_matrix((texts.data, columns, texts.indptr), shape=(len(others), len(text)), copy=False)
     at, pairs = _terms_of(headlines, others)
-    found = text[headlines.indices[at] + np.repeat(place * terms, np.bincount(pairs, minlength=len(others)))]
-    return np.stack([there @ text, *_in_common(headlines.data[at], found, pairs, len(others))], axis=1)
+    headline_weights = text[
+        headlines.indices[at] + np.repeat(place * terms, np.bincount(pairs, minlength=len(others)))
+    ]
+    return np.stack([there @ text, *_in_common(headlines.data[at], headline_weights, pairs, len(others))], axis=1)
 
 
 def _terms_of(rows: sparse.csr_matrix, some: Rows) -> tuple[Rows, Rows]:
@@ -138,12 +140,12 @@ def _terms_of(rows: sparse.csr_matrix, some: Rows) -> tuple[Rows, Rows]:
     return places, np.repeat(np.arange(len(some)), counts)
 
 
-def _in_common(weights: FloatArray, found: FloatArray, pairs: Rows, n: int) -> tuple[FloatArray, FloatArray]:
+def _in_common(weights: FloatArray, others: FloatArray, pairs: Rows, n: int) -> tuple[FloatArray, FloatArray]:
     """(n,) and (n,): cosine of headlines with texts, and the share of their squared weight that is there.
 
     Of the terms of n headlines: `weights` there, `found` in the text, `pairs`: whose each is.
     """
-    cosines, shares = (np.bincount(pairs, each, n) for each in (weights * found, weights**2 * (found > 0)))
+    cosines, shares = (np.bincount(pairs, products, n) for products in (weights * others, weights**2 * (others > 0)))
     return cosines.astype(np.float32), shares.astype(np.float32)
 
 
@@ -176,8 +178,8 @@ class _Spread:
     @contextmanager
     def of(self, some: Rows) -> Iterator[FloatArray]:
         """(s * v,) of rows (s,)."""
-        found = self._rows[some]
-        columns = found.indices + _owners(found) * found.shape[1]
-        self._text[columns] = found.data
-        yield self._text[: len(some) * found.shape[1]]
+        known = self._rows[some]
+        columns = known.indices + _owners(known) * known.shape[1]
+        self._text[columns] = known.data
+        yield self._text[: len(some) * known.shape[1]]
         self._text[columns] = 0

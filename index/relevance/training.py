@@ -67,7 +67,7 @@ def fitted(pairs: Sequence[SourcePairs], origin: str) -> Relevance | None:
     from it overrates headlines (digitalgov without such links .543, so .546; 18F .674, so .683: see README).
     """
     inputs = np.concatenate([model_inputs(pair.features, baseline_of(pair.features)) for pair in pairs])
-    linked, not_linked = (np.concatenate(each) for each in zip(*(pair.counted() for pair in pairs), strict=True))
+    linked, not_linked = (np.concatenate(parts) for parts in zip(*(pair.counted() for pair in pairs), strict=True))
     if not linked.any() or not not_linked.any():
         return None
     weights, bias = _logistic(inputs, linked, not_linked)
@@ -82,15 +82,15 @@ def cross_validated(pairs: Sequence[SourcePairs], folds: int = FOLDS) -> list[Fl
     """
     if len(pairs) < folds:
         return None
-    found: list[FloatArray] = [np.zeros(0, np.float32)] * len(pairs)
+    predictions: list[FloatArray] = [np.zeros(0, np.float32)] * len(pairs)
     sources = np.arange(len(pairs))
     for train, test in GroupKFold(folds).split(sources, groups=sources):
         relevance = fitted([pairs[at] for at in train], "")
         if relevance is None:
             return None
         for at in test:
-            found[at] = predicted(relevance, pairs[at])
-    return found
+            predictions[at] = predicted(relevance, pairs[at])
+    return predictions
 
 
 def predicted(relevance: Relevance, pairs: SourcePairs) -> FloatArray:

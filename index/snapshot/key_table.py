@@ -40,8 +40,8 @@ def shadowed_rows(packed: bytearray) -> Array:
     table = table[np.lexsort((table[:, 1], table[:, 0]))]
     last = np.append((table[1:, :2] != table[:-1, :2]).any(axis=1), True)[: len(table)]
     places = np.flatnonzero(~last)
-    found = np.flatnonzero(last)[np.searchsorted(np.flatnonzero(last), places)]
-    pairs = np.stack([table[places, 2], table[found, 2]])
+    owners = np.flatnonzero(last)[np.searchsorted(np.flatnonzero(last), places)]
+    pairs = np.stack([table[places, 2], table[owners, 2]])
     return pairs[:, np.argsort(pairs[0], kind="stable")]
 
 

@@ -73,8 +73,8 @@ def read_manifest(directory: Path) -> Manifest:
     if digest != hashlib.sha256(raw).hexdigest().encode() + b"\n":
         raise DamagedSnapshot(directory, "manifest.json does not match manifest.sha256")
     try:
-        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        number = msgspec.json.decode(found.get("format", msgspec.Raw(b"null")))
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        number = msgspec.json.decode(fields.get("format", msgspec.Raw(b"null")))
         if number not in READABLE:
             readable = " and ".join(map(str, READABLE))
             raise DamagedSnapshot(directory, f"format {number!r}; this version reads formats {readable}")
@@ -97,23 +97,23 @@ def verify_all(directory: Path) -> Manifest:
 def verify_file(directory: Path, name: str, entry: FileEntry) -> None:
     """Hash one file against its manifest entry. Raises `DamagedSnapshot`."""
     try:
-        found = describe_file(directory / name)
+        actual = describe_file(directory / name)
     except OSError as error:
         raise DamagedSnapshot(directory, f"{name}: {error.strerror}") from error
-    if found.bytes != entry.bytes:
-        raise DamagedSnapshot(directory, f"{name} has {found.bytes} bytes, the manifest says {entry.bytes}")
-    if found.sha256 != entry.sha256:
+    if actual.bytes != entry.bytes:
+        raise DamagedSnapshot(directory, f"{name} has {actual.bytes} bytes, the manifest says {entry.bytes}")
+    if actual.sha256 != entry.sha256:
         raise DamagedSnapshot(directory, f"{name} does not match its sha256")
 
 
 def describe_file(path: Path) -> FileEntry:
     """Size, sha256 and, for files over 32 MiB, block digests of a file."""
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     blocks: list[str] = []
     size = 0
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
-            whole.update(block)
+            digest.update(block)
             blocks.append(hashlib.sha256(block).hexdigest()[:16])
             size += len(block)
-    return FileEntry(size, whole.hexdigest(), tuple(blocks) if size > EAGER_BYTES else ())
+    return FileEntry(size, digest.hexdigest(), tuple(blocks) if size > EAGER_BYTES else ())

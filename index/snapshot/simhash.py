@@ -47,8 +47,8 @@ def planes_of(directory: Path, dimension: int) -> FloatArray:
 
 def sketch_rows(vectors: npt.NDArray[np.floating[Any]], planes: FloatArray) -> npt.NDArray[np.uint64]:
     """(n, d) rows of any length, (d, 256) hyperplanes -> (n, 4) uint64."""
-    found = np.empty((len(vectors), BITS // 8), np.uint8)
+    sketches = np.empty((len(vectors), BITS // 8), np.uint8)
     for start in range(0, len(vectors), _BLOCK):
         block = np.asarray(vectors[start : start + _BLOCK], np.float32)
-        found[start : start + _BLOCK] = np.packbits(block @ planes > 0, axis=1)
-    return found.view("<u8")
+        sketches[start : start + _BLOCK] = np.packbits(block @ planes > 0, axis=1)
+    return sketches.view("<u8")

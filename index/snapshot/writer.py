@@ -98,12 +98,12 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
     """
     for path in sorted(directory.iterdir()):
         fsync_file(path)
-    save, told = _Saver(directory), _Told(contents)
-    save.lines("teasers", map(told.teaser, range(len(contents.articles)), contents.articles))
-    save.array("attributes.npy", told.attributes)
-    save.array("versions.npy", told.versions)
-    save.array("ids.npy", key_table(told.aliases + told.ids))
-    save.array("urls.npy", key_table(told.addresses + told.alias_urls + told.urls))
+    save, columns = _Saver(directory), _Told(contents)
+    save.lines("teasers", map(columns.teaser, range(len(contents.articles)), contents.articles))
+    save.array("attributes.npy", columns.attributes)
+    save.array("versions.npy", columns.versions)
+    save.array("ids.npy", key_table(columns.aliases + columns.ids))
+    save.array("urls.npy", key_table(columns.addresses + columns.alias_urls + columns.urls))
     save.lines("terms", (term.encode() for term in contents.term_texts), ending="txt")
     save.array("terms.npy", contents.terms, "<u4")
     save.array("vectors.npy", contents.vectors, "<f2")
@@ -123,10 +123,10 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
         channel=contents.channel,
         code_version=code_version,
         counts={"articles": len(contents.articles), **contents.counts},
-        sections=told.codes["section"].names(),
-        languages=told.codes["language"].names(),
-        types=told.codes["type"].names(),
-        brands=told.codes["brand"].names(),
+        sections=columns.codes["section"].names(),
+        languages=columns.codes["language"].names(),
+        types=columns.codes["type"].names(),
+        brands=columns.codes["brand"].names(),
         models=contents.models,
         quality=contents.quality,
         live=contents.live,
@@ -136,7 +136,7 @@ def write_snapshot(directory: Path, contents: Contents, snapshot_id: str, built_
     write_file(directory / "manifest.json", text)
     write_file(directory / "manifest.sha256", hashlib.sha256(text).hexdigest().encode() + b"\n")
     fsync_directory(directory)
-    return shadowed_rows(told.urls)
+    return shadowed_rows(columns.urls)
 
 
 class _Saver:

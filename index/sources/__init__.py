@@ -112,13 +112,13 @@ class Tally(msgspec.Struct):
 
     def files(self) -> list[tuple[int, str]]:
         """What people are told of files: how many, and of what kind, with the first of them."""
-        told = [
+        counts = [
             (self.windows, "files are not UTF-8 and name no encoding: read as Windows-1252", self.windows_files),
             (self.unknown, "files are of no known format, not read", self.unknown_files),
         ]
         return [
             (count, f"{what} ({', '.join(names)}{', ...' if count > len(names) else ''})")
-            for count, what, names in told
+            for count, what, names in counts
             if count
         ]
 
@@ -145,7 +145,7 @@ class Tally(msgspec.Struct):
 
     def left_out(self) -> str:
         """`3 attachment, 1 feedback`: records left out by their type, the commonest first; "" for none."""
-        pairs = sorted(self.types.items(), key=lambda each: (-each[1], each[0]))
+        pairs = sorted(self.types.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{count:,} {kind[:60]}" for kind, count in pairs)
 
 
@@ -189,13 +189,13 @@ def source_files(path: Path, tally: Tally) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    found = sorted(each for each in path.rglob("*") if each.is_file())
-    files = [each for each in found if _is_known(each.name)]
+    paths = sorted(each for each in path.rglob("*") if each.is_file())
+    files = [path for path in paths if _is_known(path.name)]
     if not files:
         raise UnreadableSource(path, f"the folder holds no file of a known format ({_known()})")
-    for each in found:
-        if not _is_known(each.name) and not _is_hidden(each.relative_to(path)):
-            tally.pass_over(str(each))
+    for file in paths:
+        if not _is_known(file.name) and not _is_hidden(file.relative_to(path)):
+            tally.pass_over(str(file))
     return files
 
 

@@ -25,23 +25,23 @@ _ROLE = re.compile(
 
 def author_names(values: Iterable[str]) -> list[str]:
     """Each name once, in order: leads such as "By", brackets, addresses and roles taken off."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for value in values:
         for name in _split(_BY.sub("", line(_AROUND.sub(" ", value)))):
             if _may_be_a_name(name):
-                found.setdefault(name.casefold(), name)
-    return list(found.values())
+                names.setdefault(name.casefold(), name)
+    return list(names.values())
 
 
 def _split(text: str) -> list[str]:
     """The names of an enumeration; with one word on a side of an "and" it is one name ("Bright and Sons")."""
-    whole = text.strip(" ,;|-–—•·/")
-    parts = [part for piece in re.split(r"\s*[|•·]\s*|\s[/–—-]\s", whole) for part in _AND.split(piece) if part]
+    byline = text.strip(" ,;|-–—•·/")
+    parts = [part for piece in re.split(r"\s*[|•·]\s*|\s[/–—-]\s", byline) for part in _AND.split(piece) if part]
     names = [part.strip(" ,;.") for part in parts]
     if len(names) > 1 and any(len(name.split()) == 1 for name in names) and "," not in text and ";" not in text:
-        return [whole]
+        return [byline]
     kept = [name for name in names if not _ROLE.search(name)]
-    return kept or [whole]
+    return kept or [byline]
 
 
 def _may_be_a_name(text: str) -> bool:

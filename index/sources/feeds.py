@@ -54,7 +54,7 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
         yield Rejection(source.where, 0, f"{_UNSURE if has_drafts else 'is no feed'}: {reason}")
         return
     reason, last_is_cut = _loss(content, len(entries))
-    is_suspect = bool(reason) or any(_END.search(found[0]) for found in _TEXT_SECTIONS.finditer(content))
+    is_suspect = bool(reason) or any(_END.search(section[0]) for section in _TEXT_SECTIONS.finditer(content))
     stated = any(_STATUS in entry for entry in entries)
     for number, entry in enumerate(entries[: len(entries) - last_is_cut], 1):
         if is_suspect and _has_swallowed(entry):
@@ -63,8 +63,8 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
         record = {**entry_record(entry, language), **_publication(entry)}
         if damaged := damaged_field(content, record):
             yield Rejection(source.where, number, f"{damaged}: holds bytes that are no text in the feed's encoding")
-        elif (found := read_record(with_a_status(record) if stated else record, source, number, tally)) is not None:
-            yield found
+        elif (article := read_record(with_a_status(record) if stated else record, source, number, tally)) is not None:
+            yield article
     if reason:
         yield Rejection(source.where, 0, reason)
 
@@ -72,7 +72,7 @@ def read_feed(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
 def _loss(content: bytes, entries: int) -> tuple[str, bool]:
     """What is lost of a damaged feed of which so many entries were read, and whether the last of them is cut."""
     tags = _TEXT_SECTIONS.sub(b"", content.replace(b"\0", b""))
-    begins = [found.start() for found in _BEGIN.finditer(tags)]
+    begins = [match.start() for match in _BEGIN.finditer(tags)]
     if _ROOT_END.search(tags) is None:
         is_cut = bool(entries and begins) and _END.search(tags, begins[-1]) is None
         return "the file is torn: the feed ends before its last tag", is_cut
@@ -89,7 +89,7 @@ def _has_swallowed(entry: Dict[str, Any]) -> bool:
 
 def _publication(entry: Dict[str, Any]) -> dict[str, Any]:
     """What a blog's export says of an entry (Atom's drafts, Blogger's kinds and states); {} for a feed's entry."""
-    schemes = {str(each.get("scheme")): str(each.get("term")) for each in entry.get("tags") or ()}
+    schemes = {str(tag.get("scheme")): str(tag.get("term")) for tag in entry.get("tags") or ()}
     kind = str(entry.get("blogger_type") or schemes.get(_KIND, "post")).rpartition("#")[2].lower()
     if kind != "post":
         return {"status": OTHER, "left_out": kind}
@@ -151,9 +151,9 @@ def entry_record(entry: Dict[str, Any], language: str | None) -> dict[str, Any]:
             "standfirst": summary,
             "body": body,
             "tags": [
-                each["term"] for each in entry.get("tags") or () if each.get("term") and each.get("scheme") != _KIND
+                tag["term"] for tag in entry.get("tags") or () if tag.get("term") and tag.get("scheme") != _KIND
             ],
-            "authors": [each["name"] for each in entry.get("authors") or () if each.get("name")]
+            "authors": [author["name"] for author in entry.get("authors") or () if author.get("name")]
             or entry.get("author"),
             "language": entry.get("language") or language,
             "image": _image(entry),
@@ -166,7 +166,7 @@ def entry_record(entry: Dict[str, Any], language: str | None) -> dict[str, Any]:
 
 def _texts(entry: Dict[str, Any]) -> tuple[str, str]:
     """Standfirst and body; what only repeats the beginning of the text is no standfirst."""
-    contents = [each.get("value") or "" for each in entry.get("content") or ()]
+    contents = [part.get("value") or "" for part in entry.get("content") or ()]
     body = max(contents, key=len, default="")
     summary = entry.get("summary") or ""
     if not body and len(summary) > LONGEST_SUMMARY:
@@ -177,17 +177,21 @@ def _texts(entry: Dict[str, Any]) -> tuple[str, str]:
 def _plain(text: object) -> str:
     if not isinstance(text, str):
         return ""
-    found = plain(text)
-    return text if found is None else found.text
+    text_without_html = plain(text)
+    return text if text_without_html is None else text_without_html.text
 
 
 def _image(entry: Dict[str, Any]) -> str | None:
     """The absolute address of the first picture among media and enclosures that has one."""
-    media = [each for name in ("media_content", "media_thumbnail") for each in entry.get(name) or ()]
-    pictures = [each for each in media if str(each.get("medium") or each.get("type") or "image").startswith("image")]
-    links = [each for each in entry.get("links") or () if each.get("rel") == "enclosure"]
+    media = [media_entry for name in ("media_content", "media_thumbnail") for media_entry in entry.get(name) or ()]
+    pictures = [
+        media_entry
+        for media_entry in media
+        if str(media_entry.get("medium") or media_entry.get("type") or "image").startswith("image")
+    ]
+    links = [link for link in entry.get("links") or () if link.get("rel") == "enclosure"]
     enclosed = [link for link in links if str(link.get("type") or "").startswith("image/")]
-    urls = [each.get("url") or each.get("href") for each in (*pictures, *enclosed)]
+    urls = [picture.get("url") or picture.get("href") for picture in (*pictures, *enclosed)]
     base = _web_address(entry.get("link")) or ""
     return next((picture for url in urls if isinstance(url, str) and (picture := absolute_url(url, base))), None)
 

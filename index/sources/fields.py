@@ -54,7 +54,7 @@ def bare_name(name: str) -> str:
 
 # Which field a name is of, and its place among that field's names; also by the name in any spelling.
 _PLACES = {name: (ours, place) for ours, names in FIELD_NAMES.items() for place, name in enumerate(names)}
-_SPELLED = {bare_name(name): each for name, each in reversed(_PLACES.items())}
+_SPELLED = {bare_name(name): place for name, place in reversed(_PLACES.items())}
 _BYLINE = re.compile(r"^\s*by\s+", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:,|;|\band\b|&)\s*")
 _PUBLISHED = {"published", "publish", "live", "public", "active"}
@@ -142,9 +142,9 @@ def our_names(record: Mapping[str, Any]) -> dict[str, Any]:
         rank = (field[1], name not in _PLACES)
         if field[0] not in chosen or rank < chosen[field[0]][0]:
             chosen[field[0]] = (rank, value)
-    found = {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
-    found.pop("embargo_until", None)
-    return {**found, **publication_fields(record)}
+    named = {ours: _RESHAPE[ours](value) if ours in _RESHAPE else value for ours, (_, value) in chosen.items()}
+    named.pop("embargo_until", None)
+    return {**named, **publication_fields(record)}
 
 
 def record_names(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,7 +292,7 @@ def _authors(value: Any) -> Any:
         return [name for name in _AND.split(_BYLINE.sub("", value)) if name]
     named = _names(value)
     if isinstance(named, list):
-        return [_BYLINE.sub("", each) if isinstance(each, str) else each for each in named]
+        return [_BYLINE.sub("", name) if isinstance(name, str) else name for name in named]
     return named
 
 
@@ -301,7 +301,7 @@ def _names(value: Any) -> Any:
     if isinstance(value, Mapping):
         value = [value]
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [each.get("name", each) if isinstance(each, Mapping) else each for each in value]
+        return [entry.get("name", entry) if isinstance(entry, Mapping) else entry for entry in value]
     return value
 
 

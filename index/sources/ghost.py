@@ -42,8 +42,8 @@ def ghost_posts(data: Row) -> list[Any]:
     users = _by_id(data, "users")
     metas = {str(row.get("post_id")): row for row in _rows(data, "posts_meta")}
     return [
-        _record(each, tags, authors, users, metas.get(str(each.get("id")), {})) if isinstance(each, Dict) else each
-        for each in data["posts"]
+        _record(post, tags, authors, users, metas.get(str(post.get("id")), {})) if isinstance(post, Dict) else post
+        for post in data["posts"]
     ]
 
 
@@ -51,7 +51,7 @@ def _record(
     post: Row, tags: Dict[str, list[str]], authors: Dict[str, list[str]], users: Dict[str, Row], meta: Row
 ) -> dict[str, Any]:
     number = str(post.get("id"))
-    names = [each for each in tags.get(number, []) if not each.startswith("#")]  # those with # are internal
+    names = [tag for tag in tags.get(number, []) if not tag.startswith("#")]  # those with # are internal
     written_by = authors.get(number) or [users[key]["name"] for key in [str(post.get("author_id"))] if key in users]
     image = _on_site(post.get("feature_image"))
     return our_names(
@@ -101,9 +101,9 @@ def _paragraphs(document: Any) -> list[str]:
         return []
     root = document.get("root")
     if isinstance(root, Dict):
-        blocks = ["".join(_lexical(each)) for each in _list(root.get("children"))]
+        blocks = ["".join(_lexical(child)) for child in _list(root.get("children"))]
     else:
-        blocks = [text for each in _list(document.get("sections")) for text in _mobiledoc(_list(each))]
+        blocks = [text for section in _list(document.get("sections")) for text in _mobiledoc(_list(section))]
     return [block for block in blocks if block.strip()]
 
 
@@ -121,7 +121,9 @@ def _mobiledoc(section: list[Any]) -> Iterator[str]:
     if len(section) < 3 or section[0] not in (1, 3):
         return
     for markers in [section[2]] if section[0] == 1 else _list(section[2]):
-        yield "".join(each[3] for each in map(_list, _list(markers)) if len(each) == 4 and isinstance(each[3], str))
+        yield "".join(
+            marker[3] for marker in map(_list, _list(markers)) if len(marker) == 4 and isinstance(marker[3], str)
+        )
 
 
 def _list(value: Any) -> list[Any]:
@@ -143,11 +145,11 @@ def _by_id(data: Row, table: str) -> dict[str, Row]:
 
 def _related(data: Row, table: str, column: str, others: Dict[str, Row]) -> dict[str, list[str]]:
     """By post the names of the rows of another table that belong to it, in their order."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for each in sorted(_rows(data, table), key=lambda row: _place(row.get("sort_order"))):
-        if (other := others.get(str(each.get(column)))) is not None:
-            found[str(each.get("post_id"))].append(other["name"])
-    return found
+    related: dict[str, list[str]] = defaultdict(list)
+    for link in sorted(_rows(data, table), key=lambda row: _place(row.get("sort_order"))):
+        if (other := others.get(str(link.get(column)))) is not None:
+            related[str(link.get("post_id"))].append(other["name"])
+    return related
 
 
 def _place(value: Any) -> float:

@@ -41,7 +41,7 @@ def headline_of(statements: Sequence[str], sites: Sequence[str] = (), address: s
     if not bare:
         return Title("", "")
     first = _first(bare, address)
-    others = [each for each in bare if folded(each) != folded(first)]
+    others = [other for other in bare if folded(other) != folded(first)]
     parts = _parts(first)
     if parts and folded(parts.headline) in {folded(_parted(other).headline) for other in others}:
         return parts
@@ -69,7 +69,7 @@ def _is_spelled_out(text: str, address: str) -> bool:
 def _spelled(text: str) -> list[str]:
     """The words as addresses spell them, in ASCII where the script allows it."""
     plain = unicodedata.normalize("NFKD", text.casefold().translate(_SPELLED))
-    return _ADDRESS_WORDS.findall("".join(each for each in plain if not unicodedata.combining(each)))
+    return _ADDRESS_WORDS.findall("".join(char for char in plain if not unicodedata.combining(char)))
 
 
 def folded(text: str) -> str:
@@ -81,7 +81,7 @@ def without_site(text: str, statements: Sequence[str], sites: Sequence[str]) -> 
     """The text without the parts at its end that name the site, or that another statement ends before."""
     known = {folded(site) for site in sites if site}
     others = {folded(statement) for statement in statements}
-    cuts = [found.start() for found in _SITE.finditer(text)]
+    cuts = [match.start() for match in _SITE.finditer(text)]
     for cut in cuts:
         if folded(text[:cut]) in others:
             return text[:cut]
@@ -101,13 +101,13 @@ def _parted(text: str) -> Title:
 
 
 def _parts(text: str) -> Title | None:
-    found = _LEAD.search(text)
-    if found is None or len(text) - found.end() < SHORTEST_TAIL:
+    match = _LEAD.search(text)
+    if match is None or len(text) - match.end() < SHORTEST_TAIL:
         return None
-    lead = text[: found.start()]
+    lead = text[: match.start()]
     if _is_open(lead):
         return None
-    return Title(text[found.end() :], lead) if len(_WORDS.findall(lead)) <= MOST_KICKER_WORDS else None
+    return Title(text[match.end() :], lead) if len(_WORDS.findall(lead)) <= MOST_KICKER_WORDS else None
 
 
 def _is_open(lead: str) -> bool:

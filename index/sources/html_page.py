@@ -62,7 +62,9 @@ def page_record(content: bytes, page_id: str) -> dict[str, Any]:
 
 def page_node(tree: Tree) -> Node:
     """What the page's JSON-LD says of its article."""
-    return article_node(each.text or "" for each in tree.iter("script") if "ld+json" in (each.get("type") or ""))
+    return article_node(
+        script.text or "" for script in tree.iter("script") if "ld+json" in (script.get("type") or "")
+    )
 
 
 def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _stated(tree: Tree, head: Head, node: Node, url: str) -> dict[str, Any]:
         "kicker": title.kicker,
         "standfirst": without_tail(text_without_codes(_first_text(head.standfirst, *_descriptions(head, node)))),
         "section": _first_text(text_of(node.get("articleSection")), head.metas.get("article:section", "")),
-        "tags": [line(each)[:200] for each in texts_of(node.get("keywords")) or head.keywords][:MAX_LIST_ENTRIES],
+        "tags": [line(tag)[:200] for tag in texts_of(node.get("keywords")) or head.keywords][:MAX_LIST_ENTRIES],
         "authors": (_authors(head, node) or author_names(bylines(tree)))[:MAX_LIST_ENTRIES],
         "language": _language(head, node),
         "type": type_of(node),
@@ -88,7 +90,7 @@ def _headlines(head: Head, node: Node) -> list[str]:
     own = line(text_of(node.get("headline")) or text_of(node.get("name")))
     heading = head.headings[0] if head.headings else ""
     stated = [own, meta("og:title", ""), meta("twitter:title", ""), heading, head.title]
-    return [text for each in stated if (text := line(each)[:MOST_FIELD_CHARS])]
+    return [text for statement in stated if (text := line(statement)[:MOST_FIELD_CHARS])]
 
 
 def _sites(head: Head, node: Node, url: str) -> list[str]:
@@ -107,7 +109,7 @@ def _descriptions(head: Head, node: Node) -> list[str]:
 
 
 def _first_text(*texts: str) -> str:
-    return next((text for each in texts if (text := line(each)[:MOST_FIELD_CHARS])), "")
+    return next((text for candidate in texts if (text := line(candidate)[:MOST_FIELD_CHARS])), "")
 
 
 def _own_body(node: Node) -> str:
@@ -118,7 +120,7 @@ def _own_body(node: Node) -> str:
 def _authors(head: Head, node: Node) -> list[str]:
     """Of the data, else of the meta tags."""
     stated = [_named(node.get("author")), _named(node.get("creator")), *([author] for author in head.authors)]
-    return next((names for each in stated if (names := author_names(each))), [])
+    return next((names for statement in stated if (names := author_names(statement))), [])
 
 
 def _named(value: Any) -> list[str]:
@@ -156,5 +158,5 @@ def _first_date(stated: Sequence[str], marked: Sequence[str] = ()) -> int | Unre
 
 
 def _date_in(url: str) -> str | None:
-    found = _DATE_IN_URL.search(url)
-    return "-".join(found.groups()) if found else None
+    match = _DATE_IN_URL.search(url)
+    return "-".join(match.groups()) if match else None

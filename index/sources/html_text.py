@@ -67,11 +67,11 @@ def without_html(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
         changed["standfirst"] = without_tail(text_without_codes(standfirst))
     if isinstance(body := record.get("body"), str):
         body = text_without_codes(body)
-        found = plain(body)
-        held = held or found is not None
-        changed["body"] = without_tail(body if found is None else found.text)
-        if found is not None and found.links and not record.get("links"):
-            changed["links"] = found.links[:MAX_LIST_ENTRIES]
+        body_text = plain(body)
+        held = held or body_text is not None
+        changed["body"] = without_tail(body if body_text is None else body_text.text)
+        if body_text is not None and body_text.links and not record.get("links"):
+            changed["links"] = body_text.links[:MAX_LIST_ENTRIES]
     if isinstance(image := record.get("image"), Mapping) and isinstance(alt := image.get("alt"), str):
         changed["image"] = {**image, "alt": _line(alt)}
     return {**record, **changed}, held
@@ -85,13 +85,13 @@ def unescaped(text: str) -> str:
 def _plain_value(value: Any) -> Any:
     """A text, or each of a list, as one plain line; another value as it is."""
     if isinstance(value, list):
-        return [_line(each) if isinstance(each, str) else each for each in value]
+        return [_line(entry) if isinstance(entry, str) else entry for entry in value]
     return _line(value) if isinstance(value, str) else value
 
 
 def _line(text: str) -> str:
-    found = plain(text)
-    return unescaped(text if found is None else found.text)
+    text_of_line = plain(text)
+    return unescaped(text if text_of_line is None else text_of_line.text)
 
 
 def plain(text: str) -> Plain | None:
@@ -111,7 +111,7 @@ def plain(text: str) -> Plain | None:
 def _without_comments(text: str) -> str:
     """One that is never closed ends nothing: what follows it is text."""
     first, *rest = text.split("<!--")
-    return first + "".join(after if closed else each for each in rest for _, closed, after in [each.partition("-->")])
+    return first + "".join(after if closed else part for part in rest for _, closed, after in [part.partition("-->")])
 
 
 def _decoded(entity: re.Match[str]) -> str:
@@ -133,10 +133,10 @@ class _Parser(HTMLParser):
 
     def text(self) -> str:
         """Paragraphs with single spaces, a blank line between them; lines as they were where there are no blocks."""
-        whole = "".join(self._parts)
+        text = "".join(self._parts)
         if not self._in_blocks:
-            return "\n".join(" ".join(line.split()) for line in whole.split("\n"))
-        paragraphs = (" ".join(part.split()) for part in _BLANK_LINE.split(whole))
+            return "\n".join(" ".join(line.split()) for line in text.split("\n"))
+        paragraphs = (" ".join(part.split()) for part in _BLANK_LINE.split(text))
         return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -176,8 +176,10 @@ class _Parser(HTMLParser):
     def _begin_link(self, url: str) -> None:
         self._end_link()
         scheme, colon, _ = url.partition(":")
-        elsewhere = colon and scheme.isalpha() and scheme.lower() not in ("http", "https")  # mailto, javascript, data
-        if url and not url.startswith("#") and not elsewhere and len(url) <= MOST_URL_CHARS:
+        is_other_scheme = (
+            colon and scheme.isalpha() and scheme.lower() not in ("http", "https")
+        )  # mailto, javascript, data
+        if url and not url.startswith("#") and not is_other_scheme and len(url) <= MOST_URL_CHARS:
             self.links.append({"url": url, "text": ""})
             self._label = []
 

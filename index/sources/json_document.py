@@ -105,17 +105,17 @@ def _records(document: Any) -> list[Any]:
 
 def _lists(document: Any, depth: int = 2) -> dict[str, list[Any]]:
     """The lists of records in an object or in the objects of such names in it, by where they stand."""
-    found: dict[str, list[Any]] = {}
+    lists: dict[str, list[Any]] = {}
     for name in LISTS if isinstance(document, dict) and depth else ():
         value = document.get(name)
         if _has_objects(value):
-            found[name] = value
-        found.update({f"{name}.{inner}": records for inner, records in _lists(value, depth - 1).items()})
-    return found
+            lists[name] = value
+        lists.update({f"{name}.{inner}": records for inner, records in _lists(value, depth - 1).items()})
+    return lists
 
 
 def _has_objects(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    return isinstance(value, list) and any(isinstance(entry, dict) for entry in value)
 
 
 def _is_article(value: Any) -> bool:
@@ -144,7 +144,7 @@ def _unread(document: Any, source: Input) -> Iterator[Rejection]:
 
 
 def _has_articles(value: Any) -> bool:
-    return isinstance(value, list) and any(_is_article(each) and "body" in our_names(each) for each in value)
+    return isinstance(value, list) and any(_is_article(entry) and "body" in our_names(entry) for entry in value)
 
 
 def _ours(raw: Any, source: Input, number: int, named: bool) -> Mapping[str, Any] | Rejection:

@@ -73,7 +73,7 @@ def texts_of(value: Any) -> list[str]:
         value = [value]
     entries = value if isinstance(value, list) else []
     named = (entry.get("name") if isinstance(entry, Mapping) else entry for entry in entries)
-    return [text for each in named if (text := text_of(each))]
+    return [text for entry in named if (text := text_of(entry))]
 
 
 def url_of(value: Any) -> str:
@@ -94,14 +94,14 @@ def urls_of(value: Any, depth: int = 3) -> Iterator[str]:
             if name != "@id" or "#" not in str(value.get(name)):
                 yield from urls_of(value.get(name), depth - 1)
     elif isinstance(value, list) and depth:
-        for each in value:
-            yield from urls_of(each, depth - 1)
+        for entry in value:
+            yield from urls_of(entry, depth - 1)
 
 
 def type_of(node: Node) -> str:
     """Our type of an article node: of a live blog `live`, of an opinion piece `opinion`; "" for a plain article."""
     types = node.get("@type")
-    names = (str(each).rpartition("/")[2] for each in (types if isinstance(types, list) else [types]))
+    names = (str(entry).rpartition("/")[2] for entry in (types if isinstance(types, list) else [types]))
     return next((_TYPES[name] for name in names if name in _TYPES), "")
 
 
@@ -144,15 +144,15 @@ def _objects(roots: list[Any]) -> Iterator[tuple[int, Node]]:
         if isinstance(value, Mapping):
             yield depth, value
             inside = depth + _is_article(value)
-            waiting.extend((inside, each) for each in value.values() if isinstance(each, list | Mapping))
+            waiting.extend((inside, child) for child in value.values() if isinstance(child, list | Mapping))
         elif isinstance(value, list):
-            waiting.extend((depth, each) for each in value if isinstance(each, list | Mapping))
+            waiting.extend((depth, child) for child in value if isinstance(child, list | Mapping))
 
 
 def _is_article(node: Node) -> bool:
     types = node.get("@type")
     return any(
-        isinstance(each, str) and _ARTICLE.search(each) for each in (types if isinstance(types, list) else [types])
+        isinstance(entry, str) and _ARTICLE.search(entry) for entry in (types if isinstance(types, list) else [types])
     )
 
 
@@ -163,7 +163,7 @@ def _worth(node: Node) -> int:
 def _resolved(value: Any, named: Mapping[str, Node]) -> Any:
     """The object that `{"@id": ...}` refers to; of a list each."""
     if isinstance(value, list):
-        return [_resolved(each, named) for each in value]
+        return [_resolved(entry, named) for entry in value]
     if isinstance(value, Mapping) and set(value) == {"@id"} and isinstance(value["@id"], str):
         return named.get(value["@id"], value)
     return value

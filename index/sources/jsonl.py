@@ -34,14 +34,14 @@ def _decoded(source: Input, first: bytes) -> Iterator[Decoded]:
     while True:
         try:
             line, first = first or source.file.readline(MOST_LINE_BYTES + 1), b""
-            whole = len(line) <= MOST_LINE_BYTES or line.endswith(b"\n") or _skip_to_next(source.file)
+            is_whole = len(line) <= MOST_LINE_BYTES or line.endswith(b"\n") or _skip_to_next(source.file)
         except TORN as error:
             yield Decoded(number + 1, Rejection(source.where, number + 1, f"the file is torn here: {error}"))
             return
         if not line:
             return
         number += 1
-        if not whole:
+        if not is_whole:
             reason = f"the line is longer than {MOST_LINE_BYTES >> 20} MiB"
             yield Decoded(number, Rejection(source.where, number, reason), len(line))
         elif line.strip():
@@ -81,8 +81,8 @@ def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:
 def _not_json(line: bytes, error: msgspec.MsgspecError) -> str:
     if not line.lstrip().startswith(b"{"):
         return f"not a JSON object: {error}"
-    if found := _NOT_A_NUMBER.search(line):
-        return f"{found[1].decode(errors='replace')}: {found[2].decode()} is no number in JSON"
+    if match := _NOT_A_NUMBER.search(line):
+        return f"{match[1].decode(errors='replace')}: {match[2].decode()} is no number in JSON"
     at = _AT_BYTE.search(str(error))
     return f"{_field_before(line, int(at[1]) if at else len(line))}not valid JSON: {error}"
 

@@ -40,8 +40,8 @@ def with_language(article: Article) -> Article:
     """The article itself if it names its language or the language is not certain."""
     if article.language:
         return article
-    found = guess("\n".join((article.headline, article.standfirst, article.body[:LONGEST])).strip())
-    return msgspec.structs.replace(article, language=found.language) if found.certainty >= CERTAIN else article
+    language = guess("\n".join((article.headline, article.standfirst, article.body[:LONGEST])).strip())
+    return msgspec.structs.replace(article, language=language.language) if language.certainty >= CERTAIN else article
 
 
 def with_languages(records: Iterable[Record], tell: Callable[[str], None]) -> Iterator[Record]:

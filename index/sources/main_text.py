@@ -62,16 +62,22 @@ def main_text(tree: Tree, article_body: str, apart: Sequence[str], base: str, wh
     return MainText("\n\n".join(kept), _links(tree, kept, base))
 
 
-def _remaining(whole: Callable[[], Tree], paragraphs: Sequence[str], apart: Sequence[str]) -> list[str]:
+def _remaining(whole_tree: Callable[[], Tree], paragraphs: Sequence[str], apart: Sequence[str]) -> list[str]:
     """What there is of a text that the stricter ways have left nothing of: the headline alone is none."""
     headline = folded(apart[0]) if apart else ""
     kept = [paragraph for paragraph in paragraphs if folded(paragraph) != headline]
-    return kept or [each for each in _extracted(whole(), thorough=True) if folded(each) != headline]
+    return kept or [
+        paragraph for paragraph in _extracted(whole_tree(), thorough=True) if folded(paragraph) != headline
+    ]
 
 
 def _teasers(tree: Tree) -> set[str]:
     """Paragraphs and list entries that are hardly more than links: "Read more: ..." between the paragraphs."""
-    return {folded(text) for each in _LINKED(tree) if (text := visible(each)) and _linked(each) >= TEASER * len(text)}
+    return {
+        folded(text)
+        for element in _LINKED(tree)
+        if (text := visible(element)) and _linked(element) >= TEASER * len(text)
+    }
 
 
 def _linked(element: Tree) -> int:
@@ -81,23 +87,25 @@ def _linked(element: Tree) -> int:
 def _links(tree: Tree, paragraphs: Sequence[str], base: str) -> list[dict[str, str]]:
     """Links in the article's text and in teasers between its paragraphs, absolute, each once."""
     holders = _holders(tree, set(paragraphs))
-    found: dict[str, dict[str, str]] = {}
+    links: dict[str, dict[str, str]] = {}
     for anchor in holders[0].iter("a") if holders else ():
         if (text := visible(anchor)) and (url := _absolute(anchor.get("href") or "", base)):
-            found.setdefault(url, {"url": url, "text": text[:500]})
-    return list(found.values())[:MAX_LIST_ENTRIES]
+            links.setdefault(url, {"url": url, "text": text[:500]})
+    return list(links.values())[:MAX_LIST_ENTRIES]
 
 
 def _holders(tree: Tree, paragraphs: Set[str]) -> list[Tree]:
     """Elements that hold paragraphs of the article directly, the one with most of them first."""
-    counted = Counter(each.getparent() for each in tree.iter("p") if visible(each) in paragraphs)
+    counted = Counter(paragraph.getparent() for paragraph in tree.iter("p") if visible(paragraph) in paragraphs)
     return [element for element, _ in counted.most_common(1) if element is not None]
 
 
 def _extracted(tree: Tree, thorough: bool) -> list[str]:
     """Paragraphs by the quick and strict way, or by all of trafilatura's ways, which takes thrice as long."""
-    found = trafilatura.bare_extraction(tree, include_comments=False, fast=not thorough, favor_precision=not thorough)
-    text = found.text if found is not None else ""
+    extracted = trafilatura.bare_extraction(
+        tree, include_comments=False, fast=not thorough, favor_precision=not thorough
+    )
+    text = extracted.text if extracted is not None else ""
     return _paragraphs(text or "")
 
 

@@ -57,20 +57,20 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         What says whether and from when readers may see a record counts also where the mapping does not name it. A
         constant status says that all are public.
         """
-        found = {ours: self._value(ours, theirs, raw) for ours, theirs in self.columns.items()}
-        record = our_names({**found, **self.constants})
+        fields = {ours: self._value(ours, theirs, raw) for ours, theirs in self.columns.items()}
+        record = our_names({**fields, **self.constants})
         if "status" not in self.constants:
-            record |= self._status(found, raw)
+            record |= self._status(fields, raw)
         if "embargo_until" in {*self.columns, *self.constants}:
             return record
         embargo = self._moment(stated_embargo(raw))
         return record if embargo is None else {**record, "embargo_until": embargo}
 
-    def _status(self, found: Dict[str, Any], raw: Dict[str, Any]) -> dict[str, Any]:
+    def _status(self, record: Dict[str, Any], raw: Dict[str, Any]) -> dict[str, Any]:
         """The status in the column that the mapping names, or else in one of a usual name; flags count beside it."""
-        if "status" in found:
+        if "status" in record:
             unnamed = {name: value for name, value in raw.items() if bare_name(name) not in STATUS_NAMES}
-            return stated_status({**unnamed, "status": found["status"]})
+            return stated_status({**unnamed, "status": record["status"]})
         status = stated_status(raw)
         return {"status": StatusBeside(NEVER_PUBLISHED)} if not status and has_blank_publication_date(raw) else status
 
@@ -96,8 +96,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     return date_seconds(value, zone)
                 value = datetime.strptime(value.strip(), self.date_format)  # noqa: DTZ007 - the zone comes next
             except ValueError as error:
-                told = f"does not fit date_format {self.date_format!r}" if self.date_format else error
-                return UnreadableDate(f"{value.strip()[:60]!r} {told}")
+                fault = f"does not fit date_format {self.date_format!r}" if self.date_format else error
+                return UnreadableDate(f"{value.strip()[:60]!r} {fault}")
         elif isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone comes next
         if isinstance(value, datetime) and value.tzinfo is None:

@@ -33,10 +33,10 @@ def ninjs_record(raw: Dict[str, Any]) -> dict[str, Any]:
             "standfirst": _chosen(item.get("descriptions"), "summary") or item.get("descriptiontext"),
             "body": _body(item),
             "tags": [
-                each["name"]
+                entry["name"]
                 for name in _ABOUT
-                for each in _objects(item.get(name))
-                if isinstance(each.get("name"), str)
+                for entry in _objects(item.get(name))
+                if isinstance(entry.get("name"), str)
             ],
             "authors": item.get("by") or item.get("byline"),
             "language": item.get("language"),
@@ -65,8 +65,12 @@ def _status(item: Dict[str, Any]) -> dict[str, Any]:
 
 
 def _url(item: Dict[str, Any]) -> Any:
-    found = [item.get("url"), item.get("uri"), *(each.get("href") for each in _objects(item.get("renditions")))]
-    return next((each for each in found if isinstance(each, str) and each.startswith(("http://", "https://"))), None)
+    urls = [
+        item.get("url"),
+        item.get("uri"),
+        *(rendition.get("href") for rendition in _objects(item.get("renditions"))),
+    ]
+    return next((url for url in urls if isinstance(url, str) and url.startswith(("http://", "https://"))), None)
 
 
 def _body(item: Dict[str, Any]) -> Any:
@@ -80,9 +84,9 @@ def _body(item: Dict[str, Any]) -> Any:
 def _chosen(values: Any, role: str, only: bool = False) -> Any:
     """The value with this role, else the first; with `only` none instead."""
     objects = list(_objects(values))
-    named = [each for each in objects if each.get("role") == role]
-    found = named or ([] if only else objects)
-    return found[0].get("value") if found else None
+    named = [entry for entry in objects if entry.get("role") == role]
+    chosen = named or ([] if only else objects)
+    return chosen[0].get("value") if chosen else None
 
 
 def _objects(value: Any) -> Iterator[Dict[str, Any]]:
@@ -92,11 +96,13 @@ def _objects(value: Any) -> Iterator[Dict[str, Any]]:
 
 
 def _image(associations: Any) -> Any:
-    for each in _objects(associations):
-        renditions = [one.get("href") for one in _objects(each.get("renditions")) if isinstance(one.get("href"), str)]
-        if each.get("type") in ("picture", "graphic") and renditions:
+    for association in _objects(associations):
+        renditions = [
+            one.get("href") for one in _objects(association.get("renditions")) if isinstance(one.get("href"), str)
+        ]
+        if association.get("type") in ("picture", "graphic") and renditions:
             return {
                 "url": renditions[0],
-                "alt": each.get("headline") if isinstance(each.get("headline"), str) else "",
+                "alt": association.get("headline") if isinstance(association.get("headline"), str) else "",
             }
     return None

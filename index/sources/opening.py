@@ -72,7 +72,7 @@ def members(path: Path, known: Callable[[str], bool]) -> Iterator[Input | tuple[
     Raises `UnreadableSource`. Zip files in it are not opened; links and directories are nothing.
     """
     with _directory(path) as packed:
-        for info in sorted(packed.infolist(), key=lambda each: each.filename):
+        for info in sorted(packed.infolist(), key=lambda entry: entry.filename):
             if info.is_dir() or "__MACOSX" in info.filename or not known(info.filename):
                 continue
             where = f"{path}!{info.filename}"
@@ -168,9 +168,9 @@ def _directory(path: Path) -> Iterator[zipfile.ZipFile]:
         entries = packed.infolist()
         if len(entries) > MOST_MEMBERS:
             raise UnreadableSource(path, f"holds more than {MOST_MEMBERS:,} files")
-        whole = sum(entry.file_size for entry in entries)
-        if whole > FREE_BYTES and whole > MOST_RATIO * path.stat().st_size:
-            raise UnreadableSource(path, f"unpacks to {whole:,} bytes, more than {MOST_RATIO} times its size")
+        total = sum(entry.file_size for entry in entries)
+        if total > FREE_BYTES and total > MOST_RATIO * path.stat().st_size:
+            raise UnreadableSource(path, f"unpacks to {total:,} bytes, more than {MOST_RATIO} times its size")
         yield packed
 
 

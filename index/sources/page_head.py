@@ -69,7 +69,9 @@ def read_head(tree: Tree) -> Head:
     return Head(
         metas=metas,
         title=line(unescaped(tree.findtext(".//title") or "")),
-        headings=[text for each in islice(tree.iter("h1"), MOST_HEADINGS) if (text := unescaped(visible(each)))],
+        headings=[
+            text for heading in islice(tree.iter("h1"), MOST_HEADINGS) if (text := unescaped(visible(heading)))
+        ],
         canonical=_canonical(tree, metas),
         language=(tree.get("lang") or metas.get("og:locale") or metas.get("content-language") or "").strip(),
         dates=_values(metas, _DATE_METAS),
@@ -87,7 +89,7 @@ def line(text: str) -> str:
 
 def visible(element: Tree) -> str:
     """The text of an element as one line; blocks and line breaks in it divide words."""
-    between = " " if any(each.tag in BLOCKS for each in element.iterdescendants()) else ""
+    between = " " if any(child.tag in BLOCKS for child in element.iterdescendants()) else ""
     return line(between.join(element.itertext()))
 
 
@@ -95,10 +97,10 @@ def _metas(tree: Tree) -> tuple[dict[str, str], list[str]]:
     """The first content of each meta tag by its lower-case name, and all keywords."""
     metas: dict[str, str] = {}
     keywords: list[str] = []
-    for each in tree.iter("meta"):
-        content = unescaped(each.get("content") or "").strip()  # often escaped twice
+    for meta in tree.iter("meta"):
+        content = unescaped(meta.get("content") or "").strip()  # often escaped twice
         for name in filter(
-            None, (each.get("property"), each.get("name"), each.get("itemprop"), each.get("http-equiv"))
+            None, (meta.get("property"), meta.get("name"), meta.get("itemprop"), meta.get("http-equiv"))
         ):
             if content:
                 metas.setdefault(name.lower(), content)
@@ -116,7 +118,7 @@ def _values(metas: dict[str, str], names: tuple[str, ...]) -> list[str]:
 def _canonical(tree: Tree, metas: dict[str, str]) -> str:
     """The absolute address that the page gives itself, or nothing."""
     links: list[str] = [
-        each.get("href") or "" for each in tree.iter("link") if (each.get("rel") or "").lower() == "canonical"
+        link.get("href") or "" for link in tree.iter("link") if (link.get("rel") or "").lower() == "canonical"
     ]
     for url in (*links, metas.get("og:url", "")):
         try:
@@ -130,14 +132,14 @@ def _canonical(tree: Tree, metas: dict[str, str]) -> str:
 
 def marked_times(tree: Tree) -> list[str]:
     """The machine-readable times that the page shows, those marked as its publication first."""
-    found = (each for path in (_PUBLISHED, _TIMES) for each in path(tree)[:10])
-    return [value.strip() for each in found if (value := each.get("datetime") or each.get("content"))]
+    elements = (element for path in (_PUBLISHED, _TIMES) for element in path(tree)[:10])
+    return [value.strip() for element in elements if (value := element.get("datetime") or element.get("content"))]
 
 
 def bylines(tree: Tree) -> list[str]:
     """The names in the first marked byline: by rel or itemprop, else by class."""
     for path in (_MARKED_AUTHORS, _CLASSED_AUTHORS):
-        if names := [text for each in path(tree)[:20] if 2 < len(text := _name(each)) < 80]:
+        if names := [text for element in path(tree)[:20] if 2 < len(text := _name(element)) < 80]:
             return list(dict.fromkeys(names)) if path is _MARKED_AUTHORS else names[:1]
     return []
 
@@ -150,8 +152,8 @@ def _name(element: Tree) -> str:
 def _standfirst(tree: Tree) -> str:
     """The text that is marked as standfirst soon after the headline, or nothing."""
     for headline in islice(tree.iter("h1"), MOST_HEADINGS):
-        for each in _AFTER(headline):
-            if each.tag in _MAY_BE_STANDFIRST and _is_marked(each) and _fits(text := visible(each)):
+        for element in _AFTER(headline):
+            if element.tag in _MAY_BE_STANDFIRST and _is_marked(element) and _fits(text := visible(element)):
                 return text
     return ""
 
@@ -161,7 +163,7 @@ def _is_marked(element: Tree) -> bool:
     marks = " ".join(filter(None, (element.get("class"), element.get("itemprop"), element.get("data-testid"))))
     if not _STANDFIRST.search(marks) or _OTHER.search(marks):
         return False
-    return not any(each.tag in ("figure", "aside", "nav", "footer", "a") for each in element.iterancestors())
+    return not any(ancestor.tag in ("figure", "aside", "nav", "footer", "a") for ancestor in element.iterancestors())
 
 
 def _fits(text: str) -> bool:

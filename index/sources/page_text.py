@@ -162,7 +162,7 @@ def _article_parts(lines: Sequence[str]) -> tuple[str, list[str], list[str]]:
     """Title, body paragraphs and authors; boilerplate, doubled lines and author notes left out."""
     title, rest = (lines[0], lines[1:]) if lines else ("", [])
     kept = [line for line, _ in groupby(rest) if not _is_boilerplate(line)]
-    notes = {line: found["name"] for line in kept[-NOTE_LINES:] if (found := _AUTHOR_NOTE.match(line))}
+    notes = {line: match["name"] for line in kept[-NOTE_LINES:] if (match := _AUTHOR_NOTE.match(line))}
     return title, [line for line in kept if line not in notes], list(notes.values())
 
 

@@ -58,6 +58,6 @@ def _decoded(content: bytes) -> str:
 
 def _declared(content: bytes) -> Iterator[str]:
     """The encoding that the page names, if it is a known one."""
-    found = _CHARSET.search(content[:4_096])
-    if found is not None and (encoding := encoding_of_label(found[1].decode())) is not None:
+    match = _CHARSET.search(content[:4_096])
+    if match is not None and (encoding := encoding_of_label(match[1].decode())) is not None:
         yield encoding

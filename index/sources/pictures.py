@@ -62,12 +62,12 @@ def page_picture(tree: Tree, node: Node, base: str) -> dict[str, str] | None:
 
 
 def _first_usable(urls: Iterable[str], base: str) -> str:
-    return next((url for each in urls if (url := absolute_url(each, base))), "")
+    return next((url for candidate in urls if (url := absolute_url(candidate, base))), "")
 
 
 def _base_of(tree: Tree, address: str) -> str:
     """What relative addresses of the page are relative to."""
-    declared: str = next((href for each in tree.iter("base") if (href := each.get("href"))), "")
+    declared: str = next((href for base in tree.iter("base") if (href := base.get("href"))), "")
     try:
         return urljoin(address, declared.strip())
     except ValueError:
@@ -117,7 +117,10 @@ def _is_decoration(image: Tree, scope: Tree) -> bool:
     ancestors = list(image.iterancestors())
     inside = ancestors[: ancestors.index(scope)] if scope in ancestors else []
     marks = (
-        mark for each in (image, *inside) for mark in (each.get("class"), each.get("id"), each.get("rel")) if mark
+        mark
+        for element in (image, *inside)
+        for mark in (element.get("class"), element.get("id"), element.get("rel"))
+        if mark
     )
     return any(ancestor.tag in _ASIDE for ancestor in ancestors) or _DECORATION.search(" ".join(marks)) is not None
 

@@ -55,10 +55,10 @@ def read_records(decoded: Iterable[Decoded], source: Input, tally: Tally) -> Ite
     held: list[Decoded] = []
     size, stated = 0, False
     try:
-        for each in decoded:
-            held.append(each)
-            size += each.size
-            stated = stated or _states_a_status(each.record)
+        for item in decoded:
+            held.append(item)
+            size += item.size
+            stated = stated or _states_a_status(item.record)
             if stated or size > LOOKAHEAD_BYTES:
                 yield from _read(held, source, tally, stated)
                 held.clear()
@@ -72,8 +72,8 @@ def _read(decoded: Sequence[Decoded], source: Input, tally: Tally, stated: bool)
     for number, record, _ in decoded:
         if isinstance(record, Rejection):
             yield record
-        elif found := read_record(with_a_status(record) if stated else record, source, number, tally):
-            yield found
+        elif article := read_record(with_a_status(record) if stated else record, source, number, tally):
+            yield article
 
 
 def _states_a_status(record: Record | Rejection) -> bool:
@@ -104,7 +104,7 @@ def read_record(record: Record, source: Input, number: int, tally: Tally) -> Art
         return Rejection(source.where, number, str(error))
 
 
-def _unpublished(record: Record, told: Rejection) -> Unpublished | None:
+def _unpublished(record: Record, rejection: Rejection) -> Unpublished | None:
     """That the article of the record's ID is not public; None without an ID."""
     try:
         known_as = article_id(record.get("id"))
@@ -114,7 +114,9 @@ def _unpublished(record: Record, told: Rejection) -> Unpublished | None:
         updated_at = epoch_seconds(record.get("updated_at"), "updated_at")
     except InvalidArticle:
         updated_at = None  # it then counts as newer than what is known
-    return Unpublished(told.where, told.line, told.reason, known_as, record["status"], updated_at, **_site(record))
+    return Unpublished(
+        rejection.where, rejection.line, rejection.reason, known_as, record["status"], updated_at, **_site(record)
+    )
 
 
 def _article(record: Dict[str, Any], where: str, number: int, tally: Tally) -> Article | Withdrawal:

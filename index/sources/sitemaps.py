@@ -15,7 +15,7 @@ Element = Any  # lxml's elements have no types
 
 def news_record(url: Element) -> dict[str, Any]:
     """A `url` of a sitemap under our names; one without news has no headline, and will be refused for it."""
-    found = {
+    texts = {
         _local(element.tag): (element.text or "").strip() for element in url.iter() if isinstance(element.tag, str)
     }
     loc = (url.findtext(f"{SITEMAP}loc") or "").strip()
@@ -23,11 +23,11 @@ def news_record(url: Element) -> dict[str, Any]:
         {
             "id": canonical_url(loc) if loc else None,
             "url": loc,
-            "headline": found.get("news:title"),
-            "tags": found.get("news:keywords"),
-            "language": found.get("news:language"),
-            "published_at": found.get("news:publication_date") or found.get("lastmod"),
-            "image": found.get("image:loc"),
+            "headline": texts.get("news:title"),
+            "tags": texts.get("news:keywords"),
+            "language": texts.get("news:language"),
+            "published_at": texts.get("news:publication_date") or texts.get("lastmod"),
+            "image": texts.get("image:loc"),
         }
     )
 

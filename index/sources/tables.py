@@ -132,9 +132,9 @@ def _read_rows(
         if fault:
             yield Rejection(source.where, line, fault)
         elif not _is_blank(cells) and (
-            found := _read(dict(zip(columns, cells, strict=False)), stated, source, line, tally)
+            article := _read(dict(zip(columns, cells, strict=False)), stated, source, line, tally)
         ):
-            yield found
+            yield article
     if damage is not None:
         yield _told(damage, line, "the file is torn: no whole row follows before its end at")
 
@@ -186,8 +186,8 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
             batches = table.iter_batches(batch_size=BATCH_ROWS)
             rows = (row for batch in batches for row in batch.to_pylist())
             for number, row in enumerate(rows, 1):
-                if (found := _read(row, stated, source, number, tally)) is not None:
-                    yield found
+                if (article := _read(row, stated, source, number, tally)) is not None:
+                    yield article
         except (ArrowException, UnicodeDecodeError, OverflowError) as error:
             raise UnreadableSource(Path(source.where), f"is no readable Parquet file: {error}") from error
 

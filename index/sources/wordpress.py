@@ -41,7 +41,9 @@ def post_record(raw: Dict[str, Any], types: Collection[str] = ARTICLE_TYPES) -> 
         "body": text_without_codes(_rendered(raw.get("content"))),
         "section": next(iter(_term_names(terms, "category")), None),
         "tags": _term_names(terms, "post_tag"),
-        "authors": [each["name"] for each in _objects(embedded.get("author")) if isinstance(each.get("name"), str)],
+        "authors": [
+            author["name"] for author in _objects(embedded.get("author")) if isinstance(author.get("name"), str)
+        ],
         "language": raw.get("lang") or raw.get("wpml_current_locale"),
         "image": _picture(embedded.get("wp:featuredmedia")),
         "published_at": utc(raw.get("date_gmt")) or raw.get("date"),
@@ -93,8 +95,8 @@ def _written(excerpt: str, content: str) -> str:
 
 
 def _words(html: str) -> str:
-    found = plain(html)
-    return " ".join((html if found is None else found.text).split())
+    text = plain(html)
+    return " ".join((html if text is None else text.text).split())
 
 
 def _rendered(value: object) -> str:
@@ -104,11 +106,11 @@ def _rendered(value: object) -> str:
 
 def _objects(value: object) -> Iterator[Dict[str, Any]]:
     """The objects in lists, whatever their depth of one or two."""
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, Dict):
-            yield each
-        elif isinstance(each, list):
-            yield from (inner for inner in each if isinstance(inner, Dict))
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, Dict):
+            yield entry
+        elif isinstance(entry, list):
+            yield from (inner for inner in entry if isinstance(inner, Dict))
 
 
 def _term_names(terms: Iterable[Dict[str, Any]], taxonomy: str) -> list[str]:
@@ -116,7 +118,7 @@ def _term_names(terms: Iterable[Dict[str, Any]], taxonomy: str) -> list[str]:
 
 
 def _picture(media: object) -> dict[str, Any] | None:
-    for each in _objects(media):
-        if isinstance(url := each.get("source_url"), str):
-            return {"url": url, "alt": each.get("alt_text") if isinstance(each.get("alt_text"), str) else ""}
+    for entry in _objects(media):
+        if isinstance(url := entry.get("source_url"), str):
+            return {"url": url, "alt": entry.get("alt_text") if isinstance(entry.get("alt_text"), str) else ""}
     return None

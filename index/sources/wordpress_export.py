@@ -46,7 +46,7 @@ def attached(element: Element) -> Attached | None:
 
 def contradiction(element: Element) -> str:
     """Which field an item has twice that it has once: two items have become one. "" for none."""
-    names = Counter(_short(each.tag) for each in element if isinstance(each.tag, str))
+    names = Counter(_short(child.tag) for child in element if isinstance(child.tag, str))
     return next((f"{name}: stands {names[name]} times in one item" for name in _ONCE if names[name] > 1), "")
 
 
@@ -81,21 +81,23 @@ def export_record(
 
 def _language(item: Element) -> str | None:
     """As Polylang's terms say it, of which the short name is a code, or WPML's export."""
-    for each in item.iterchildren("category"):
-        if each.get("domain") == "language":
-            code = str(each.get("nicename", ""))
-            return code if re.fullmatch(r"[a-zA-Z]{2,3}(?:[-_]\w+)*", code) else str(each.text or "")
+    for category in item.iterchildren("category"):
+        if category.get("domain") == "language":
+            code = str(category.get("nicename", ""))
+            return code if re.fullmatch(r"[a-zA-Z]{2,3}(?:[-_]\w+)*", code) else str(category.text or "")
     return _meta(item).get("_wpml_import_language_code")
 
 
 def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, str] | None:
     """The featured picture, else the first of the media that stand beside the text."""
-    found = pictures.get(_meta(item).get("_thumbnail_id", "").strip())
-    if found is not None:
-        return {"url": found[0], "alt": found[1]}
-    media = [each for name in ("content", "thumbnail") for each in item.iter(f"{MEDIA}{name}")]
+    attached = pictures.get(_meta(item).get("_thumbnail_id", "").strip())
+    if attached is not None:
+        return {"url": attached[0], "alt": attached[1]}
+    media = [element for name in ("content", "thumbnail") for element in item.iter(f"{MEDIA}{name}")]
     urls = [
-        each.get("url", "") for each in media if (each.get("medium") or each.get("type") or "image")[:5] == "image"
+        element.get("url", "")
+        for element in media
+        if (element.get("medium") or element.get("type") or "image")[:5] == "image"
     ]
     base = (item.findtext("link") or "").strip()
     return next(({"url": picture, "alt": ""} for url in urls if (picture := absolute_url(url, base))), None)
@@ -103,16 +105,20 @@ def _picture(item: Element, pictures: Dict[str, tuple[str, str]]) -> dict[str, s
 
 def _meta(item: Element) -> dict[str, str]:
     """What plugins and WordPress itself noted of an item, by key."""
-    found = (_texts(each) for each in item.iterchildren("{*}postmeta"))
-    return {each.get("wp:meta_key", ""): each.get("wp:meta_value", "") for each in found}
+    metas = (_texts(element) for element in item.iterchildren("{*}postmeta"))
+    return {meta.get("wp:meta_key", ""): meta.get("wp:meta_value", "") for meta in metas}
 
 
 def _texts(element: Element) -> dict[str, str]:
-    return {_short(each.tag): each.text or "" for each in element if isinstance(each.tag, str)}
+    return {_short(child.tag): child.text or "" for child in element if isinstance(child.tag, str)}
 
 
 def _terms(item: Element, domain: str) -> list[str]:
-    return [each.text.strip() for each in item.iter("category") if each.get("domain") == domain and each.text]
+    return [
+        category.text.strip()
+        for category in item.iter("category")
+        if category.get("domain") == domain and category.text
+    ]
 
 
 def _short(tag: str) -> str:

@@ -14,7 +14,7 @@ LONGEST_REFERENCE = 40  # characters of a reference or the beginning of a tag th
 _FORBIDDEN = frozenset({*range(9), *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF})
 _BREAKS = (0x0B, 0x0C)  # vertical tab and form feed divide words
 _SPACED = bytes.maketrans(bytes(_BREAKS), b"  ")
-_DELETED = bytes(each for each in _FORBIDDEN if each < 32)
+_DELETED = bytes(code for code in _FORBIDDEN if code < 32)
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,8})|#[xX]([0-9a-fA-F]{1,6})|([a-zA-Z][a-zA-Z0-9]{1,31}));")
 _DECLARED = re.compile(rb"""^<\?xml[^>]{1,200}?\bencoding\s*=\s*["']([A-Za-z][\w.:-]{1,40})["']""")
 _SINGLE_BYTE_OR_ASIAN = re.compile(r"iso8859|cp\d|koi8|mac|shift_jis|euc_|gb|big5|tis")

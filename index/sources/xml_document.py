@@ -77,8 +77,8 @@ def _read_export(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
                 yield Rejection(source.where, parsed.line, reason)
             else:
                 record = export_record(parsed.element, authors, pictures, article_types(source.mapping))
-                if found := read_record(record, source, parsed.line, tally):
-                    yield found
+                if article := read_record(record, source, parsed.line, tally):
+                    yield article
     if torn is not None:
         raise torn
 
@@ -90,16 +90,16 @@ def _damage(item: Parsed) -> str:
 
 def _pictures(source: Input) -> dict[str, tuple[str, str]]:
     """Address and description of each picture by its number; a tear ends them, and is told as the posts are read."""
-    found = (attached(element.element) for element in _elements(source, (ITEM,)) if isinstance(element, Parsed))
-    return {each.number: (each.url, each.alt) for each in found if each is not None}
+    pictures = (attached(element.element) for element in _elements(source, (ITEM,)) if isinstance(element, Parsed))
+    return {picture.number: (picture.url, picture.alt) for picture in pictures if picture is not None}
 
 
 def _read_sitemap(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
     for parsed in _elements(source, (NEWS,)):
         if isinstance(parsed, Rejection):
             yield parsed
-        elif found := read_record(news_record(parsed.element), source, parsed.line, tally):
-            yield found
+        elif article := read_record(news_record(parsed.element), source, parsed.line, tally):
+            yield article
 
 
 def _elements(source: Input, tags: tuple[str, ...]) -> Iterator[Parsed | Rejection]:
@@ -154,5 +154,5 @@ def _parts(piece: bytes, borders: re.Pattern[bytes]) -> Iterator[bytes]:
 
 def _fatal(log: Any, since: int) -> str:
     """The first error in the parser's log since then by which a document is not well-formed; "" for none."""
-    found = (log[at] for at in range(since, len(log)))
-    return next((each.message for each in found if each.level == etree.ErrorLevels.FATAL), "")
+    entries = (log[at] for at in range(since, len(log)))
+    return next((entry.message for entry in entries if entry.level == etree.ErrorLevels.FATAL), "")

@@ -41,7 +41,9 @@ def write_digests(path: Path, digests: Digests) -> None:
     with path.open("wb") as file:
         file.write(b"[")
         for part in parts(len(digests)):
-            file.write(b"," * (part.start > 0) + b",".join(b'"%s"' % each.encode() for each in in_hex(digests[part])))
+            file.write(
+                b"," * (part.start > 0) + b",".join(b'"%s"' % digest.encode() for digest in in_hex(digests[part]))
+            )
         file.write(b"]")
 
 

@@ -121,8 +121,8 @@ def _repeated(articles: Sequence[Article]) -> set[int]:
         if sketch[digest % SKETCH] >= min(255, least[publisher]):
             counts[publisher, digest] += 1
             anonymous[digest] = _digest("", paragraph)
-    found = {digest for (publisher, digest), count in counts.items() if count >= least[publisher]}
-    return found | {anonymous[digest] for digest in found}
+    repeated = {digest for (publisher, digest), count in counts.items() if count >= least[publisher]}
+    return repeated | {anonymous[digest] for digest in repeated}
 
 
 def _long_paragraphs(articles: Iterable[Article]) -> Iterator[tuple[str, str, int]]:
@@ -130,7 +130,7 @@ def _long_paragraphs(articles: Iterable[Article]) -> Iterator[tuple[str, str, in
     for article in articles:
         long = {paragraph for paragraph in _paragraphs(article.body) if len(paragraph) >= MIN_REPEATED_CHARS}
         for publisher in _publishers(article):
-            yield from ((publisher, each, _digest(publisher, each)) for each in long)
+            yield from ((publisher, paragraph, _digest(publisher, paragraph)) for paragraph in long)
 
 
 def _digest(publisher: str, paragraph: str) -> int:

@@ -24,7 +24,7 @@ def surface_forms(texts: Sequence[str], terms: Iterable[str]) -> list[str]:
     before: Counter[str] = Counter()
     for text in (texts[row] for row in range(0, len(texts), step)):
         inside.update(_INSIDE.findall(text))
-        before.update(found[0] for found in _BEFORE_A_CAPITAL.finditer(text) if found[1].isupper())
+        before.update(match[0] for match in _BEFORE_A_CAPITAL.finditer(text) if match[1].isupper())
     usual = _usual(before) | _usual(inside)
     return [usual.get(term, term) for term in terms]
 

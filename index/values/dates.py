@@ -143,10 +143,12 @@ _ISO = re.compile(
 # What most dates look like, which Python's own reader takes a twentieth of the time for.
 _COMMON = re.compile(r"(?:1[6-9]|2[01])\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)?", re.ASCII)
 _DATES = tuple(
-    re.compile(each, re.IGNORECASE) for each in (*_NUMERIC_DATES, _WEEK_DATE, _EITHER_ORDER, *_NAMED_DATES)
+    re.compile(pattern, re.IGNORECASE) for pattern in (*_NUMERIC_DATES, _WEEK_DATE, _EITHER_ORDER, *_NAMED_DATES)
 )
 _SHORT = re.compile(_SHORT_YEAR, re.IGNORECASE)
-_TIMES = tuple(re.compile(each, re.IGNORECASE) for each in (_CLOCK, _HOUR_ONLY, _HOUR_H, _ISO_TIME, _BASIC_TIME))
+_TIMES = tuple(
+    re.compile(pattern, re.IGNORECASE) for pattern in (_CLOCK, _HOUR_ONLY, _HOUR_H, _ISO_TIME, _BASIC_TIME)
+)
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 _FIXED = re.compile(r"([+-])(\d{1,2})(?::?(\d\d)(?::(\d\d))?)?")
 _DATE_WITH_ZONE = re.compile(r"Z|[+-]\d\d:\d\d", re.IGNORECASE)  # as XML Schema writes a date
@@ -207,12 +209,12 @@ def _unknown() -> UnreadableDate:
 
 def _digits_seconds(digits: str, zone: tzinfo) -> int:
     """Epoch seconds or milliseconds, or a date and time without any mark."""
-    whole = digits.lstrip("-").partition(".")[0]
-    if len(whole) in (9, 10):
+    integer = digits.lstrip("-").partition(".")[0]
+    if len(integer) in (9, 10):
         return int(float(digits) // 1)
-    if len(whole) == 13:
+    if len(integer) == 13:
         return int(float(digits) // 1_000)
-    if len(digits) == 14 and digits == whole:
+    if len(digits) == 14 and digits == integer:
         return date_seconds(f"{digits[:8]}T{digits[8:]}", zone)
     raise _unknown()
 
@@ -227,10 +229,10 @@ def _day(parts: re.Match[str]) -> date | None:
 
 def _day_of(text: str, patterns: tuple[re.Pattern[str], ...]) -> date | None:
     for pattern in patterns:
-        found = pattern.fullmatch(text)
-        if found is None:
+        match = pattern.fullmatch(text)
+        if match is None:
             continue
-        part = found.groupdict()
+        part = match.groupdict()
         year = _full_year(part["year"])
         if "week" in part:
             return _checked(date.fromisocalendar, year, int(part["week"]), int(part["weekday"]))
@@ -286,7 +288,7 @@ def _since_midnight(text: str | None) -> timedelta:
     """The time of day. Raises `UnreadableDate`."""
     if text is None:
         return timedelta(0)
-    part = next(found for pattern in _TIMES if (found := pattern.fullmatch(text)) is not None).groupdict()
+    part = next(match for pattern in _TIMES if (match := pattern.fullmatch(text)) is not None).groupdict()
     hour, minute, second = (int(part.get(name) or 0) for name in ("hour", "minute", "second"))
     half, before = part.get("half"), part.get("before")
     if half or before:
@@ -320,7 +322,7 @@ def _zone(text: str) -> tzinfo:
 def _folded(name: str) -> str:
     """The name in lower case without accents."""
     decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(each for each in decomposed if not unicodedata.combining(each))
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def _months() -> dict[str, int]:

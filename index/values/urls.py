@@ -70,7 +70,7 @@ def other_spellings(canonical: str) -> Iterator[str]:
         hosts = [address]
     else:
         bare = rest.removeprefix("www.")
-        hosts = [f"{each}//{name}" for each in _schemes(scheme) for name in (rest, _other_host(rest, bare))]
+        hosts = [f"{prefix}//{name}" for prefix in _schemes(scheme) for name in (rest, _other_host(rest, bare))]
     for spelling in hosts:
         if spelling != canonical:
             yield spelling

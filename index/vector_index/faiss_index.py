@@ -95,8 +95,8 @@ class Nearest:
         new = np.setdiff1d(np.arange(n), now_of)
         if not kind.startswith("IVF") or n <= FLAT_ROWS or len(new) > NEW * n:
             return None
-        found = cls.load(path, kind, vectors)
-        index = found._index
+        carried = cls.load(path, kind, vectors)
+        index = carried._index
         if not 1 / GROWN <= n / (index.nlist / LISTS) ** 2 <= GROWN:
             return None
         gone = np.flatnonzero(now_of < 0)
@@ -106,19 +106,19 @@ class Nearest:
             ids[:] = now_of[ids]
         for part in parts(len(new), PART):
             index.add_with_ids(np.ascontiguousarray(vectors[new[part]], np.float32), new[part])
-        return found._looking_far_enough()
+        return carried._looking_far_enough()
 
     def _looking_far_enough(self) -> Nearest:
         """This index of inverted lists, which looks into as many as it takes."""
         queries, least = self._sample(10, seed=1)  # not those that `recall` asks by
-        enough, found = 0, -1.0
+        enough, recall = 0, -1.0
         for probed in dict.fromkeys(max(LEAST_PROBED, self._index.nlist // share) for share in SHARES):
             self._index.nprobe = probed
-            before, found = found, self._share_of(queries, least, 10)
-            if found < before + GAIN:
+            before, recall = recall, self._share_of(queries, least, 10)
+            if recall < before + GAIN:
                 break
             enough = probed
-            if found >= WANTED:
+            if recall >= WANTED:
                 break
         self._index.nprobe = enough
         self.kind = f"{self.kind.partition(',nprobe')[0]},nprobe={self._index.nprobe}"
@@ -173,7 +173,7 @@ class Nearest:
 
     def _compared(self, queries: FloatArray, rows: Rows, k: int) -> tuple[Rows, FloatArray]:
         """The k best of `rows` (q, r), -1 for none, by exact products of queries (q, d); padded with -1 and -inf."""
-        found = np.full((len(queries), k), -1, np.int64)
+        nearest = np.full((len(queries), k), -1, np.int64)
         cosines = np.full((len(queries), k), -np.inf, np.float32)
         for run, distinct, places in by_distinct(rows, AT_ONCE):
             vectors = np.asarray(self._vectors[distinct], np.float32)
@@ -181,9 +181,9 @@ class Nearest:
                 products = np.einsum("ij,j->i", vectors[place], queries[at])  # not by BLAS: the same in any company
                 products[others < 0] = -np.inf
                 best = np.argsort(-products, kind="stable")[:k]
-                found[at, : len(best)], cosines[at, : len(best)] = others[best], products[best]
-        found[cosines == -np.inf] = -1
-        return found, cosines
+                nearest[at, : len(best)], cosines[at, : len(best)] = others[best], products[best]
+        nearest[cosines == -np.inf] = -1
+        return nearest, cosines
 
     def order(self) -> Rows:
         """(n,) the rows by inverted list: those after one another are like one another."""
@@ -200,7 +200,7 @@ class Nearest:
             looked.append(index.quantizer.search(queries, index.nprobe)[1].astype(np.int32))
         lists, begins = np.concatenate(looked).reshape(-1), np.arange(len(rows) + 1) * index.nprobe
         by_list = sparse.csr_matrix((np.ones(len(lists), bool), lists, begins), (len(rows), index.nlist)).tocsc()
-        sizes = [index.invlists.list_size(each) for each in range(index.nlist)]
+        sizes = [index.invlists.list_size(list_number) for list_number in range(index.nlist)]
         return Meeting(np.cumsum([0, *sizes]), by_list.indptr.astype(np.int64), rows[by_list.indices])
 
     def recall(self, k: int = 10, seed: int = 0) -> float:
@@ -233,9 +233,9 @@ def _selector(allowed: npt.NDArray[np.bool_]) -> Any:
 def _ids_of_lists(ivf: Any) -> Iterator[Rows]:
     """The rows in each inverted list that has any: what faiss holds, to read and to change."""
     lists = faiss.downcast_InvertedLists(ivf.invlists)
-    for each in range(lists.nlist):
-        if size := lists.list_size(each):
-            yield faiss.rev_swig_ptr(lists.get_ids(each), size)
+    for list_number in range(lists.nlist):
+        if size := lists.list_size(list_number):
+            yield faiss.rev_swig_ptr(lists.get_ids(list_number), size)
 
 
 def _filled(empty: Any, vectors: Floats) -> Any:

@@ -176,7 +176,7 @@ def _with_index(inputs: Inputs, nearest: Nearest) -> Inputs:
 
 
 def _vectors(inputs: Inputs) -> np.ndarray:
-    return np.asarray(np.load(inputs.snapshot / VECTORS, mmap_mode="r"))
+    return np.asarray(np.load(inputs.snapshot / VECTORS, mmap_mode="r", allow_pickle=False))
 
 
 def _embedded(articles: list[Article], cache: Path) -> np.ndarray:

@@ -28,7 +28,7 @@ from service.evaluation.experiments.cluster_robust import Mean
 from service.evaluation.experiments.events import open_events
 from service.evaluation.experiments.events_experiment import BOT_CLICKS, BOT_EXPOSURES
 from service.evaluation.experiments.replay import LoggedList, Replay, replay
-from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, selected, visible_row
+from service.recommend.pipeline import ArticleNotFound, ArticleWithdrawn, select, visible_row
 from service.recommend.policy import Policy, read_policies
 from service.recommend.query import Query
 
@@ -111,7 +111,7 @@ def policy_list(archive: Archive, policy: Policy, logged: LoggedList) -> list[st
     row = _row(archive, logged)
     if row is None:
         return []
-    shown = selected(archive, row, Query(limit=len(logged.items)), policy, _minute(logged.at)).shown
+    shown = select(archive, row, Query(limit=len(logged.items)), policy, _minute(logged.at)).shown
     return [str(archive.own_id(each.row)) for each in shown]
 
 

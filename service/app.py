@@ -36,6 +36,7 @@ from service.observability.middleware import Watching
 from service.observability.sharing import tallies_of
 from service.recommend.policy import read_policies
 from service.recommend.popular import popular_of
+from service.recommend.service import RelatedListService
 from service.search.client import SearchClient
 from service.widget.operations import embed_operations
 from service.widget.routes import register_embed
@@ -62,11 +63,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app = Flask("service", static_folder="api/static", template_folder="api/templates")
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.url_map.merge_slashes = False  # IDs may hold two slashes in a row
+    search = SearchClient(settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms)
     wiring = Wiring(
         catalogue=catalogue(settings.channel),
         others={name: catalogue(name) for name in experiments.channels() if name != settings.channel},
-        search=SearchClient(settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms),
-        popular=popular_of(settings),
+        search=search,
+        lists=RelatedListService(search, popular_of(settings)),
         policies=policies,
         experiments=experiments,
         recorder=recorder_of(settings),

@@ -12,10 +12,10 @@ from service.auth.authorization import Access
 from service.config import Settings
 from service.experiments.definitions import Experiments
 from service.experiments.event_writer import Recorder
-from service.experiments.unit_lists import OwnLists
+from service.experiments.unit_lists import UnitLists
 from service.observability.metrics import Measures
 from service.recommend.policy import Policies
-from service.recommend.popular import Popular
+from service.recommend.service import RelatedListService
 from service.search.client import SearchClient
 
 
@@ -25,7 +25,7 @@ class Wiring(NamedTuple):
     catalogue: Catalogue
     others: Mapping[str, Catalogue]
     search: SearchClient
-    popular: Popular | None
+    lists: RelatedListService
     policies: Policies
     experiments: Experiments
     recorder: Recorder | None
@@ -47,12 +47,10 @@ class Wiring(NamedTuple):
         for catalogue in (self.catalogue, *self.others.values()):
             catalogue.follow(self.settings.refresh_seconds, self.settings.live_refresh_seconds)
 
-    def own_lists(self) -> OwnLists:
-        """What makes readers' own lists."""
+    def unit_lists(self) -> UnitLists:
+        """What makes the lists of experiments' units."""
         channel = self.settings.channel
-        return OwnLists(
-            self.experiments, self.policies, channel, self.current_of, self.search, self.popular, self.recorder
-        )
+        return UnitLists(self.experiments, self.policies, channel, self.current_of, self.lists, self.recorder)
 
     def problems(self) -> list[str]:
         """What is wrong while requests are answered, for a person to read."""

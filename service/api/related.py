@@ -1,4 +1,4 @@
-"""Owns the lists under articles: what a request asks of one, and one as asked, for the routes and the fast path."""
+"""Reads what a request asks of a list, and answers with it, for the routes and the fast path."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from werkzeug.datastructures import MultiDict
 from service.api.context import Wiring
 from service.api.parameters import list_parameters, read_parameters
 from service.archive.view import Archive
-from service.recommend.list_cache import RecentLists
-from service.recommend.pipeline import related, visible_row
+from service.recommend.pipeline import visible_row
 from service.recommend.policy import Policy
 from service.recommend.query import DEFAULT_BLOCK, Query
 from service.recommend.response import RelatedList
@@ -42,7 +41,7 @@ class Lists:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._recent, self._own = RecentLists(), wiring.own_lists()
+        self._unit_lists = wiring.unit_lists()
         self.parameters = list_parameters(wiring.policies)
         self.defaults = read_parameters(self.parameters, MultiDict())
         self._read = {"": self.of_values(self.defaults)}
@@ -83,13 +82,8 @@ class Lists:
         row = visible_row(archive, row, name, now)
         if query.unit is not None:
             named = policy if "policy" in request.args else None
-            return self._own.of(archive, row, query, named, now)
-        return self._recent.get(
-            archive.overlay,
-            now // 60,
-            (row, query, policy.name),
-            lambda: related(archive, row, query, policy, now, search or wiring.search, wiring.popular),
-        )
+            return self._unit_lists.of(archive, row, query, named, now)
+        return wiring.lists.for_article(archive, row, query, policy, now, search)
 
 
 def list_query(values: dict[str, Any]) -> Query:

@@ -12,7 +12,7 @@ from index.publishing.store import Store
 from index.snapshot.manifest import DamagedSnapshot, Manifest, read_manifest
 from service.archive.view import Archive
 from service.experiments.definitions import Experiments
-from service.recommend.pipeline import selected
+from service.recommend.pipeline import select
 from service.recommend.policy import Policy
 from service.recommend.query import Query
 from service.recommend.response import age_label
@@ -79,7 +79,7 @@ def lists_of_newest(archive: Archive, policy: Policy, now: int) -> Lists:
     query = Query()
     counts = {"full": 0, "filled": 0, "short": 0, "empty": 0}
     for row in islice(rows, SAMPLED):
-        selection = selected(archive, row, query, policy, now)
+        selection = select(archive, row, query, policy, now)
         shown = len(selection.shown)
         kind = "empty" if not shown else "short" if shown < query.limit else "full"
         counts["filled" if selection.fallback_used else kind] += 1

@@ -26,7 +26,7 @@ from service.http.problems import ProblemFound
 from service.live_store.changes import InvalidSignals, Signal
 from service.live_store.errors import LiveStoreUnavailable, VersionConflict
 from service.recommend.draft import read_draft, related_to_draft
-from service.recommend.pipeline import ArticleNotFound, related
+from service.recommend.pipeline import ArticleNotFound
 from service.recommend.query import Query
 from service.search.client import SearchUnavailable
 
@@ -76,7 +76,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         row = row_of(found, request.args.get("id", ""))
         policy = policy_of(wiring, request.args.get("policy"))
         article_id = found.own_id(row) or ""
-        answer = related(found, row, Query(explain=True), policy, now, wiring.search, wiring.popular)
+        answer = wiring.lists.for_article(found, row, Query(explain=True), policy, now)
         store = wiring.catalogue.live.store
         try:
             held, past = (None, []) if store is None else newsroom.signals_and_history(article_id, HISTORY)
@@ -174,9 +174,7 @@ def _tools(console: Blueprint, wiring: Wiring) -> None:
             row = row_of(archive, article_id)
         except (NoSnapshot, ArticleNotFound):
             return None
-        found = related(
-            archive, row, Query(explain=True), wiring.policies[policy], now, wiring.search, wiring.popular
-        )
+        found = wiring.lists.for_article(archive, row, Query(explain=True), wiring.policies[policy], now)
         items: list[dict[str, Any]] = msgspec.json.decode(found.body)["items"]
         return items
 

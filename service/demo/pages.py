@@ -15,7 +15,7 @@ from service.api.parameters import ID, policy_parameter, read_parameters
 from service.archive.view import Archive
 from service.config import Settings
 from service.http.responses import html_response
-from service.recommend.pipeline import ArticleNotFound, related, visible_row
+from service.recommend.pipeline import ArticleNotFound, visible_row
 from service.recommend.query import Query
 from service.recommend.response import aged_teaser
 
@@ -75,7 +75,7 @@ def _register_demo(app: Flask, wiring: Wiring) -> None:
             raise ArticleNotFound("", archive.id)
         row = visible_row(archive, archive.row_of_id(values["id"]), values["id"], now)
         query, policy = Query(explain=True), policies[values["policy"]]
-        found = related(archive, row, query, policy, now, wiring.search, wiring.popular)
+        found = wiring.lists.for_article(archive, row, query, policy, now)
         return _page(
             "article.html",
             settings,

@@ -1,4 +1,4 @@
-"""The use case: a reader's own list, of the variant that falls to the reader, written down as it is answered."""
+"""Answers a unit with its own list, of the variant assigned to it, and logs the exposure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,11 @@ from service.experiments.event_writer import Recorder
 from service.experiments.exploration import explored
 from service.experiments.team_draft import Team, team_draft
 from service.experiments.tokens import ListToken
-from service.recommend.pipeline import Selection, as_list, selected
 from service.recommend.policy import Policies, Policy
-from service.recommend.popular import Popular
 from service.recommend.query import Query
 from service.recommend.ranking import DAY
-from service.recommend.response import Label, RelatedList, Shown, new_list_id
-from service.search.client import SearchClient
+from service.recommend.response import ListMetadata, RelatedList, Selection, Shown, new_list_id, serialize
+from service.recommend.service import RelatedListService
 
 FIXED = 2  # an exploring policy leaves so many stories at the top as they are
 
@@ -47,7 +45,7 @@ class Chosen(NamedTuple):
     override: bool = False
 
 
-class OwnLists:
+class UnitLists:
     """Makes lists for units. `archives` gives what a channel serves now; it raises `NoSnapshot`."""
 
     def __init__(
@@ -56,8 +54,7 @@ class OwnLists:
         policies: Policies,
         channel: str,
         archives: Callable[[str], Archive],
-        search: SearchClient | None,
-        popular: Popular | None,
+        lists: RelatedListService,
         recorder: Recorder | None,
         draw: random.Random | None = None,
     ) -> None:
@@ -65,8 +62,7 @@ class OwnLists:
         self._policies = policies
         self._channel = channel
         self._archives = archives
-        self._search = search
-        self._popular = popular
+        self._lists = lists
         self._recorder = recorder
         self._draw = draw or random.Random()  # noqa: S311 - no secret: a coin of an experiment
 
@@ -87,18 +83,19 @@ class OwnLists:
         pinned = any(each.source == "pinned" for each in selection.shown)
         if chosen.policy.explore and chosen.other is None and not pinned:  # of a mixed list nobody knows the chances
             selection, propensities = self._explored(selection, query, chosen.policy, now)
-        label = Label(new_list_id(), chosen.experiment, chosen.variant)
+        metadata = ListMetadata(new_list_id(), chosen.experiment, chosen.variant)
         if self._recorder is None:
-            return as_list(selection, query, now, label)
+            return serialize(selection, query, now, metadata)
         try:
-            token = self._token(self._recorder, selection, query, label, now)
-            found = as_list(selection, query, now, label._replace(token=self._recorder.tokens.signed(token)))
+            token = self._token(self._recorder, selection, query, metadata, now)
+            signed = self._recorder.tokens.signed(token)
+            answer = serialize(selection, query, now, metadata._replace(token=signed))
             took_ms = (time.perf_counter() - begin) * 1_000
             exposure = self._exposure(selection, query, chosen, token, teams, propensities, took_ms)
             self._recorder.write([line(exposure)])
         except EventLogUnavailable:
-            return as_list(selection, query, now, label)
-        return found
+            return serialize(selection, query, now, metadata)
+        return answer
 
     def _chosen(self, query: Query, asked: Policy | None, now: int) -> Chosen:
         if asked is not None or query.unit is None:
@@ -134,10 +131,10 @@ class OwnLists:
         self, archive: Archive, row: int, query: Query, chosen: Chosen, now: int
     ) -> tuple[Selection, Mapping[int, Team]]:
         """The stories; and by row, which of two interleaved policies each counts for."""
-        mine = selected(archive, row, query, chosen.policy, now, self._search, self._popular)
+        mine = self._lists.select(archive, row, query, chosen.policy, now)
         if chosen.other is None:
             return mine, {}
-        theirs = selected(archive, row, query, chosen.other, now, self._search, self._popular)
+        theirs = self._lists.select(archive, row, query, chosen.other, now)
         ours, others = _by_event(mine), _by_event(theirs)
         pinned = [(at, story) for at, story in enumerate(mine.shown) if story.source == "pinned"]
         drafted = team_draft(list(ours), list(others), query.limit - len(pinned), self._draw.random)
@@ -152,19 +149,21 @@ class OwnLists:
     ) -> tuple[Selection, tuple[float, ...]]:
         wider = msgspec.structs.replace(query, limit=2 * query.limit)
         events = {selection.archive.fact(each.row).event for each in selection.shown}
-        more = selected(selection.archive, selection.row, wider, policy, now, self._search, self._popular)
+        more = self._lists.select(selection.archive, selection.row, wider, policy, now)
         pool = [each for each in more.shown if each.story and selection.archive.fact(each.row).event not in events]
         shown, propensities = explored(selection.shown, pool, policy.explore, FIXED, self._draw.random)
         return selection._replace(shown=shown).also_degraded(more.degraded), tuple(propensities)
 
-    def _token(self, recorder: Recorder, selection: Selection, query: Query, label: Label, now: int) -> ListToken:
+    def _token(
+        self, recorder: Recorder, selection: Selection, query: Query, metadata: ListMetadata, now: int
+    ) -> ListToken:
         return ListToken(
-            list_id=label.list_id,
+            list_id=metadata.list_id,
             article_id=id_in(selection.archive.teaser(selection.row)),
             block=query.block,
             policy=selection.policy.name,
-            experiment=label.experiment,
-            variant=label.variant,
+            experiment=metadata.experiment,
+            variant=metadata.variant,
             served_at=float(now),
             expires_at=now + recorder.token_seconds,
             items=tuple(id_in(selection.archive.teaser(each.row)) for each in selection.shown),

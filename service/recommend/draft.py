@@ -1,4 +1,4 @@
-"""The use case: the related stories of a text that is no article yet, found by the search process."""
+"""Looks up the related stories of a text that is no article yet, through the search process."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from index.article import article_from_record
 from index.snapshot.attributes import NO_FACTS, NO_ROW, Facts
 from index.sources.html_text import without_html
 from service.archive.view import Archive
-from service.recommend.pipeline import searched
 from service.recommend.policy import Policy
-from service.recommend.query import Query, codes_of, filters_of
+from service.recommend.query import Query, ranking_context
 from service.recommend.ranking import rank
-from service.recommend.response import RelatedList, of_stories
+from service.recommend.response import RelatedList, serialize_stories
+from service.recommend.retrieval import search_candidates, search_request
 from service.search.client import Draft, SearchClient
 
 
@@ -25,12 +25,12 @@ def related_to_draft(
     The article that the draft becomes is found too if it is in the archive already: `exclude` it.
     Raises `SearchUnavailable`.
     """
-    signals, source = archive.signals.everywhere(now), _source(now)
-    filters = filters_of(archive, query, signals.excluded)
-    codes = codes_of(archive, policy, source)._replace(brands=archive.brands_shown_by(brand) if brand else None)
-    candidates = searched(archive, query, filters, codes, query.published_after, now, search, draft=draft)
-    stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
-    return of_stories(archive, stories, source, policy, query, now)
+    context = ranking_context(archive, _source(now), query, policy, archive.signals.everywhere(now), now)
+    codes = context.codes._replace(brands=archive.brands_shown_by(brand) if brand else None)
+    context = msgspec.structs.replace(context, codes=codes)
+    request = search_request(archive, query, context, query.published_after)
+    candidates = search_candidates(archive, search, msgspec.structs.replace(request, draft=draft))
+    return serialize_stories(archive, rank(context, candidates, archive), context, query)
 
 
 def _source(now: int) -> Facts:

@@ -30,17 +30,17 @@ class _Kept(NamedTuple):
 
 
 class _Minute:
-    """The lists of one minute and one lineage of overlays, at most `MOST_BYTES`. Reading needs no lock."""
+    """The lists of one minute, at most `MOST_BYTES`. Reading needs no lock."""
 
-    def __init__(self, generation: Hashable) -> None:
-        self.generation = generation
+    def __init__(self, minute: int) -> None:
+        self.minute = minute
         self.lists: dict[Hashable, _Kept] = {}
         self.bytes = 0
         self._lock = threading.Lock()
 
     def keep(self, key: tuple[Hashable, ...], found: RelatedList, since: int) -> None:
         """Keep a list in the place of the one before it, if there is room."""
-        size = ENTRY_BYTES + sys.getsizeof(found.body) + sys.getsizeof(found.made_of) + sum(map(memory, key))
+        size = ENTRY_BYTES + sys.getsizeof(found.body) + sys.getsizeof(found.dependency_rows) + sum(map(memory, key))
         with self._lock:
             before = self.lists.pop(key, None)
             self.bytes -= 0 if before is None else before.size
@@ -50,18 +50,22 @@ class _Minute:
 
 
 class RecentLists:
-    """At most `MOST_BYTES` of lists of one minute and one lineage of overlays; what follows either starts empty."""
+    """At most `MOST_BYTES` of lists of one minute; the next minute starts empty.
+
+    Lists of several archives may be kept side by side: the lineage of the overlay is part of what they are found by.
+    """
 
     def __init__(self) -> None:
-        self._minute = _Minute(None)
+        self._minute = _Minute(0)
 
     def get(
         self, overlay: Overlay, minute: int, key: tuple[Hashable, ...], make: Callable[[], RelatedList]
     ) -> RelatedList:
         """The kept list, or a new one; lists that are a reader's own or degraded are not kept."""
         held = self._minute  # one read: another thread may exchange it meanwhile
-        if held.generation != (overlay.lineage, minute):
-            held = self._minute = _Minute((overlay.lineage, minute))
+        if held.minute != minute:
+            held = self._minute = _Minute(minute)
+        key = (overlay.lineage, *key)
         kept = held.lists.get(key)
         if kept is not None and kept.since == overlay.sequence:
             return kept.list
@@ -80,5 +84,5 @@ def memory(value: Hashable) -> int:
 
 
 def _holds(kept: _Kept, overlay: Overlay) -> bool:
-    made_of = kept.list.made_of
-    return made_of is not None and overlay.untouched(made_of, kept.since)
+    rows = kept.list.dependency_rows
+    return rows is not None and overlay.untouched(rows, kept.since)

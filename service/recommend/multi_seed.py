@@ -1,4 +1,4 @@
-"""The use case: what is related to several articles at once, and to none of some others."""
+"""Looks up the stories that are related to several articles at once, and to none of some others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from service.archive.candidates import Candidates
 from service.archive.view import Archive
 from service.recommend.pipeline import visible_row
 from service.recommend.policy import Policy
-from service.recommend.query import Query, codes_of, filters_of
+from service.recommend.query import Query, ranking_context
 from service.recommend.ranking import rank
-from service.recommend.response import RelatedList, of_stories
+from service.recommend.response import RelatedList, serialize_stories
 
 Ids = Annotated[tuple[str, ...], msgspec.Meta(max_length=50)]
 
@@ -39,11 +39,10 @@ def related_to_several(archive: Archive, examples: Examples, query: Query, polic
         for ids in (examples.positive, examples.negative)
     )
     signals = archive.signals.everywhere(now)
-    source = newest(archive, positive)
-    filters = filters_of(archive, query, signals.excluded | {*positive, *negative})
-    candidates, codes = together(archive, positive, negative), codes_of(archive, policy, source)
-    stories = rank(source, candidates, archive, policy, codes, filters, now, query.limit, signals.multipliers)
-    return of_stories(archive, stories, source, policy, query, now)
+    signals = signals._replace(excluded=signals.excluded | {*positive, *negative})
+    context = ranking_context(archive, newest(archive, positive), query, policy, signals, now)
+    stories = rank(context, together(archive, positive, negative), archive)
+    return serialize_stories(archive, stories, context, query)
 
 
 def together(archive: Archive, positive: Sequence[int], negative: Sequence[int]) -> Candidates:

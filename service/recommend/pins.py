@@ -1,17 +1,17 @@
-"""Which pins show in a list, and what keeps a new pin from showing, told before it is saved."""
+"""Determines which pins show in a list, and before a new pin is saved, what would keep it from showing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from index.snapshot.attributes import FLAG_WITHDRAWN, NEVER, Facts
+from index.snapshot.attributes import FLAG_WITHDRAWN, NEVER
 from service.archive.history import moment
 from service.archive.signals import holds
 from service.archive.view import Archive
 from service.live_store.changes import Signal
 from service.recommend.query import Query
-from service.recommend.ranking import Codes, Filters
+from service.recommend.ranking import RankingContext
 
 USUAL_LENGTH = Query().limit
 
@@ -28,19 +28,18 @@ class PinFault(NamedTuple):
         return f"The pin of {self.pin.target!r} at position {self.pin.position} {does}: {self.reason}."
 
 
-def pinned_rows(
-    archive: Archive, source: Facts, pins: Sequence[tuple[int, int]], codes: Codes, filters: Filters, now: int
-) -> dict[int, int]:
+def pinned_rows(context: RankingContext, archive: Archive, pins: Sequence[tuple[int, int]]) -> dict[int, int]:
     """The position of each pinned row that may show, in the order of `pins`; of one event, only the first.
 
     A pin overrides the policy, not the caller's filters, nor the brand, nor what readers may see.
     """
+    source, brands, filters = context.source, context.codes.brands, context.filters
     pinned: dict[int, int] = {}
     events: set[int] = set()
     for position, row in pins:
         facts = archive.fact(row)
-        may = facts.visible_from <= now and facts.canonical != source.canonical and filters.admit(facts)
-        if may and (codes.brands is None or facts.brand in codes.brands) and facts.event not in events:
+        may = facts.visible_from <= context.now and facts.canonical != source.canonical and filters.admit(facts)
+        if may and (brands is None or facts.brand in brands) and facts.event not in events:
             pinned[row] = position
             events.add(facts.event)
     return pinned

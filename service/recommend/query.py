@@ -1,13 +1,14 @@
-"""Owns what a caller asks of a list, and its names and the policy's as codes of an archive."""
+"""What a caller asks of a list, and the context that a list is ranked in: names resolved to an archive's codes."""
 
 from __future__ import annotations
 
 import msgspec
 
 from index.snapshot.attributes import Facts
+from service.archive.signals import ListSignals
 from service.archive.view import Archive
 from service.recommend.policy import Policy, Tier
-from service.recommend.ranking import NO_CODES, NO_FILTERS, Codes, Filters
+from service.recommend.ranking import NO_CODES, NO_FILTERS, Codes, Filters, RankingContext
 
 DEFAULT_BLOCK = "default"
 
@@ -36,7 +37,22 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         return narrowed == (None, None, None, None, None) and not self.exclude
 
 
-def filters_of(archive: Archive, query: Query, excluded: frozenset[int] = frozenset()) -> Filters:
+def ranking_context(
+    archive: Archive, source: Facts, query: Query, policy: Policy, signals: ListSignals, now: int
+) -> RankingContext:
+    """The context that a list under `source` is ranked in."""
+    return RankingContext(
+        source=source,
+        policy=policy,
+        codes=_codes(archive, policy, source),
+        filters=_filters(archive, query, signals.excluded),
+        now=now,
+        limit=query.limit,
+        multipliers=signals.multipliers,
+    )
+
+
+def _filters(archive: Archive, query: Query, excluded: frozenset[int]) -> Filters:
     """The caller's names as codes of this archive; -1 for a name no article has, which admits nothing.
 
     `excluded`: rows that editors left out of the list; with a story go its copies.
@@ -55,7 +71,7 @@ def filters_of(archive: Archive, query: Query, excluded: frozenset[int] = frozen
     )
 
 
-def codes_of(archive: Archive, policy: Policy, source: Facts) -> Codes:
+def _codes(archive: Archive, policy: Policy, source: Facts) -> Codes:
     """The policy's names as codes of this archive; names that no article has are left out."""
     brands = archive.brands_shown_by(archive.names["brand"][source.brand])
     if not (policy.type_weights or policy.sensitive_targets or policy.sensitive_sources):

@@ -1,4 +1,4 @@
-"""Pure: candidates + policy + filters + clock -> ranked stories. No I/O, no clock of its own.
+"""Ranks an article's candidates by a policy. Pure: no I/O, no clock of its own.
 
 On the path of every lookup, so it walks down the candidates, best relevance first, in plain Python and stops
 where no story can matter any more: a dozen stories on most articles, fewer steps than numpy needs to begin.
@@ -67,13 +67,13 @@ NO_FILTERS = Filters()
 
 
 class Codes(NamedTuple):
-    """The names of a policy as codes of an archive. `weights`: by type; `most`: the highest of them, at least 1.
+    """The names of a policy as codes of an archive. `weights`: by type; `max_weight`: the highest, at least 1.
 
     `brands`: those whose stories the source's brand shows; None for all.
     """
 
     weights: Mapping[int, float]
-    most: float
+    max_weight: float
     sensitive_targets: frozenset[int]
     sensitive_sources: frozenset[int]
     brands: frozenset[int] | None = None
@@ -83,14 +83,86 @@ NO_CODES = Codes({}, 1.0, frozenset(), frozenset())
 NO_MULTIPLIERS: Mapping[int, float] = {}
 
 
+class RankingContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What one list is ranked for: the article it stands under, the policy, the caller's filters and the time.
+
+    `codes`, `filters`: names of the policy and of the caller as codes of the archive. `now`: epoch seconds.
+    `multipliers`: editors' boosts (over 1) and buries (under 1), by row.
+    """
+
+    source: Facts
+    policy: Policy
+    codes: Codes
+    filters: Filters
+    now: int
+    limit: int
+    multipliers: Mapping[int, float] = NO_MULTIPLIERS
+
+    def section_cap(self) -> int:
+        """The most stories of one section in the list; 0 for any number, as where the caller names the section."""
+        return self.policy.section_cap if self.filters.section is None else 0
+
+    def earliest(self) -> int:
+        """The first second from which stories count as later than the source, or as recent."""
+        recent_from = self.now - int(self.policy.recent_days * DAY)
+        published_at = self.source.published_at
+        return 1 + (recent_from if published_at == UNDATED else min(published_at, recent_from))
+
+    def admits(self, story: Facts) -> bool:
+        """Whether a story may appear in the list at all."""
+        source, policy, codes, filters = self.source, self.policy, self.codes, self.filters
+        return (
+            story.visible_from <= self.now  # published, not embargoed; of a withdrawn article: never
+            and story.canonical != source.canonical  # the source itself included: it shares its own
+            and (filters is NO_FILTERS or filters.admit(story))
+            and (
+                story.language == source.language
+                or not (policy.same_language and story.language and source.language)
+                or filters.language is not None  # the caller names the language
+            )
+            and (policy.same_event == "label" or story.event != source.event)
+            and (policy.undated or story.published_at != UNDATED)
+            and (policy.only is None or self._within(story))
+            and (codes is NO_CODES or story.section == source.section or not self._sensitive(story))
+            and (codes.brands is None or story.brand in codes.brands)
+        )
+
+    def recency(self, story: Facts) -> float:
+        """Between the policy's floor and 1; undated stories get the floor, evergreen ones 1."""
+        policy, source = self.policy, self.source
+        if policy.evergreen_exempt and story.flags & FLAG_EVERGREEN:
+            return 1.0
+        if story.published_at == UNDATED:
+            return policy.recency_floor
+        age = self.now - story.published_at
+        if policy.age_from == "source" and source.published_at != UNDATED:
+            age = abs(source.published_at - story.published_at)
+        late = age - policy.recency_offset_days * DAY
+        if late <= 0:
+            return 1.0
+        faded: float = 0.5 ** (late / (policy.half_life_days * DAY))
+        return policy.recency_floor + (1 - policy.recency_floor) * faded
+
+    def _within(self, story: Facts) -> bool:
+        """Whether a story is of the part of the archive that the policy draws from."""
+        if self.policy.only == "later":
+            return story.published_at >= self.earliest()
+        if self.policy.only == "older":
+            return self.source.published_at == UNDATED or story.published_at < self.source.published_at
+        return story.storyline == self.source.storyline
+
+    def _sensitive(self, story: Facts) -> bool:
+        return story.section in self.codes.sensitive_targets or self.source.section in self.codes.sensitive_sources
+
+
 class Story(NamedTuple):
-    """A story that may appear: score = relevance x recency x weight x signal; `place` among the candidates.
+    """A story that may appear: score = relevance x recency x weight x signal; `candidate_index` among the candidates.
 
     Sorts by falling score, ties as the candidates came (newest first, then ID): `negative_score` comes first.
     """
 
     negative_score: float
-    place: int
+    candidate_index: int
     row: int
     relevance: float
     recency: float
@@ -104,24 +176,10 @@ class Story(NamedTuple):
         return -self.negative_score
 
 
-def rank(
-    source: Facts,
-    candidates: Candidates,
-    archive: Archive,
-    policy: Policy,
-    codes: Codes,
-    filters: Filters,
-    now: int,
-    limit: int,
-    multipliers: Mapping[int, float] = NO_MULTIPLIERS,
-) -> list[Story]:
-    """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event.
-
-    `multipliers`: editors' boosts (over 1) and buries (under 1), by row.
-    """
-    cap = section_cap(policy, filters)
-    best = _best_of_each_event(source, candidates, archive, policy, codes, filters, now, limit, multipliers, cap)
-    pool = _pool(best, limit, cap)
+def rank(context: RankingContext, candidates: Candidates, archive: Archive) -> list[Story]:
+    """At most `limit` stories in order of position: never the source, a duplicate of it, or two of one event."""
+    policy, limit, cap = context.policy, context.limit, context.section_cap()
+    pool = _pool(_best_of_each_event(context, candidates, archive, cap), limit, cap)
     if policy.diversity or cap:
         pool = _diverse(pool, archive, policy.diversity, cap, limit)
     chosen = pool[:limit]
@@ -130,83 +188,13 @@ def rank(
     return chosen
 
 
-def section_cap(policy: Policy, filters: Filters) -> int:
-    """The most stories of one section in a list; 0 for any number, as where the caller names the section."""
-    return policy.section_cap if filters.section is None else 0
-
-
 def within_cap(section: int, used: dict[int, int], cap: int) -> bool:
     """Count a story of a section in `used`; whether the cap admits it, as it always does without a section."""
     used[section] = used.get(section, 0) + 1
     return not section or used[section] <= cap
 
 
-def admissible(story: Facts, source: Facts, policy: Policy, codes: Codes, filters: Filters, now: int) -> bool:
-    """Whether a story may appear in the source's lists at all."""
-    return (
-        story.visible_from <= now  # published, not embargoed; of a withdrawn article: never
-        and story.canonical != source.canonical  # the source itself included: it shares its own
-        and (filters is NO_FILTERS or filters.admit(story))
-        and (
-            story.language == source.language
-            or not (policy.same_language and story.language and source.language)
-            or filters.language is not None  # the caller names the language
-        )
-        and (policy.same_event == "label" or story.event != source.event)
-        and (policy.undated or story.published_at != UNDATED)
-        and (policy.only is None or _within(story, source, policy, now))
-        and (codes is NO_CODES or story.section == source.section or not _sensitive(story, source, codes))
-        and (codes.brands is None or story.brand in codes.brands)
-    )
-
-
-def _within(story: Facts, source: Facts, policy: Policy, now: int) -> bool:
-    """Whether a story is of the part of the archive that the policy draws from."""
-    if policy.only == "later":
-        return story.published_at >= earliest(source, policy, now)
-    if policy.only == "older":
-        return source.published_at == UNDATED or story.published_at < source.published_at
-    return story.storyline == source.storyline
-
-
-def _sensitive(story: Facts, source: Facts, codes: Codes) -> bool:
-    return story.section in codes.sensitive_targets or source.section in codes.sensitive_sources
-
-
-def recency(story: Facts, source: Facts, policy: Policy, now: int) -> float:
-    """Between the policy's floor and 1; undated stories get the floor, evergreen ones 1."""
-    if policy.evergreen_exempt and story.flags & FLAG_EVERGREEN:
-        return 1.0
-    if story.published_at == UNDATED:
-        return policy.recency_floor
-    age = now - story.published_at
-    if policy.age_from == "source" and source.published_at != UNDATED:
-        age = abs(source.published_at - story.published_at)
-    late = age - policy.recency_offset_days * DAY
-    if late <= 0:
-        return 1.0
-    faded: float = 0.5 ** (late / (policy.half_life_days * DAY))
-    return policy.recency_floor + (1 - policy.recency_floor) * faded
-
-
-def earliest(source: Facts, policy: Policy, now: int) -> int:
-    """The first second from which stories count as later than the source, or as recent, where a policy wants that."""
-    recent_from = now - int(policy.recent_days * DAY)
-    return 1 + (recent_from if source.published_at == UNDATED else min(source.published_at, recent_from))
-
-
-def _best_of_each_event(
-    source: Facts,
-    candidates: Candidates,
-    archive: Archive,
-    policy: Policy,
-    codes: Codes,
-    filters: Filters,
-    now: int,
-    limit: int,
-    multipliers: Mapping[int, float],
-    cap: int,
-) -> list[Story]:
+def _best_of_each_event(context: RankingContext, candidates: Candidates, archive: Archive, cap: int) -> list[Story]:
     """Admissible stories, the best of each event, in order, down to where no story can be chosen any more.
 
     Diversity takes at most its share of a score: below (1 - diversity) x the score of place `limit` no story
@@ -215,31 +203,34 @@ def _best_of_each_event(
     """
     best: dict[int, Story] = {}
     scores: list[float] = []  # of the stories in `best`, rising; of a story that is replaced, still the first
-    within_reach, least, most, fact = 0.0, policy.min_relevance, codes.most, archive.fact
+    weights, multipliers, limit = context.codes.weights, context.multipliers, context.limit
+    min_relevance, diversity = context.policy.min_relevance, context.policy.diversity
+    fact, admits, recency = archive.fact, context.admits, context.recency
+    score_cutoff, max_weight = 0.0, context.codes.max_weight
     rows, relevances = candidates.rows.tolist(), candidates.features[:, 0].tolist()
     if multipliers:
-        most *= max([1.0, *(multipliers.get(row, 1.0) for row in rows)])
-    for place, (row, relevance) in enumerate(zip(rows, relevances, strict=True)):
-        if relevance < least or relevance * most < within_reach:
+        max_weight *= max([1.0, *(multipliers.get(row, 1.0) for row in rows)])
+    for index, (row, relevance) in enumerate(zip(rows, relevances, strict=True)):
+        if relevance < min_relevance or relevance * max_weight < score_cutoff:
             break
         facts = fact(row)
-        if not admissible(facts, source, policy, codes, filters, now):
+        if not admits(facts):
             continue
-        factor = recency(facts, source, policy, now)
-        weight = codes.weights.get(facts.type, 1.0) if codes.weights else 1.0
+        factor = recency(facts)
+        weight = weights.get(facts.type, 1.0) if weights else 1.0
         signal = multipliers.get(row, 1.0) if multipliers else 1.0
         score = relevance * factor * weight * signal
-        if score < within_reach:
+        if score < score_cutoff:
             continue
         known = best.get(facts.event)
         if known is None:
             insort(scores, score)
             if len(scores) >= limit and not cap:
-                within_reach = scores[-limit] * (1 - policy.diversity)
+                score_cutoff = scores[-limit] * (1 - diversity)
         elif score <= -known.negative_score:
             continue
-        best[facts.event] = Story(-score, place, row, relevance, factor, weight, signal, facts)
-    return sorted([story for story in best.values() if story.negative_score <= -within_reach])
+        best[facts.event] = Story(-score, index, row, relevance, factor, weight, signal, facts)
+    return sorted([story for story in best.values() if story.negative_score <= -score_cutoff])
 
 
 def _pool(stories: list[Story], limit: int, cap: int) -> list[Story]:

@@ -16,7 +16,7 @@ from service.api.routes import asked_row
 from service.archive.view import Archive
 from service.http.responses import list_bytes
 from service.observability.request_info import noted
-from service.recommend.pipeline import related, visible_row
+from service.recommend.pipeline import visible_row
 from service.widget.operations import HEADING, LAYOUT, shared_list_parameters
 from service.widget.script import Asset, style, widget
 from service.widget.stories import drawable, feed, item_list
@@ -42,7 +42,7 @@ def register_embed(app: Flask, wiring: Wiring) -> None:
         now = wiring.clock()
         row = visible_row(archive, *asked_row(archive, values), now)
         query, policy = list_query(values), wiring.policies[values["policy"]]
-        found = related(archive, row, query, policy, now, wiring.search, wiring.popular)
+        found = wiring.lists.for_article(archive, row, query, policy, now)
         noted().lists = (found,)
         return row, msgspec.json.decode(found.body)
 

@@ -15,7 +15,7 @@ from index.snapshot.attributes import FLAG_EVERGREEN, Facts
 from index.snapshot.simhash import COSINES
 from service.archive.candidates import Candidates
 from service.recommend.policy import Policy, shipped_policies
-from service.recommend.ranking import DAY, NO_CODES, Codes, Filters, Story, rank, recency
+from service.recommend.ranking import DAY, NO_CODES, Codes, Filters, RankingContext, Story, rank
 
 NOW = 1_800_000_000
 POLICIES = shipped_policies()
@@ -62,7 +62,15 @@ def candidates(*stories: tuple[int, float, dict[str, Any]]) -> Candidates:
 def ranked(*stories: tuple[int, float, dict[str, Any]], policy: Policy = PLAIN, **asked: Any) -> list[Story]:
     limit, sketches = asked.pop("limit", 10), asked.pop("sketches", {})
     source, codes = asked.pop("source", SOURCE), asked.pop("codes", NO_CODES)
-    return rank(source, candidates(*stories), Few(stories, sketches), policy, codes, Filters(**asked), NOW, limit)
+    context = RankingContext(
+        source=source, policy=policy, codes=codes, filters=Filters(**asked), now=NOW, limit=limit
+    )
+    return rank(context, candidates(*stories), Few(stories, sketches))
+
+
+def recency(story: Facts, source: Facts, policy: Policy) -> float:
+    context = RankingContext(source=source, policy=policy, codes=NO_CODES, filters=Filters(), now=NOW, limit=10)
+    return context.recency(story)
 
 
 def facts_of(told: tuple[int, float, dict[str, Any]]) -> Facts:
@@ -82,7 +90,7 @@ def test_the_score_is_relevance_times_recency() -> None:
     (found,) = ranked(story(7, 0.5, published_at=NOW - 20 * DAY), policy=policy)
     assert found.recency == pytest.approx(0.2 + 0.8 * 0.25)
     assert found.score == pytest.approx(0.5 * 0.4)
-    assert (found.relevance, found.place) == (0.5, 0)
+    assert (found.relevance, found.candidate_index) == (0.5, 0)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +98,20 @@ def test_the_score_is_relevance_times_recency() -> None:
 )
 def test_the_related_policy_is_gentle_with_age(age_days: int, expected: float) -> None:
     found = facts_of(story(1, 0.5, published_at=NOW - age_days * DAY))
-    assert recency(found, SOURCE, POLICIES["related"], NOW) == pytest.approx(expected)
+    assert recency(found, SOURCE, POLICIES["related"]) == pytest.approx(expected)
 
 
 def test_undated_stories_get_the_floor_and_evergreen_ones_do_not_age() -> None:
     undated = facts_of(story(2, 0.9, published_at=UNDATED))
     evergreen = facts_of(story(1, 0.8, published_at=NOW - 9_999 * DAY, flags=FLAG_EVERGREEN))
-    found = [recency(each, SOURCE, POLICIES["related"], NOW) for each in (undated, evergreen)]
+    found = [recency(each, SOURCE, POLICIES["related"]) for each in (undated, evergreen)]
     assert found == [0.5, 1.0]
 
 
 def test_age_can_count_from_the_source() -> None:
     policy = changed(PLAIN, age_from="source", half_life_days=10, recency_offset_days=0)
     found = facts_of(story(1, 0.9, published_at=SOURCE.published_at - 10 * DAY))
-    assert recency(found, SOURCE, policy, NOW) == pytest.approx(0.5)
+    assert recency(found, SOURCE, policy) == pytest.approx(0.5)
 
 
 def test_the_source_and_its_duplicates_are_never_in_the_list() -> None:
@@ -204,7 +212,7 @@ def test_diversity_chooses_what_weighing_every_story_would_choose() -> None:
         sketches = {row: _some_bits(rng, int(rng.integers(4))) for row in range(1, 31)}
         policy = changed(PLAIN, diversity=0.3, half_life_days=30, recency_offset_days=0, recency_floor=0.2)
         found = ranked(*given, policy=policy, sketches=sketches, limit=5)
-        scores = {row: r * recency(facts_of((row, r, f)), SOURCE, policy, NOW) for row, r, f in given}
+        scores = {row: r * recency(facts_of((row, r, f)), SOURCE, policy) for row, r, f in given}
         assert rows(found) == _every_story_weighed(scores, sketches, 0.3, 5)
 
 

@@ -16,10 +16,9 @@ from service.recommend.response import RelatedList
 class Changing:
     """An overlay that has changed rows 7 and 8 after each sequence number."""
 
-    lineage = "one"
-
-    def __init__(self, sequence: int) -> None:
+    def __init__(self, sequence: int, lineage: str = "one") -> None:
         self.sequence = sequence
+        self.lineage = lineage
 
     def untouched(self, rows: array[int], since: int) -> bool:
         return since <= self.sequence and not {7, 8} & set(rows)
@@ -53,6 +52,14 @@ def test_a_request_that_holds_an_older_state_does_not_get_a_newer_list() -> None
     lists = RecentLists()
     get(lists, b"newer", sequence=5, rows=(1,))
     assert get(lists, b"older", sequence=4, rows=(1,)) == b"older"
+
+
+def test_lists_of_two_archives_are_kept_side_by_side() -> None:
+    lists = RecentLists()
+    one, other = (Changing(1, lineage) for lineage in ("one", "other"))
+    for overlay, body in ((one, b"one"), (other, b"other"), (one, b"second"), (other, b"second")):
+        found = lists.get(overlay, 1, (0,), lambda body=body: made(body))  # type: ignore[arg-type, misc]
+        assert found.body == (b"one" if overlay is one else b"other")
 
 
 def test_lists_of_a_reader_and_degraded_ones_are_made_anew() -> None:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from weakref import WeakMethod
 
 from index.publishing.store import Store, UnknownSnapshot
-from index.snapshot.manifest import DamagedSnapshot
+from index.snapshot.manifest import DamagedSnapshot, Manifest, read_manifest
 from index.snapshot.reader import Snapshot
 from service.archive.follower import Following
 from service.archive.view import Archive
+from service.live_store.store import LiveStore
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,26 @@ class Catalogue:
         return archive
 
     @property
+    def live_store(self) -> LiveStore | None:
+        """The store that live changes are written to; None where there is none."""
+        return self.live.store
+
+    @property
+    def live_store_name(self) -> str:
+        """The random name of the live store that answered last; "" where none has."""
+        return self.live.installation
+
+    @property
+    def live_store_answers(self) -> bool:
+        """Whether the live store answered when it was last asked; true where there is none."""
+        return self.live.problem is None
+
+    @property
+    def live_lag_seconds(self) -> float:
+        """How long ago the live store last answered; 0 without one."""
+        return self.live.lag_seconds
+
+    @property
     def is_open(self) -> bool:
         """Whether `current` answers without opening a snapshot."""
         return self._archive is not None
@@ -66,6 +87,28 @@ class Catalogue:
     def problems(self) -> list[str]:
         """What is wrong while requests are answered, for a person to read."""
         return [problem for problem in (self.degraded, self.live.problem) if problem is not None]
+
+    def active_id(self) -> str | None:
+        """The ID of the snapshot that the channel's pointer names. Raises OSError, UnicodeDecodeError."""
+        return self.store.active_id(self.channel)
+
+    def manifests(self) -> Iterator[tuple[str, Manifest | DamagedSnapshot]]:
+        """The ID of each snapshot in the store, oldest first, with its manifest or what is wrong with it."""
+        for snapshot_id in self.store.snapshot_ids():
+            try:
+                yield snapshot_id, read_manifest(self.store.directory(snapshot_id))
+            except DamagedSnapshot as error:
+                yield snapshot_id, error
+
+    def activate(self, snapshot_id: str) -> None:
+        """Point the channel to another of its snapshots; `refresh` then serves it.
+
+        Raises `UnknownSnapshot`, `StoreLocked`, `DamagedSnapshot`, OSError.
+        """
+        if read_manifest(self.store.directory(snapshot_id)).channel != self.channel:
+            raise UnknownSnapshot(f"{snapshot_id} is of another channel")
+        with self.store.lock():
+            self.store.activate(snapshot_id, self.channel)
 
     def refresh(self) -> None:
         """Read the pointer once; when it names another snapshot, open, self-test and swap.

@@ -11,6 +11,7 @@ import numpy as np
 from index.article import UNDATED, canonical_url
 from index.live.comparison import Comparison
 from index.snapshot.attributes import FIRST_LIVE_ROW
+from index.snapshot.manifest import Manifest
 from index.snapshot.reader import Snapshot, id_in
 from index.values.urls import other_spellings
 from service.archive.brands import ONE_NEWSROOM, Brands
@@ -37,6 +38,52 @@ class Archive:
         self.teaser: Callable[[int], bytes] = overlay.teaser if overlay.teasers else snapshot.teaser
         self.sketch: Callable[[int], int] = overlay.sketch if overlay.sketches else snapshot.sketch
         self.signals = Signals(overlay.signals, self.row_named)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the snapshot."""
+        return self.snapshot.manifest
+
+    @property
+    def rows(self) -> int:
+        """How many articles the snapshot has."""
+        return self.snapshot.rows
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the live store up to which changes are taken in."""
+        return self.overlay.sequence
+
+    @property
+    def live_count(self) -> int:
+        """How many live articles are in effect."""
+        return len(self.overlay.held)
+
+    @property
+    def waiting_count(self) -> int:
+        """How many live articles the search process has not compared yet."""
+        return len(self.overlay.waiting)
+
+    def is_live(self, row: int) -> bool:
+        """Whether a live change says what readers see of a row."""
+        return row in self.overlay.facts
+
+    def is_waiting(self, row: int) -> bool:
+        """Whether the search process has yet to compare the row's last version."""
+        return row in self.overlay.waiting
+
+    def event_id(self, row: int) -> int | None:
+        """The stable ID of a row's event; None for a new one, which gets its ID with the next snapshot."""
+        return self._cluster_id("events", self.fact(row).event)
+
+    def storyline_id(self, row: int) -> int | None:
+        """The same of its storyline."""
+        return self._cluster_id("storylines", self.fact(row).storyline)
+
+    def rows_of_storyline(self, storyline: int) -> list[int]:
+        """The rows of a storyline, live ones included, in no order."""
+        built = np.flatnonzero(self.snapshot.attributes["storyline"] == storyline).tolist()
+        return [row for row in {*built, *self.overlay.facts} if self.fact(row).storyline == storyline]
 
     def after(self, changes: Changes) -> Archive:
         """The archive with further live changes."""
@@ -103,6 +150,9 @@ class Archive:
         features = np.concatenate([own.features, entering.features])
         order = np.lexsort((-rows.astype(np.int64), -features[:, 0]))
         return Candidates(rows[order], features[order])
+
+    def _cluster_id(self, kind: str, row: int) -> int | None:
+        return int(self.snapshot.cluster_ids[kind][row]) if row < FIRST_LIVE_ROW else None
 
     def known_only(self, candidates: Candidates) -> Candidates:
         """Without live rows that this archive has not heard of yet: the search process may be ahead of it."""

@@ -39,7 +39,7 @@ def story(archive: Archive, row: int, now: int) -> dict[str, Any]:
     return {
         **teaser,
         "url": safe(teaser.get("url", "")),
-        "live": row in archive.overlay.facts,
+        "live": archive.is_live(row),
         "withdrawn": bool(facts.flags & FLAG_WITHDRAWN),
         "embargoed": facts.visible_from > now and not facts.flags & FLAG_WITHDRAWN,
         "is_copy": facts.canonical != row,

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from index.publishing.store import Store
-from index.snapshot.manifest import DamagedSnapshot, Manifest, read_manifest
+from index.snapshot.manifest import DamagedSnapshot, Manifest
+from service.archive.manager import Catalogue
 from service.archive.view import Archive
 from service.experiments.definitions import Experiments
 from service.recommend.pipeline import select
@@ -41,17 +41,14 @@ class Sign(NamedTuple):
     note: str = ""
 
 
-def snapshots(store: Store, channel: str, serving: str | None) -> list[dict[str, Any]]:
-    """The snapshots of a channel, newest first, each with its quality and that of the one before it."""
+def snapshots(catalogue: Catalogue, serving: str | None) -> list[dict[str, Any]]:
+    """The snapshots of the channel, newest first, each with its quality and that of the one before it."""
     found: list[dict[str, Any]] = []
     before: Manifest | None = None
-    for snapshot_id in store.snapshot_ids():
-        try:
-            manifest = read_manifest(store.directory(snapshot_id))
-        except DamagedSnapshot as error:
-            found.append({"id": snapshot_id, "damaged": error.reason})
-            continue
-        if manifest.channel == channel:
+    for snapshot_id, manifest in catalogue.manifests():
+        if isinstance(manifest, DamagedSnapshot):
+            found.append({"id": snapshot_id, "damaged": manifest.reason})
+        elif manifest.channel == catalogue.channel:
             found.append(_snapshot(manifest, before, serving))
             before = manifest
     return found[::-1]
@@ -92,7 +89,7 @@ def signs(
     """Whether all is well, the most telling first."""
     published_at = _newest(archive, now)
     stale = published_at is None or now - published_at > STALE_SECONDS
-    waiting, manifest = len(archive.overlay.waiting), archive.snapshot.manifest
+    waiting, manifest = archive.waiting_count, archive.manifest
     usual = manifest.quality.get("coverage")
     poor = usual is not None and lists.looked_at >= SAMPLED and lists.full < ENOUGH * usual * lists.looked_at
     return [
@@ -106,7 +103,7 @@ def signs(
               "Their own lists are thin until then." if waiting else ""),
         _sign("Live changes", "at once" if lag_seconds < 5 else f"{lag_seconds:.0f} s old", lag_seconds < 5),
         _sign("Snapshot built", age_label(manifest.built_at, now), now - manifest.built_at < 7 * STALE_SECONDS,
-              f"{archive.snapshot.rows:,} articles, and {len(archive.overlay.held):,} changed since."),
+              f"{archive.rows:,} articles, and {archive.live_count:,} changed since."),
     ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def row_of(archive: Archive, asked: str) -> int:
 
 def usual_policy(wiring: Wiring) -> Policy:
     """The policy that answers where none is asked for."""
-    return wiring.policies[wiring.policies.default]
+    return wiring.policies.usual
 
 
 def policy_of(wiring: Wiring, name: str | None) -> Policy:

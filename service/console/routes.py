@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from index.article import InvalidArticle
 from index.publishing.store import StoreLocked, UnknownSnapshot
-from index.snapshot.manifest import DamagedSnapshot, read_manifest
+from index.snapshot.manifest import DamagedSnapshot
 from service.api.articles import MayNotShow, Newsroom
 from service.api.context import Wiring
 from service.archive.manager import NoSnapshot
@@ -77,7 +77,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         policy = policy_of(wiring, request.args.get("policy"))
         article_id = found.own_id(row) or ""
         answer = wiring.lists.for_article(found, row, Query(explain=True), policy, now)
-        store = wiring.catalogue.live.store
+        store = wiring.catalogue.live_store
         try:
             held, past = (None, []) if store is None else newsroom.signals_and_history(article_id, HISTORY)
         except LiveStoreUnavailable:  # the list stands without it
@@ -87,7 +87,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
             "article.html",
             story=story(found, row, now),
             answer=msgspec.json.decode(answer.body),
-            policies=list(wiring.policies.by_name.values()),
+            policies=list(wiring.policies),
             signals=told(found, held, now),
             version=held.version if held else "",
             history=past,
@@ -193,7 +193,7 @@ def _tools(console: Blueprint, wiring: Wiring) -> None:
                 content["fault"] = f"The {error}."
             except SearchUnavailable:
                 content["fault"] = "Drafts cannot be compared now: the search process is away. Try again in a moment."
-        return page(wiring, "draft.html", policies=list(wiring.policies.by_name.values()), **content)
+        return page(wiring, "draft.html", policies=list(wiring.policies), **content)
 
     @console.get("/storylines")
     def all_storylines() -> Response:
@@ -231,7 +231,7 @@ def _overviews(console: Blueprint, wiring: Wiring) -> None:
             serving = wiring.current().id
         except NoSnapshot:
             serving = None
-        found = snapshots(catalogue.store, catalogue.channel, serving)
+        found = snapshots(catalogue, serving)
         return page(wiring, "snapshots.html", snapshots=found, channel=catalogue.channel)
 
     @console.post("/snapshots/serve")
@@ -242,10 +242,7 @@ def _overviews(console: Blueprint, wiring: Wiring) -> None:
         if signed_in().key.brand:
             raise ProblemFound(403, "other_brand", "A key of one brand cannot change the snapshot of all.")
         try:
-            if read_manifest(catalogue.store.directory(snapshot_id)).channel != catalogue.channel:
-                raise UnknownSnapshot(f"{snapshot_id} is of another channel")
-            with catalogue.store.lock():
-                catalogue.store.activate(snapshot_id, catalogue.channel)
+            catalogue.activate(snapshot_id)
         except (UnknownSnapshot, StoreLocked, DamagedSnapshot, OSError) as error:
             raise ProblemFound(409, "cannot_serve", f"Nothing was changed: {error}.") from None
         catalogue.refresh()
@@ -255,6 +252,5 @@ def _overviews(console: Blueprint, wiring: Wiring) -> None:
     def health() -> Response:
         archive, now = wiring.current(), wiring.clock()
         lists = lists_of_newest(archive, usual_policy(wiring), now)
-        lag = catalogue.live.lag_seconds if catalogue.live.store is not None else 0.0
-        found = signs(archive, lists, wiring.problems(), lag, settings.queue_limit, now)
+        found = signs(archive, lists, wiring.problems(), catalogue.live_lag_seconds, settings.queue_limit, now)
         return page(wiring, "health.html", signs=found, snapshot=archive.snapshot)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from index.article import UNDATED
 from index.snapshot.attributes import FIRST_LIVE_ROW
 from service.archive.view import Archive
@@ -43,10 +41,8 @@ def timeline(archive: Archive, row: int, now: int) -> list[dict[str, Any]]:
 
 def _rows_of(archive: Archive, storyline: int, now: int) -> list[int]:
     """Visible rows of a storyline, oldest first: of the snapshot, where no live version stands for them, and live."""
-    built = np.flatnonzero(archive.snapshot.attributes["storyline"] == storyline).tolist()
-    rows = {*built, *archive.overlay.facts}
-    held = [row for row in rows if archive.fact(row).storyline == storyline and archive.fact(row).visible_from <= now]
-    return sorted(held, key=lambda row: (archive.fact(row).published_at, row))
+    visible = [row for row in archive.rows_of_storyline(storyline) if archive.fact(row).visible_from <= now]
+    return sorted(visible, key=lambda row: (archive.fact(row).published_at, row))
 
 
 def _summary(archive: Archive, rows: Sequence[int], now: int) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _register_demo(app: Flask, wiring: Wiring) -> None:
             settings,
             story=aged_teaser(archive, row, now),
             answer=msgspec.json.decode(found.body),
-            policies=list(policies.by_name.values()),
+            policies=list(policies),
         )
 
     app.add_url_rule("/", view_func=front)

@@ -99,14 +99,14 @@ class UnitLists:
 
     def _chosen(self, query: Query, asked: Policy | None, now: int) -> Chosen:
         if asked is not None or query.unit is None:
-            return Chosen(asked or self._policies[self._policies.default], self._channel)
+            return Chosen(asked or self._policies.usual, self._channel)
         unit = query.unit
         running = self._experiments.active(query.block, datetime.fromtimestamp(now, UTC).date())
         for experiment in sorted(running, key=lambda each: unit not in each.overrides):  # an override goes first
             assigned = assign(experiment, unit)
             if assigned is not None:
                 return self._of_variant(experiment, assigned.variant, assigned.override)
-        return Chosen(self._policies[self._policies.default], self._channel)
+        return Chosen(self._policies.usual, self._channel)
 
     def _of_variant(self, experiment: Experiment, variant: Variant, override: bool) -> Chosen:
         channel = variant.channel or self._channel
@@ -200,7 +200,7 @@ class UnitLists:
             experiment=token.experiment,
             variant=token.variant,
             override=chosen.override,
-            channel=archive.snapshot.manifest.channel,
+            channel=archive.manifest.channel,
             snapshot_id=archive.id,
             expires_at=token.expires_at,
             fallback_used=selection.fallback_used,

@@ -6,6 +6,8 @@ import copy
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
+
 from index.article import Article
 from index.ingest.live_changes import LiveRows
 from service.live_store import reads, writes
@@ -79,16 +81,10 @@ class LiveStore:
         `expected` as for `put`. Withdrawn or erased already: changes nothing. Raises `VersionConflict`.
         """
         with self._database.write() as connection:
-            return writes.withdraw(
-                connection,
-                article_id,
-                by=by,
-                at=at,
-                note=note,
-                expected=expected,
-                snapshot_version=snapshot_version,
-                known=known,
+            written = writes.withdraw(
+                connection, article_id, by=by, at=at, note=note, expected=expected, snapshot_version=snapshot_version
             )
+        return msgspec.structs.replace(written, known=known or written.known)
 
     def set_signals(
         self,

@@ -57,14 +57,13 @@ def withdraw(
     note: str,
     expected: str | None,
     snapshot_version: str | None,
-    known: bool,
 ) -> Written:
     """Withdraw an article, also one that the store knows nothing of: it may be on its way."""
     gone = erasure_of(connection, article_id)
     if gone is not None:
         return Written(gone.sequence, None, created=False, changed=False, known=True)
     row = _row_of(connection, article_id)
-    known = known or _version_of(row) is not None
+    known = _version_of(row) is not None
     if row is not None and row.state == "withdrawn":
         return Written(row.sequence, row.version, created=False, changed=False, known=known)
     _check_version(article_id, expected, _version_of(row) or snapshot_version)

@@ -108,10 +108,9 @@ def select(
     if pinned:
         shown = _with_pins(shown, pinned, query.limit)
 
-    selection = Selection(archive, row, context.source, policy, shown, degraded)
-    if is_filled or is_narrowed or not query.plain():  # it may follow from any row
-        return selection
-    return selection._replace(dependency_rows=_dependency_rows(row, candidates, signals))
+    may_follow_from_any_row = is_filled or is_narrowed or not query.plain()
+    dependency_rows = None if may_follow_from_any_row else _dependency_rows(row, candidates, signals)
+    return Selection(archive, row, context.source, policy, shown, degraded, dependency_rows)
 
 
 def _adjusted(policy: Policy, query: Query) -> Policy:

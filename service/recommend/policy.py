@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -78,6 +78,14 @@ class Policies(msgspec.Struct, frozen=True):
 
     def __getitem__(self, name: str) -> Policy:
         return self.by_name[name]
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self.by_name.values())
+
+    @property
+    def usual(self) -> Policy:
+        """The policy that answers where none is asked for."""
+        return self.by_name[self.default]
 
 
 def read_policies(path: Path | None = None) -> Policies:

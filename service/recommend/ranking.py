@@ -257,17 +257,19 @@ def _diverse(pool: list[Story], archive: Archive, diversity: float, cap: int, li
     weighed = [score for score, _, _ in left]  # falling as stories are chosen
     used: dict[int, int] = {}
     chosen: list[Story] = []
-    while left and len(chosen) < limit:
+    while left:
         best = weighed.index(max(weighed))
         _, sketch, story = left.pop(best)
         del weighed[best]
         if cap and not within_cap(story.facts.section, used, cap):
             continue
         chosen.append(story)
-        for at, (score, other, _) in enumerate(left):
-            least = score * weights[(sketch ^ other).bit_count()]
-            if least < weighed[at]:
-                weighed[at] = least
+        if len(chosen) == limit:
+            break
+        for index, (score, other, _) in enumerate(left):
+            lower = score * weights[(sketch ^ other).bit_count()]
+            if lower < weighed[index]:
+                weighed[index] = lower
     return chosen
 
 

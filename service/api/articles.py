@@ -221,7 +221,7 @@ class Newsroom:
     @property
     def store(self) -> LiveStore:
         """Raises `ProblemFound` 503 where there is none."""
-        store = self._wiring.catalogue.live.store
+        store = self._wiring.catalogue.live_store
         if store is None:
             raise ProblemFound(503, "no_live_store", "This installation has no live store: RELATED_LIVE is off.")
         return store
@@ -358,7 +358,7 @@ class Newsroom:
             for event in events:
                 results.append(self._done(store, archive, event, key))
                 if archive and event.article is not None and event.article.aliases:  # later events may name them
-                    archive = archive.after(store.changes(archive.overlay.sequence, archive.id))
+                    archive = archive.after(store.changes(archive.sequence, archive.id))
         self._wiring.catalogue.catch_up()
         return results
 
@@ -382,7 +382,7 @@ class Newsroom:
             return None  # what is written now is served with the first snapshot
 
     def _check_queue(self, archive: Archive | None, more: int) -> None:
-        waiting = len(archive.overlay.waiting) if archive else 0
+        waiting = archive.waiting_count if archive else 0
         if waiting and waiting + more > self._wiring.settings.queue_limit:
             raise ProblemFound(
                 429, "queue_full", f"{waiting:,} articles wait to be compared: try again later.", RETRY_SECONDS
@@ -396,7 +396,7 @@ class Newsroom:
             self._check_brand(store, article_id, key, archive)
         if archive:
             # The check of URLs needs what other workers have stored a moment ago.
-            archive = archive.after(store.changes(archive.overlay.sequence, archive.id))
+            archive = archive.after(store.changes(archive.sequence, archive.id))
             self._check_brand_of_addresses(store, article, key, archive)
         return msgspec.structs.replace(article, brand=key.brand)
 
@@ -434,7 +434,7 @@ def _withdrawn_at(store: LiveStore, archive: Archive | None, article_id: str) ->
     row = archive.row_of_id(article_id) if archive else None
     if archive is None or row is None or archive.fact(row).visible_from != NEVER:
         return None
-    return archive.snapshot.manifest.built_at
+    return archive.manifest.built_at
 
 
 def _shown(archive: Archive, row: int) -> Article | None:

@@ -76,22 +76,22 @@ def tell_gauges(wiring: Wiring) -> None:
 
 def _gauges(catalogue: Catalogue, now: int) -> dict[str, float]:
     """Of a channel; NaN for what there is not, in place of what there was."""
-    live = {"related_live_up": catalogue.live.problem is None, "related_live_lag_seconds": catalogue.live.lag_seconds}
+    live = {"related_live_up": catalogue.live_store_answers, "related_live_lag_seconds": catalogue.live_lag_seconds}
     try:
         archive = catalogue.current()
     except NoSnapshot:
         return live | {"related_snapshot_serving": 0, **dict.fromkeys(_OF_A_SNAPSHOT, NONE)}
-    manifest, overlay = archive.snapshot.manifest, archive.overlay
+    manifest = archive.manifest
     coverage = manifest.quality.get("coverage")
     values = (
         catalogue.degraded is not None,
         manifest.built_at,
-        archive.snapshot.rows,
+        archive.rows,
         NONE if coverage is None else coverage,
         _newest(archive, now),
-        overlay.sequence,
-        len(overlay.held),
-        len(overlay.waiting),
+        archive.sequence,
+        archive.live_count,
+        archive.waiting_count,
     )
     return live | {"related_snapshot_serving": 1, **dict(zip(_OF_A_SNAPSHOT, values, strict=True))}
 

@@ -10,8 +10,8 @@ import msgspec
 from flask import Flask, Response, request
 
 from index.article import InvalidArticle
-from index.snapshot.attributes import FIRST_LIVE_ROW, FLAG_WITHDRAWN
-from index.snapshot.manifest import DamagedSnapshot, read_manifest
+from index.snapshot.attributes import FLAG_WITHDRAWN
+from index.snapshot.manifest import DamagedSnapshot
 from service.api.articles import OPERATIONS
 from service.api.context import Wiring
 from service.api.events import EVENT_OPERATIONS
@@ -199,7 +199,7 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists, described: Sequenc
 
     def shown_policies() -> Response:
         access.check_read()
-        return json_response({"default": policies.default, "policies": list(policies.by_name.values())})
+        return json_response({"default": policies.default, "policies": list(policies)})
 
     def shown_experiments() -> Response:
         access.check_read()
@@ -211,7 +211,7 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists, described: Sequenc
         access.check_read()
         found = _snapshots(catalogue)
         return json_response(
-            {"channel": catalogue.channel, "live_store": catalogue.live.installation or None, "snapshots": found}
+            {"channel": catalogue.channel, "live_store": catalogue.live_store_name or None, "snapshots": found}
         )
 
     def livez() -> Response:
@@ -229,9 +229,9 @@ def register_routes(app: Flask, wiring: Wiring, lists: Lists, described: Sequenc
                 "status": status,
                 "snapshot_id": archive.id,
                 "reason": "; ".join(problems) or None,
-                "live_sequence": archive.overlay.sequence,
-                "live_lag_seconds": round(catalogue.live.lag_seconds, 1),
-                "waiting": len(archive.overlay.waiting),
+                "live_sequence": archive.sequence,
+                "live_lag_seconds": round(catalogue.live_lag_seconds, 1),
+                "waiting": archive.waiting_count,
             }
         )
 
@@ -306,11 +306,9 @@ def _article_response(archive: Archive, row: int | None, asked: str, now: int) -
     if not facts.flags & FLAG_WITHDRAWN:
         visible_row(archive, row, asked, now)  # embargoed: as if it were not there
         state |= {"state": "published", "teaser": msgspec.Raw(archive.teaser(row))}
-    state |= {"live": row in archive.overlay.facts, "compared": row not in archive.overlay.waiting}
-    for kind, stands_for in (("events", facts.event), ("storylines", facts.storyline)):
-        known = stands_for < FIRST_LIVE_ROW  # the ID of a cluster of new articles alone comes with the next snapshot
-        cluster = int(archive.snapshot.cluster_ids[kind][stands_for]) if known else None
-        state[f"{kind[:-1]}_id"] = None if cluster is None else f"{cluster:016x}"
+    state |= {"live": archive.is_live(row), "compared": not archive.is_waiting(row)}
+    for name, cluster in (("event_id", archive.event_id(row)), ("storyline_id", archive.storyline_id(row))):
+        state[name] = None if cluster is None else f"{cluster:016x}"
     response = json_response(state)
     if version := archive.version(row):
         response.set_etag(version)
@@ -323,21 +321,20 @@ def _snapshots(catalogue: Catalogue) -> list[dict[str, Any]]:
     except NoSnapshot:
         serving = None
     try:
-        active = catalogue.store.active_id(catalogue.channel)
+        active = catalogue.active_id()
     except (OSError, UnicodeDecodeError):  # a pointer that cannot be read: /readyz says so
         active = None
     found = []
-    for snapshot_id in catalogue.store.snapshot_ids():
+    for snapshot_id, manifest in catalogue.manifests():
         entry: dict[str, Any] = {
             "id": snapshot_id,
             "active": snapshot_id == active,
             "serving": snapshot_id == serving,
         }
-        try:
-            manifest = read_manifest(catalogue.store.directory(snapshot_id))
+        if isinstance(manifest, DamagedSnapshot):
+            entry["damaged"] = manifest.reason
+        else:
             entry |= {"created": manifest.created, "channel": manifest.channel, "counts": manifest.counts}
             entry |= {"models": manifest.models, "damaged": None}
-        except DamagedSnapshot as error:
-            entry["damaged"] = error.reason
         found.append(entry)
     return found

@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from index.article import InvalidArticle
 from index.publishing.store import StoreLocked, UnknownSnapshot
 from index.snapshot.manifest import DamagedSnapshot
-from service.api.articles import MayNotShow, Newsroom
+from service.api.article_writer import ArticleWriter
 from service.api.context import Wiring
+from service.api.signal_editor import MayNotShow, SignalEditor
 from service.archive.manager import NoSnapshot
 from service.console.browsing import FOUND, LOOKED_THROUGH, by_meaning, by_words, newest, story
 from service.console.comparison import chosen, groups, moved
@@ -48,7 +49,7 @@ def register_console(app: Flask, wiring: Wiring) -> None:
 
 def _articles(console: Blueprint, wiring: Wiring) -> None:
     """Finding an article, and its page with its block."""
-    newsroom = Newsroom(wiring)
+    editor = SignalEditor(wiring, ArticleWriter(wiring))
 
     @console.get("/", strict_slashes=False)  # a redirect from /console would repeat whatever host was asked for
     def archive() -> Response:
@@ -79,7 +80,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
         answer = wiring.lists.for_article(found, row, Query(explain=True), policy, now)
         store = wiring.catalogue.live_store
         try:
-            held, past = (None, []) if store is None else newsroom.signals_and_history(article_id, HISTORY)
+            held, past = (None, []) if store is None else editor.signals_and_history(article_id, HISTORY)
         except LiveStoreUnavailable:  # the list stands without it
             store, held, past = None, None, []
         return page(
@@ -100,7 +101,7 @@ def _articles(console: Blueprint, wiring: Wiring) -> None:
 
 def _signals(console: Blueprint, wiring: Wiring) -> None:
     """Pin, boost, bury, leave out; and taking it back."""
-    newsroom = Newsroom(wiring)
+    editor = SignalEditor(wiring, ArticleWriter(wiring))
 
     @console.post("/signals")
     def add() -> ResponseReturnValue:
@@ -111,7 +112,7 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
         try:
             now = wiring.clock()
             owner, signal = wish(asked, now)
-            newsroom.change_signals(
+            editor.change(
                 owner,
                 lambda held: with_wish(held, signal, now),
                 signed_in().key,
@@ -138,7 +139,7 @@ def _signals(console: Blueprint, wiring: Wiring) -> None:
             return (*held[:at], *held[at + 1 :])
 
         try:
-            newsroom.change_signals(owner, without_it, signed_in().key, version)
+            editor.change(owner, without_it, signed_in().key, version)
         except VersionConflict:
             raise ProblemFound(
                 409, "changed_meanwhile", "Somebody changed these signals meanwhile: look again, then remove."

@@ -8,14 +8,12 @@ from collections.abc import Callable
 from flask import Flask
 
 from index.publishing.store import Store
-from service.api.articles import register_writing
 from service.api.context import Wiring
 from service.api.errors import register_errors
-from service.api.events import register_events
 from service.api.fast_path import FastPath
 from service.api.front import Front
 from service.api.related import Lists
-from service.api.routes import operations, register_routes
+from service.api.routes import register_routes
 from service.archive.brands import read_brands
 from service.archive.follower import Following
 from service.archive.manager import Catalogue
@@ -38,8 +36,7 @@ from service.recommend.policy import read_policies
 from service.recommend.popular import popular_of
 from service.recommend.service import RelatedListService
 from service.search.client import SearchClient
-from service.widget.operations import embed_operations
-from service.widget.routes import register_embed
+from service.widget.routes import EmbedEndpoints, register_embed
 
 Clock = Callable[[], int]
 
@@ -81,12 +78,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.extensions["wiring"] = wiring
     register_headers(app, frozenset(settings.cors_origins))  # first: what is registered last looks at an answer first
     lists = Lists(wiring)
-    described = operations(policies, embed_operations(policies))
-    register_routes(app, wiring, lists, described)
-    register_events(app, wiring)
-    register_writing(app, wiring)
-    register_embed(app, wiring)
-    register_pages(app, wiring, described)
+    embedded = EmbedEndpoints(wiring).operations()
+    documented = register_routes(app, wiring, lists, embedded)
+    register_embed(app, wiring, embedded)
+    register_pages(app, wiring, documented)
     register_console(app, wiring)
     register_errors(app, wiring.catalogue)
     log = RequestLog(settings.log_level, is_text(settings.log_format), settings.process)

@@ -1,206 +1,166 @@
-"""Owns the HTTP routes that change the live newsroom: articles, signals, webhooks."""
+"""Answers requests for one article: its state, and for holders of a key its publication and withdrawal."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Response
 from werkzeug.exceptions import MethodNotAllowed
 
+from index.snapshot.attributes import FLAG_WITHDRAWN
 from service.api.article_writer import ArticleWriter
 from service.api.context import Wiring
-from service.api.openapi import Operation
-from service.api.parameters import (
-    ID,
-    KEEP_WITHDRAWN,
-    NOTE,
-    REQUIRED_ID,
-    Parameter,
-    checked_id,
-    read_parameters,
-)
-from service.api.signal_editor import SignalEditor, signal_json
-from service.api.webhooks import Webhooks
+from service.api.operations import Call, Operation
+from service.api.parameters import ID, KEEP_WITHDRAWN, NOTE, REQUIRED_ID, URL, checked_id
+from service.archive.view import Archive
+from service.http.preconditions import expected_version
 from service.http.problems import ProblemFound
 from service.http.request_bodies import ARTICLE_BYTES, body, read_article
-from service.http.responses import json_response
-from service.live_store.changes import (
-    ABSENT,
-    InvalidSignals,
-    Written,
-    read_signals,
-)
+from service.http.responses import json_response, written_response
+from service.recommend.pipeline import ArticleNotFound, visible_row
 
-_READ_KEYED = {400: "Problem", 401: "Problem", 403: "Problem", 503: "Problem"}
-_WRITE = {200: "Written", **_READ_KEYED, 412: "Problem", 422: "Problem"}
+KEYED_ERRORS = dict.fromkeys((400, 401, 403, 503), "Problem")
+WRITE_RESPONSES = {200: "Written", **KEYED_ERRORS, 412: "Problem", 422: "Problem"}
+_READ_RESPONSES = {200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"}
 
 
-def _by_query(path: str, of_path: Operation) -> Operation:
+class ArticleEndpoints:
+    """The operations on one article."""
+
+    def __init__(self, wiring: Wiring, writer: ArticleWriter) -> None:
+        self._wiring = wiring
+        self._writer = writer
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Their declarations."""
+        writes = self._writes()
+        return (
+            Operation(
+                path="/v1/articles/{id}",
+                handler=self.state_by_path,
+                summary="An article's teaser and where it stands",
+                parameters=(),
+                responses=_READ_RESPONSES,
+            ),
+            Operation(
+                path="/v1/article",
+                handler=self.state_by_query,
+                summary="The same, by ID or URL in the query",
+                description="Exactly one of id and url.",
+                parameters=(ID, URL),
+                responses=_READ_RESPONSES,
+            ),
+            *writes,
+            *(by_query("/v1/article", operation) for operation in writes),
+        )
+
+    def _writes(self) -> tuple[Operation, ...]:
+        return (
+            Operation(
+                path="/v1/articles/{id}",
+                method="put",
+                handler=self.publish,
+                summary="Publish or update an article",
+                description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one; "
+                "with If-None-Match: * only if there is no such article yet.",
+                parameters=(KEEP_WITHDRAWN,),
+                body="Article",
+                scope="write",
+                responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **WRITE_RESPONSES},
+            ),
+            Operation(
+                path="/v1/articles/{id}",
+                method="delete",
+                handler=self.withdraw,
+                summary="Withdraw an article",
+                description="It leaves every list at once and no rebuild brings it back; a later PUT does.",
+                parameters=(NOTE,),
+                scope="write",
+                responses={**WRITE_RESPONSES, 404: "Problem"},
+            ),
+        )
+
+    def state_by_path(self, call: Call) -> Response:
+        """The state of the article of an ID in the path."""
+        archive, article_id = self._wiring.current(), checked_id(call.path["id"])
+        return _state_response(archive, archive.row_of_id(article_id), article_id, self._wiring.clock())
+
+    def state_by_query(self, call: Call) -> Response:
+        """The state of the article of an ID or URL in the query."""
+        archive = self._wiring.current()
+        return _state_response(archive, *asked_row(archive, call.query), self._wiring.clock())
+
+    def publish(self, call: Call) -> Response:
+        """Publish or update the article in the body."""
+        article_id = _writable_id(call)
+        article = read_article(body(ARTICLE_BYTES), article_id)
+        keep_withdrawn = call.query["keep_withdrawn"]
+        return written_response(
+            self._writer.publish(article, call.key, expected_version(), keep_withdrawn=keep_withdrawn)
+        )
+
+    def withdraw(self, call: Call) -> Response:
+        """Withdraw an article."""
+        article_id, note = _writable_id(call), _checked_note(call.query["note"] or "")
+        return written_response(self._writer.withdraw(article_id, call.key, note, expected_version()))
+
+
+def by_query(path: str, by_path: Operation) -> Operation:
     """The same operation under an address that takes the ID in the query."""
-    parameters = (REQUIRED_ID, *of_path.parameters)
+    parameters = (REQUIRED_ID, *(by_path.parameters or ()))
     summary = "The same, by ID in the query"
-    return msgspec.structs.replace(of_path, path=path, summary=summary, description="", parameters=parameters)
+    return msgspec.structs.replace(by_path, path=path, summary=summary, description="", parameters=parameters)
 
 
-_OF_ARTICLE = (
-    Operation(
-        path="/v1/articles/{id}",
-        method="put",
-        summary="Publish or update an article",
-        description="Idempotent. At most 1 MiB. With If-Match: only if the article's ETag is still that one; with "
-        "If-None-Match: * only if there is no such article yet.",
-        parameters=(KEEP_WITHDRAWN,),
-        body="Article",
-        scope="write",
-        responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **_WRITE},
-    ),
-    Operation(
-        path="/v1/articles/{id}",
-        method="delete",
-        summary="Withdraw an article",
-        description="It leaves every list at once and no rebuild brings it back; a later PUT does.",
-        parameters=(NOTE,),
-        scope="write",
-        responses={**_WRITE, 404: "Problem"},
-    ),
-)
-_OF_SIGNALS = (
-    Operation(
-        path="/v1/articles/{id}/signals",
-        summary="An article's signals and who gave them",
-        scope="editor",
-        responses={200: "Signals", **_READ_KEYED},
-    ),
-    Operation(
-        path="/v1/articles/{id}/signals",
-        method="put",
-        summary="Replace an article's signals",
-        description="Pin, boost, bury, exclude: with a target in this article's list only, without one in all lists. "
-        "With If-Match: only if the set's ETag is still that one; with If-None-Match: * only if the set is empty.",
-        body="SignalsGiven",
-        scope="editor",
-        responses={**_WRITE, 200: "SignalsWritten", 201: "SignalsWritten", 409: "Problem"},
-    ),
-)
-OPERATIONS = (
-    *_OF_ARTICLE,
-    *(_by_query("/v1/article", each) for each in _OF_ARTICLE),
-    *_OF_SIGNALS,
-    *(_by_query("/v1/article/signals", each) for each in _OF_SIGNALS),
-    Operation(
-        path="/v1/webhooks/{key}",
-        method="post",
-        summary="Publish and withdraw by signed webhook",
-        description="Signed with the webhook secret of that key: see API.md.",
-        body="Events",
-        responses={
-            200: "Received",
-            **dict.fromkeys((401, 409, 413, 422, 429, 503), "Problem"),
-        },
-    ),
-)
-
-
-def register_writing(app: Flask, wiring: Wiring) -> None:
-    """Install the routes."""
-    writer = ArticleWriter(wiring)
-    editor, webhooks = SignalEditor(wiring, writer), Webhooks(wiring, writer)
-
-    def by_path(id: str) -> Response:
-        if id.endswith(("/related", "/signals")):  # what stands behind an ID; an ID that ends so goes by query
-            raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
-        return article(checked_id(id), read_parameters(own_parameters(), request.args))
-
-    def by_query() -> Response:
-        values = read_parameters((ID, *own_parameters()), request.args)
-        return article(_given(values), values)
-
-    def own_parameters() -> tuple[Parameter, ...]:
-        return (NOTE,) if request.method == "DELETE" else (KEEP_WITHDRAWN,)
-
-    def article(article_id: str, values: dict[str, Any]) -> Response:
-        key = wiring.access.require("write")
-        if request.method == "DELETE":
-            return _written(writer.withdraw(article_id, key, _note(), _expected()))
-        sent = read_article(body(ARTICLE_BYTES), article_id)
-        return _written(writer.publish(sent, key, _expected(), keep_withdrawn=values["keep_withdrawn"]))
-
-    def signals_by_path(id: str) -> Response:
-        read_parameters((), request.args)
-        return signals(checked_id(id))
-
-    def signals_by_query() -> Response:
-        return signals(_given(read_parameters((ID,), request.args)))
-
-    def signals(article_id: str) -> Response:
-        key = wiring.access.require("editor")
-        if request.method == "GET":
-            return _signals_response(editor, article_id)
-        try:
-            given = read_signals(body())
-        except InvalidSignals as error:
-            raise ProblemFound(422, "invalid_signals", f"{error}.") from None
-        written, warnings = editor.change(article_id, lambda _: given, key, _expected())
-        return _written(written, warnings=warnings)
-
-    def webhook(key: str) -> Response:
-        return json_response({"results": webhooks.receive(key, body(ARTICLE_BYTES))})
-
-    for path, view, methods in (
-        ("/v1/articles/<path:id>", by_path, ["PUT", "DELETE"]),
-        ("/v1/article", by_query, ["PUT", "DELETE"]),
-        ("/v1/articles/<path:id>/signals", signals_by_path, ["GET", "PUT"]),
-        ("/v1/article/signals", signals_by_query, ["GET", "PUT"]),
-        ("/v1/webhooks/<key>", webhook, ["POST"]),
-    ):
-        app.add_url_rule(path, endpoint=f"write_{view.__name__}", view_func=view, methods=methods)
-
-
-def _given(values: dict[str, Any]) -> str:
-    if values["id"] is None:
+def required_id(call: Call) -> str:
+    """The article ID in the path, or in the query. Raises `ProblemFound` 400."""
+    if "id" in call.path:
+        return checked_id(call.path["id"])
+    if call.query["id"] is None:
         raise ProblemFound(400, "invalid_id", "Give the parameter id.")
-    identifier: str = values["id"]
-    return identifier
+    article_id: str = call.query["id"]
+    return article_id
 
 
-def _note() -> str:
-    note = request.args.get("note", "")
-    if any(unicodedata.category(each) in ("Cc", "Cs") for each in note):
+def asked_row(archive: Archive, values: Mapping[str, Any]) -> tuple[int | None, str]:
+    """The row that `id` or `url` names, None when unknown, and the name. Raises `ProblemFound` for none and both."""
+    identifier, url = values["id"], values["url"]
+    if (identifier is None) == (url is None):
+        raise ProblemFound(400, "invalid_id", "Give exactly one of the parameters id and url.")
+    if identifier is not None:
+        return archive.row_of_id(identifier), identifier
+    row = archive.row_of_url(url)
+    return (archive.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
+
+
+def _writable_id(call: Call) -> str:
+    """The ID of an article to write. Raises `MethodNotAllowed` for a path that names something below an article."""
+    if call.path.get("id", "").endswith(("/related", "/signals")):  # an ID that ends so goes by query
+        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+    return required_id(call)
+
+
+def _checked_note(note: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in note):
         raise ProblemFound(400, "invalid_note", "The parameter note holds a control character.")
     return note
 
 
-def _expected() -> str | None:
-    """The version in If-Match, "*" for any, `ABSENT` for If-None-Match: *, None without either header."""
-    unmatched = request.headers.get("If-None-Match")
-    if unmatched and (unmatched.strip() != "*" or request.headers.get("If-Match")):
-        raise ProblemFound(
-            400, "invalid_if_none_match", "If-None-Match of a write must be *, and without If-Match beside it."
-        )
-    if unmatched:
-        return ABSENT
-    tags = request.if_match
-    if not request.headers.get("If-Match"):
-        return None
-    if tags.star_tag:
-        return "*"
-    if len(tags.as_set()) != 1:
-        raise ProblemFound(400, "invalid_if_match", 'If-Match must hold one ETag, in quotes, or "*".')
-    return next(iter(tags))
-
-
-def _written(written: Written, **more: Any) -> Response:
-    response = json_response({**msgspec.structs.asdict(written), **more}, 201 if written.created else 200)
-    if written.version:
-        response.set_etag(written.version)
-    return response
-
-
-def _signals_response(editor: SignalEditor, article_id: str) -> Response:
-    held, history = editor.signals_and_history(article_id)
-    signals = [signal_json(signal) for signal in held.signals]
-    response = json_response({"article_id": held.article_id, "signals": signals, "history": history})
-    response.set_etag(held.version)
+def _state_response(archive: Archive, row: int | None, asked: str, now: int) -> Response:
+    if row is None:
+        raise ArticleNotFound(asked, archive.id)
+    facts = archive.fact(row)
+    state: dict[str, Any] = {"state": "withdrawn", "snapshot_id": archive.id, "teaser": None}
+    if not facts.flags & FLAG_WITHDRAWN:
+        visible_row(archive, row, asked, now)  # embargoed: as if it were not there
+        state |= {"state": "published", "teaser": msgspec.Raw(archive.teaser(row))}
+    state |= {"live": archive.is_live(row), "compared": not archive.is_waiting(row)}
+    for name, cluster in (("event_id", archive.event_id(row)), ("storyline_id", archive.storyline_id(row))):
+        state[name] = None if cluster is None else f"{cluster:016x}"
+    response = json_response(state)
+    if version := archive.version(row):
+        response.set_etag(version)
     return response

@@ -1,4 +1,4 @@
-"""Owns POST /v1/events, which anybody's page may call: what counts is proved by the lists' tokens."""
+"""Receives readers' events from any page: the token of a list proves that an event counts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from flask import Flask, Response
+from flask import Response
 
 from service.api.context import Wiring
-from service.api.openapi import Operation
+from service.api.operations import Call, Operation
 from service.experiments.event_intake import Event, Receiving, Refusal
 from service.experiments.event_log import EventLogUnavailable
 from service.http.problems import ProblemFound
@@ -19,18 +19,6 @@ from service.observability.request_info import noted
 
 BATCH = 100
 
-EVENT_OPERATIONS = (
-    Operation(
-        path="/v1/events",
-        method="post",
-        summary="What became of a list: it was seen, a story was clicked",
-        description="Views and clicks with the token of the list, as application/json or text/plain. Each counts "
-        "once per list and story, however often it is sent.",
-        body="ReaderEvents",
-        responses={202: "EventsTaken", 413: "Problem", 422: "Problem", 503: "Problem"},
-    ),
-)
-
 
 class ReaderEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Up to 100 events."""
@@ -38,20 +26,39 @@ class ReaderEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: Annotated[tuple[Event, ...], msgspec.Meta(min_length=1, max_length=BATCH)]
 
 
-def register_events(app: Flask, wiring: Wiring) -> None:
-    """Install the route."""
-    receiving = None if wiring.recorder is None else Receiving(wiring.recorder)
+class EventEndpoints:
+    """The operation that takes in readers' events."""
 
-    def events() -> Response:
+    def __init__(self, wiring: Wiring) -> None:
+        self._clock = wiring.clock
+        self._receiving = None if wiring.recorder is None else Receiving(wiring.recorder)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Its declaration."""
+        return (
+            Operation(
+                path="/v1/events",
+                method="post",
+                handler=self.receive,
+                summary="What became of a list: it was seen, a story was clicked",
+                description="Views and clicks with the token of the list, as application/json or text/plain. Each "
+                "counts once per list and story, however often it is sent.",
+                body="ReaderEvents",
+                public=True,
+                responses={202: "EventsTaken", 413: "Problem", 422: "Problem", 503: "Problem"},
+            ),
+        )
+
+    def receive(self, _call: Call) -> Response:
+        """Log the events in the body, and tell which were refused."""
+        receiving = self._receiving
         if receiving is None:
             raise ProblemFound(503, "events_off", "This installation keeps no events: RELATED_EVENTS is off.")
         try:
-            found = receiving.receive(_read(receiving, wiring.clock()).events, wiring.clock())
+            found = receiving.receive(_read(receiving, self._clock()).events, self._clock())
         except EventLogUnavailable as error:
             raise ProblemFound(503, "event_log_unavailable", f"Events cannot be kept now: {error}.", 5) from None
         return json_response(_told(found), 202)
-
-    app.add_url_rule("/v1/events", view_func=events, methods=["POST"])
 
 
 def _read(receiving: Receiving, now: float) -> ReaderEvents:

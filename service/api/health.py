@@ -1,4 +1,4 @@
-"""Owns /metrics: the gauges of this worker, told when it is scraped and every two seconds, and the text of all."""
+"""Answers the probes and /metrics, and refreshes the gauges of this worker on a scrape and every two seconds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import shutil
 import threading
 from pathlib import Path
 
+from flask import Response
+
 from service.api.context import Wiring
+from service.api.operations import Call, Operation
 from service.archive.manager import Catalogue, NoSnapshot
 from service.archive.view import Archive
-from service.observability.prometheus import exposition
+from service.http.responses import json_response
+from service.observability.prometheus import CONTENT_TYPE, exposition
 from service.observability.sharing import all_tallies
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,64 @@ _OF_A_SNAPSHOT = (
     "related_live_articles",
     "related_live_waiting",
 )
+
+
+class HealthEndpoints:
+    """The operations for whoever watches a worker."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def probes(self) -> tuple[Operation, ...]:
+        """The declarations of the probes."""
+        return (
+            Operation(
+                path="/livez",
+                handler=self.livez,
+                summary="The process answers",
+                public=True,
+                responses={200: "State"},
+            ),
+            Operation(
+                path="/readyz",
+                handler=self.readyz,
+                summary="A snapshot serves; says when degraded or warming, and why",
+                public=True,
+                responses={200: "State", 503: "Problem"},
+            ),
+        )
+
+    def metrics_operation(self) -> Operation:
+        """The declaration of the metrics, which the OpenAPI document leaves out."""
+        return Operation(path="/metrics", handler=self.metrics, summary="The metrics of all workers", public=True)
+
+    def livez(self, _call: Call) -> Response:
+        """That the process answers."""
+        return json_response({"status": "alive"})
+
+    def readyz(self, _call: Call) -> Response:
+        """Whether a snapshot serves, and what is wrong."""
+        wiring = self._wiring
+        archive, problems, search = wiring.current(), wiring.problems(), wiring.search.state()
+        if search.problem is not None:
+            problems.append(search.problem)
+        status = "degraded" if problems else "warming" if search.is_warming else "ready"
+        if search.is_warming:
+            problems.append("the search process is loading its model: drafts and new articles wait for it")
+        return json_response(
+            {
+                "status": status,
+                "snapshot_id": archive.id,
+                "reason": "; ".join(problems) or None,
+                "live_sequence": archive.sequence,
+                "live_lag_seconds": round(wiring.catalogue.live_lag_seconds, 1),
+                "waiting": archive.waiting_count,
+            }
+        )
+
+    def metrics(self, _call: Call) -> Response:
+        """The metrics of all workers in the format of Prometheus."""
+        return Response(scraped(self._wiring), content_type=CONTENT_TYPE)
 
 
 def scraped(wiring: Wiring) -> str:

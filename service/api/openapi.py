@@ -1,14 +1,14 @@
-"""Owns the OpenAPI document: made from the declared operations and parameters, never written by hand."""
+"""Makes the OpenAPI document from the declared operations and parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import msgspec
 
+from service.api.operations import Operation
 from service.api.parameters import TEASER_FIELDS, Parameter, schema
-from service.auth.api_keys import Scope
 from service.http.problems import Problem
 from service.http.request_bodies import BATCH, Batch
 from service.live_store.changes import MAX_SIGNALS, Written
@@ -17,20 +17,6 @@ from service.recommend.policy import Policy, Tier
 from service.search.client import Draft
 
 VERSION = "1.0.0"
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """A path and method: its parameters, the scope of the key it
-    needs, the schema of its body and of each response ("" for none)."""
-
-    path: str
-    method: Literal["get", "post", "put", "delete"] = "get"
-    body: str = ""
-    scope: Scope | None = None
-    summary: str
-    description: str = ""
-    parameters: Sequence[Parameter] = ()
-    responses: Mapping[int, str] = {}
 
 
 DEGRADED = "search_unavailable", "not_yet_compared", "channel_unavailable", "not_in_channel"
@@ -184,9 +170,6 @@ _MEANINGS = {
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the operations."""
-    _, components = msgspec.json.schema_components(
-        [Problem, Policy, Draft, Examples, Batch, Written], ref_template="#/components/schemas/{name}"
-    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -196,56 +179,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         },
         "paths": _paths(operations),
         "components": {
-            "schemas": {
-                **components,
-                "RelatedList": _LIST,
-                "DraftOrExamples": {"oneOf": [_reference("Draft"), _reference("Examples")]},
-                "Lists": _object(lists={"type": "array", "maxItems": BATCH, "items": {"type": "object"}}),
-                "Article": _ARTICLE,
-                "SignalsGiven": _given(signals={"type": "array", "maxItems": MAX_SIGNALS, "items": _SIGNAL}),
-                "Signals": _object(
-                    article_id=_TEXT,
-                    signals={"type": "array", "items": _SIGNAL},
-                    history={
-                        "type": "array",
-                        "items": _object(
-                            **dict.fromkeys(("at", "by", "action", "note"), _TEXT),
-                            text={"type": "array", "items": _TEXT},
-                            added={"type": "array", "items": _SIGNAL},
-                            removed={"type": "array", "items": _SIGNAL},
-                        ),
-                    },
-                ),
-                "SignalsWritten": {
-                    "allOf": [_reference("Written"), _object(warnings={"type": "array", "items": _TEXT})]
-                },
-                "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see docs/api.md.'},
-                "ReaderEvents": _given(
-                    events={"type": "array", "minItems": 1, "maxItems": 100, "items": _READER_EVENT}
-                ),
-                "EventsTaken": _object(
-                    accepted={"type": "integer"},
-                    refused={"type": "array", "items": _object(index={"type": "integer"}, code=_TEXT, detail=_TEXT)},
-                ),
-                "Experiments": _object(experiments={"type": "array", "items": _EXPERIMENT}),
-                "Received": _object(results={"type": "array", "items": {"type": "object"}}),
-                "ArticleState": _object(
-                    state={"type": "string", "enum": ["published", "withdrawn"]},
-                    snapshot_id=_TEXT,
-                    teaser={**_TEASER, "type": ["object", "null"]},
-                    live={"type": "boolean"},
-                    compared={"type": "boolean"},
-                    event_id=_NULLABLE_TEXT,
-                    storyline_id=_NULLABLE_TEXT,
-                ),
-                "Policies": _object(default=_TEXT, policies={"type": "array", "items": _reference("Policy")}),
-                "Snapshots": _object(
-                    channel=_TEXT,
-                    live_store=_NULLABLE_TEXT,
-                    snapshots={"type": "array", "items": {"type": "object"}},
-                ),
-                "State": _object(status=_TEXT),
-            },
+            "schemas": {**_generated_schemas(), **_schemas()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -254,17 +188,74 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     }
 
 
+def _generated_schemas() -> dict[str, Any]:
+    """The schemas of what is decoded to and encoded from types."""
+    _, components = msgspec.json.schema_components(
+        [Problem, Policy, Draft, Examples, Batch, Written], ref_template="#/components/schemas/{name}"
+    )
+    return components
+
+
+def _schemas() -> dict[str, Any]:
+    """The schemas of bodies and answers that no single type stands for."""
+    return {
+        "RelatedList": _LIST,
+        "DraftOrExamples": {"oneOf": [_reference("Draft"), _reference("Examples")]},
+        "Lists": _object(lists={"type": "array", "maxItems": BATCH, "items": {"type": "object"}}),
+        "Article": _ARTICLE,
+        "SignalsGiven": _given(signals={"type": "array", "maxItems": MAX_SIGNALS, "items": _SIGNAL}),
+        "Signals": _object(
+            article_id=_TEXT,
+            signals={"type": "array", "items": _SIGNAL},
+            history={
+                "type": "array",
+                "items": _object(
+                    **dict.fromkeys(("at", "by", "action", "note"), _TEXT),
+                    text={"type": "array", "items": _TEXT},
+                    added={"type": "array", "items": _SIGNAL},
+                    removed={"type": "array", "items": _SIGNAL},
+                ),
+            },
+        ),
+        "SignalsWritten": {"allOf": [_reference("Written"), _object(warnings={"type": "array", "items": _TEXT})]},
+        "Events": {"type": "object", "description": 'One event, or {"events": [...]}: see docs/api.md.'},
+        "ReaderEvents": _given(events={"type": "array", "minItems": 1, "maxItems": 100, "items": _READER_EVENT}),
+        "EventsTaken": _object(
+            accepted={"type": "integer"},
+            refused={"type": "array", "items": _object(index={"type": "integer"}, code=_TEXT, detail=_TEXT)},
+        ),
+        "Experiments": _object(experiments={"type": "array", "items": _EXPERIMENT}),
+        "Received": _object(results={"type": "array", "items": {"type": "object"}}),
+        "ArticleState": _object(
+            state={"type": "string", "enum": ["published", "withdrawn"]},
+            snapshot_id=_TEXT,
+            teaser={**_TEASER, "type": ["object", "null"]},
+            live={"type": "boolean"},
+            compared={"type": "boolean"},
+            event_id=_NULLABLE_TEXT,
+            storyline_id=_NULLABLE_TEXT,
+        ),
+        "Policies": _object(default=_TEXT, policies={"type": "array", "items": _reference("Policy")}),
+        "Snapshots": _object(
+            channel=_TEXT,
+            live_store=_NULLABLE_TEXT,
+            snapshots={"type": "array", "items": {"type": "object"}},
+        ),
+        "State": _object(status=_TEXT),
+    }
+
+
 def _paths(operations: Sequence[Operation]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for each in operations:
-        paths.setdefault(each.path, {})[each.method] = _operation(each)
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return paths
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "operationId": operation.method + "".join(part.strip("{}").title() for part in operation.path.split("/")),
+        "operationId": operation.operation_id,
         "responses": {str(status): _response(status, name) for status, name in sorted(_responses(operation).items())},
     }
     if operation.scope is not None:
@@ -278,16 +269,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     described["parameters"] = [
         *([_in_path("id", _THE_ID)] if "{id}" in operation.path else []),
         *([_in_path("key", "The name of the key whose secret signs.")] if "{key}" in operation.path else []),
-        *(
-            {
-                "name": each.name,
-                "in": "query",
-                "required": each.required,
-                "description": each.description,
-                "schema": schema(each),
-            }
-            for each in operation.parameters
-        ),
+        *(_in_query(parameter) for parameter in operation.parameters or ()),
     ]
     return described
 
@@ -301,15 +283,20 @@ def _responses(operation: Operation) -> Mapping[int, str]:
         follows.append(404)
     if operation.body:
         follows += [408, 413, 422]
-    if operation.scope is not None or _is_read(operation):
+    if not operation.public:
         follows += [401, 403]
     error = "Problem" if 200 not in operation.responses or operation.responses[200] else ""
     return {**dict.fromkeys(follows, error), **operation.responses}
 
 
-def _is_read(operation: Operation) -> bool:
-    """Whether it needs a key where reading does."""
-    return operation.method == "get" and operation.path.startswith("/v1/")
+def _in_query(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": schema(parameter),
+    }
 
 
 def _in_path(name: str, description: str) -> dict[str, Any]:

@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
 from service.api.article_writer import ArticleWriter
 from service.api.context import Wiring
+from service.api.operations import Call, Operation
 from service.archive.view import Archive
 from service.auth.api_keys import Key
 from service.auth.webhook_signatures import SIGNATURE, TIMESTAMP, BadWebhook, Event, read_events, verify
 from service.http.problems import ProblemFound
+from service.http.request_bodies import ARTICLE_BYTES, body
+from service.http.responses import json_response
 from service.live_store.store import ArticleErased, LiveStore
 
 REPLAY_SECONDS = 900  # longer than a webhook's timestamp may differ from the clock, both ways
 
 
-class Webhooks:
-    """Receives webhooks."""
+class WebhookEndpoints:
+    """The operation that receives webhooks."""
 
     def __init__(self, wiring: Wiring, writer: ArticleWriter) -> None:
         self._wiring = wiring
         self._writer = writer
 
-    def receive(self, name: str, raw: bytes) -> list[dict[str, Any]]:
+    def operations(self) -> tuple[Operation, ...]:
+        """Its declaration. The signature of the body takes the place of a key."""
+        return (
+            Operation(
+                path="/v1/webhooks/{key}",
+                method="post",
+                handler=self.receive,
+                summary="Publish and withdraw by signed webhook",
+                description="Signed with the webhook secret of that key: see docs/api.md.",
+                body="Events",
+                public=True,
+                responses={200: "Received", **dict.fromkeys((401, 409, 413, 422, 429, 503), "Problem")},
+            ),
+        )
+
+    def receive(self, call: Call) -> Response:
+        """Do what the webhook in the body says, and tell what became of each event."""
+        return json_response({"results": self._received(call.path["key"], body(ARTICLE_BYTES))})
+
+    def _received(self, name: str, raw: bytes) -> list[dict[str, Any]]:
         """Do what a signed webhook says, once. Raises `ProblemFound`, and then none of it is done.
 
         The signature is remembered in the transaction of the changes: the same webhook, sent again meanwhile, waits

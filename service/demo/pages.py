@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, render_template, request, send_from_directory
+from flask import Blueprint, Flask, Response, render_template, send_from_directory
 
 from service.api.context import Wiring
-from service.api.openapi import Operation, document
-from service.api.parameters import ID, policy_parameter, read_parameters
+from service.api.openapi import document
+from service.api.operations import Call, Operation, register_operations
+from service.api.parameters import ID, policy_parameter
 from service.archive.view import Archive
 from service.config import Settings
 from service.http.responses import html_response
@@ -20,7 +21,6 @@ from service.recommend.query import Query
 from service.recommend.response import aged_teaser
 
 FRONT_STORIES = 25
-PAGES = ("front", "page_of_article", "docs")  # the endpoints whose problems are pages
 FILES_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -31,46 +31,44 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def register_pages(app: Flask, wiring: Wiring, described: Sequence[Operation]) -> None:
-    """Install the pages and, where a folder of pictures is set, /media/."""
-    settings = wiring.settings
-    if settings.demo == "on":
-        _register_demo(app, wiring)
+class PageEndpoints:
+    """The pages; none is in the OpenAPI document."""
 
-    def docs() -> Response:
-        return _page("docs.html", settings, api=document(described))
+    def __init__(self, wiring: Wiring, documented: Sequence[Operation]) -> None:
+        self._wiring = wiring
+        self._documented = documented
 
-    @app.after_request
-    def for_people(response: Response) -> Response:
-        """A problem on the address of a page, as a page."""
-        if request.endpoint not in PAGES or response.mimetype != "application/problem+json":
-            return response
-        told = msgspec.json.decode(response.get_data())
-        page = _page("problem.html", settings, problem=told)
-        page.status_code = response.status_code
-        if "Retry-After" in response.headers:
-            page.headers["Retry-After"] = response.headers["Retry-After"]
-        return page
+    def operations(self) -> tuple[Operation, ...]:
+        """Their declarations; without the demonstration, that of the API's description alone."""
+        docs = Operation(path="/docs", handler=self.docs, summary="The description of the API", public=True)
+        if self._wiring.settings.demo != "on":
+            return (docs,)
+        return (
+            docs,
+            Operation(path="/", handler=self.front, summary="The newest articles"),
+            Operation(
+                path="/article",
+                handler=self.article,
+                summary="An article with its list",
+                parameters=(ID, policy_parameter(self._wiring.policies)),
+            ),
+        )
 
-    app.add_url_rule("/docs", view_func=docs)
-    if settings.media_dir is not None:
-        app.add_url_rule("/media/<path:name>", endpoint="media", view_func=files_of(settings.media_dir, 3_600))
+    def docs(self, _call: Call) -> Response:
+        """The description of the API."""
+        return _page("docs.html", self._wiring.settings, api=document(self._documented))
 
-
-def _register_demo(app: Flask, wiring: Wiring) -> None:
-    """Install the pages that show the archive: the newest articles, and an article with its list."""
-    policies, settings, clock = wiring.policies, wiring.settings, wiring.clock
-
-    def front() -> Response:
-        wiring.access.check_read()
-        archive, now = wiring.current(), clock()
+    def front(self, _call: Call) -> Response:
+        """The newest articles."""
+        archive, now = self._wiring.current(), self._wiring.clock()
         stories = [aged_teaser(archive, row, now) for row in _newest(archive, now)]
-        return _page("front.html", settings, stories=stories, snapshot=archive.snapshot)
+        return _page("front.html", self._wiring.settings, stories=stories, snapshot=archive.snapshot)
 
-    def article() -> Response:
-        wiring.access.check_read()
-        values = read_parameters((ID, policy_parameter(policies)), request.args)
-        archive, now = wiring.current(), clock()
+    def article(self, call: Call) -> Response:
+        """An article with its list."""
+        wiring, values = self._wiring, call.query
+        policies = wiring.policies
+        archive, now = wiring.current(), wiring.clock()
         if values["id"] is None:
             raise ArticleNotFound("", archive.id)
         row = visible_row(archive, archive.row_of_id(values["id"]), values["id"], now)
@@ -78,14 +76,33 @@ def _register_demo(app: Flask, wiring: Wiring) -> None:
         found = wiring.lists.for_article(archive, row, query, policy, now)
         return _page(
             "article.html",
-            settings,
+            wiring.settings,
             story=aged_teaser(archive, row, now),
             answer=msgspec.json.decode(found.body),
             policies=list(policies),
         )
 
-    app.add_url_rule("/", view_func=front)
-    app.add_url_rule("/article", view_func=article, endpoint="page_of_article")
+
+def register_pages(app: Flask, wiring: Wiring, documented: Sequence[Operation]) -> None:
+    """Install the pages and, where a folder of pictures is set, /media/."""
+    settings = wiring.settings
+    pages = Blueprint("pages", __name__)
+
+    @pages.after_request
+    def for_people(response: Response) -> Response:
+        """A problem on the address of a page, as a page."""
+        if response.mimetype != "application/problem+json":
+            return response
+        page = _page("problem.html", settings, problem=msgspec.json.decode(response.get_data()))
+        page.status_code = response.status_code
+        if "Retry-After" in response.headers:
+            page.headers["Retry-After"] = response.headers["Retry-After"]
+        return page
+
+    register_operations(pages, wiring.access, PageEndpoints(wiring, documented).operations())
+    app.register_blueprint(pages)
+    if settings.media_dir is not None:
+        app.add_url_rule("/media/<path:name>", endpoint="media", view_func=files_of(settings.media_dir, 3_600))
 
 
 def files_of(directory: Path, max_age: int = 0) -> Callable[[str], Response]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from flask import Response, request
 
+from service.live_store.changes import Written
 from service.observability.request_info import noted
 from service.recommend.response import RelatedList
 
@@ -13,6 +14,14 @@ def json_response(content: object, status: int = 200) -> Response:
     """Anything as JSON that no cache keeps."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return Response(msgspec.json.encode(content), status, headers, content_type="application/json")
+
+
+def written_response(written: Written, **more: object) -> Response:
+    """What a write did, with the ETag of the version that it left."""
+    response = json_response({**msgspec.structs.asdict(written), **more}, 201 if written.created else 200)
+    if written.version:
+        response.set_etag(written.version)
+    return response
 
 
 def html_response(html: str, security_policy: str, cache_control: str) -> Response:

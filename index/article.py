@@ -389,12 +389,8 @@ def _links(value: object) -> tuple[Link, ...]:
             entry = {"url": entry}
         if not isinstance(entry, Mapping):
             raise InvalidArticle("links", f"each must be an object with url and text, not {_kind(entry)}")
-        links.append(
-            Link(
-                url=_line(entry.get("url"), "links.url", 2_000),
-                text=_line(entry.get("text"), "links.text", 500),
-            )
-        )
+        url, text = _line(entry.get("url"), "links.url", 2_000), _line(entry.get("text"), "links.text", 500)
+        links.append(Link(url=url, text=text))
     return tuple(link for link in links if link.url)
 
 

@@ -137,8 +137,8 @@ def main(arguments: list[str] | None = None, clock: Callable[[], float] = time.t
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(msgspec.json.format(msgspec.json.encode(truth)).decode())
-    seconds = time.monotonic() - begin
-    print(f"{truth['lists']:,} lists, {truth['accepted']:,} events accepted in {seconds:.1f} s: {options.events}")
+    took = f"{time.monotonic() - begin:.1f} s"
+    print(f"{truth['lists']:,} lists, {truth['accepted']:,} events accepted in {took}: {options.events}")
     return 0
 
 

@@ -50,9 +50,8 @@ class Ray:
 
         def end_one() -> None:
             (done,), _ = ray.wait(list(running))
-            rows = running.pop(done)
             ray.get(done)
-            on_progress(rows)
+            on_progress(running.pop(done))
 
         with _faults():
             for start, stop in blocks:

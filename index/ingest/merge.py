@@ -233,8 +233,7 @@ def _refuse_taken_aliases(spool: Spool) -> list[Rejection]:
             for alias in former_ids
             if (reason := alias_clash_reason(alias, spool.with_former_addresses(alias), article))
         }
-        where = article.url or article.headline
-        rejections += [Rejection(where, 0, reason) for reason in reasons.values()]
+        rejections += [Rejection(article.url or article.headline, 0, reason) for reason in reasons.values()]
         if reasons:
             spool.remove_aliases(article_id, reasons)
     return rejections

@@ -66,10 +66,8 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 if name not in names:
                     raise UnusableLinks(f"{path.name} has no column {name!r} (tab-separated, names in line 1)")
             for record in reader:
-                yield (
-                    reader.line_num,
-                    {name: (record.get(name) or "").strip() for name in ("article_id", "related_id", "grade")},
-                )
+                cells = {name: (record.get(name) or "").strip() for name in ("article_id", "related_id", "grade")}
+                yield reader.line_num, cells
     except UnicodeDecodeError as error:
         raise UnusableLinks(f"{path.name} is not UTF-8: {error.reason} (byte {error.start})") from error
     except (OSError, csv.Error) as error:

@@ -183,8 +183,7 @@ def read_parquet(source: Input, tally: Tally) -> Iterator[Article | Rejection]:
             table = parquet.ParquetFile(file)
             _check_columns(table.schema_arrow.names, source)
             stated = _have_statuses(table.schema_arrow.names, source)
-            batches = table.iter_batches(batch_size=BATCH_ROWS)
-            rows = (row for batch in batches for row in batch.to_pylist())
+            rows = (row for batch in table.iter_batches(batch_size=BATCH_ROWS) for row in batch.to_pylist())
             for number, row in enumerate(rows, 1):
                 if (article := _read(row, stated, source, number, tally)) is not None:
                     yield article

@@ -206,8 +206,8 @@ def published_and_withdrawn(service: Service, articles: Articles, held_by: Mappi
         if status != 200 or not service.seen_by_all(lambda worker, each=withdrawn: is_withdrawn(worker, each)):
             raise RuntimeError(f"{withdrawn} was not withdrawn: {status}")
         times["withdrawn everywhere"].append(time.monotonic() - begin)
-        sources = held_by[withdrawn][:HOLDERS]
-        answers = [holds(worker, source, withdrawn) for source in sources for worker in service.workers]
+        holders = held_by[withdrawn][:HOLDERS]
+        answers = [holds(worker, holder, withdrawn) for holder in holders for worker in service.workers]
         stale, asked = stale + sum(answers), asked + len(answers)
     return summary(times) | {"stale_answers": stale, "asked_after_withdrawals": asked}
 
@@ -274,9 +274,8 @@ def holds(worker: Connection, source: str, identifier: str) -> bool:
 
 def in_a_burst(service: Service, articles: Articles) -> Figures:
     """Send them over one connection, each when the one before is acknowledged, and watch the queue."""
-    begin = time.monotonic()
+    begin, writer = time.monotonic(), Connection(service.port, service.key_file.read_text())
     sent: list[tuple[int, float]] = []
-    writer = Connection(service.port, service.key_file.read_text())
 
     def send() -> None:
         sent.extend((writer.publish(article).status, time.monotonic()) for article in articles)

@@ -64,8 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 @contextmanager
 def cluster(cores: int) -> Iterator[Engine]:
     """A cluster of one node on the loopback, until the block ends."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
     import ray
     from ray.cluster_utils import Cluster
 

@@ -95,9 +95,8 @@ def _timed(
     refit: bool = False,
 ) -> Took:
     stages = Stages()
-    report = rebuild(
-        articles, store, embedder, now, RebuildOptions(keep=1, refit=refit), engine=engine, progress=stages
-    )
+    options = RebuildOptions(keep=1, refit=refit)
+    report = rebuild(articles, store, embedder, now, options, engine, stages)
     took = stages.took()
     clock, cpu = (sum(each) for each in zip(*took.values(), strict=True))
     told = "  ".join(f"{stage} {one:.1f}/{two:.1f}" for stage, (one, two) in took.items())

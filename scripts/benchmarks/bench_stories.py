@@ -34,9 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.perf_counter()
     stories = find_stories(articles, rows, dense, lexical, default_stories())
     seconds = time.perf_counter() - started
-    counts = "  ".join(
-        f"{name} {len(np.unique(column)):,}" for name, column in zip(stories._fields, stories, strict=True)
-    )
+    columns = zip(stories._fields, stories, strict=True)
+    counts = "  ".join(f"{name} {len(np.unique(column)):,}" for name, column in columns)
     print(f"{n:,} articles, {DEPTH} candidates each: {seconds:.1f} s  {counts}")
     return 0
 

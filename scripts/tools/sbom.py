@@ -26,9 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the document; 2 when the product is not installed here."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="a file; the screen when left out")
-    parser.add_argument(
-        "--extra", action="append", default=[], help="an extra that is installed too; repeat for more"
-    )
+    parser.add_argument("--extra", action="append", default=[], help="an installed extra; repeat for more")
     options = parser.parse_args(arguments)
     try:
         text = json.dumps(bill(ROOT, options.extra), indent=1, ensure_ascii=False)

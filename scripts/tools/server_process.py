@@ -34,12 +34,10 @@ def wait_until_open(port: int, server: subprocess.Popen[bytes], seconds: float =
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server (a program beside this Python) in `folder`, from its first answer until the block ends."""
-    program = Path(sys.executable).parent / command[0]
+    program = [Path(sys.executable).parent / command[0], *command[1:]]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     with (folder / "server.log").open("ab") as log:
-        server = subprocess.Popen(
-            [program, *command[1:]], cwd=folder, env=environment, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(program, cwd=folder, env=environment, stderr=log, start_new_session=True)
     try:
         wait_until_open(port, server)
         yield server

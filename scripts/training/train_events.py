@@ -118,8 +118,7 @@ def candidate_pairs(articles: Sequence[Article], cache: VectorCache, embedder: E
     np.fill_diagonal(similar, -1)
     nearest = np.argsort(-similar, axis=1, kind="stable")[:, : min(DEPTH, n - 1)].ravel()
     rows = np.repeat(np.arange(n), min(DEPTH, n - 1))
-    keys = np.unique(np.minimum(rows, nearest) * n + np.maximum(rows, nearest))
-    left, right = keys // n, keys % n
+    left, right = np.divmod(np.unique(np.minimum(rows, nearest) * n + np.maximum(rows, nearest)), n)
     lexical_cosines = np.asarray(tfidf[left].multiply(tfidf[right]).sum(axis=1)).ravel()
     cosines = np.einsum("ij,ij->i", dense[left], dense[right])
     return Table(n, left, right, above_background(cosines, dense), lexical_cosines)

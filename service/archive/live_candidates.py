@@ -47,8 +47,7 @@ class Entering(NamedTuple):
         features = np.concatenate([_triples(comparison.into_features) for comparison in fresh.values()])
         pairs = zip(source.tolist(), target.tolist(), strict=True)
         timely = np.array([compared_at.get(one, 0) <= compared_at[other] for one, other in pairs], bool)
-        order = np.flatnonzero(timely)
-        order = order[np.argsort(source[order], kind="stable")]
+        order = np.flatnonzero(timely)[np.argsort(source[timely], kind="stable")]
         places = kept.source.searchsorted(source[order], "right")
         return Entering(
             *(np.insert(old, places, new[order]) for old, new in zip(kept, (source, target, features), strict=True))

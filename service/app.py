@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     def catalogue(channel: str) -> Catalogue:
         return Catalogue(store, channel, Following(live, brands, LastKnown(settings.last_known)))
 
-    app = Flask("service", static_folder="api/static", template_folder="api/templates")
+    app = Flask("service", static_folder="demo/static", template_folder="demo/templates")
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.url_map.merge_slashes = False  # IDs may hold two slashes in a row
     search = SearchClient(settings.socket, settings.search_deadline_ms, settings.draft_deadline_ms)

@@ -126,7 +126,11 @@ class Experiments(msgspec.Struct, frozen=True):
 
     def active(self, block: str, today: date) -> list[Experiment]:
         """The experiments that run in a block on a day (UTC); a unit falls into one of them at most."""
-        return [each for each in self.by_key.values() if each.block == block and each.state(today) == "running"]
+        return [
+            experiment
+            for experiment in self.by_key.values()
+            if experiment.block == block and experiment.state(today) == "running"
+        ]
 
     def channels(self) -> set[str]:
         """The channels that variants name."""
@@ -181,10 +185,10 @@ def _experiment(key: str, given: Any, where: str, default_policy: str) -> Experi
 
 
 def _variants(key: str, given: Any, place: str, default_policy: str) -> tuple[Variant, ...]:
-    if not isinstance(given, list) or len(given) < 2 or not all(isinstance(each, dict) for each in given):
+    if not isinstance(given, list) or len(given) < 2 or not all(isinstance(variant, dict) for variant in given):
         raise BadExperiments(f"{place} variants must be two or more tables [[{key}.variants]], the control first")
-    full = [{"policy": default_policy} | each for each in given]
-    return tuple(_read(Variant, each, f"{place} variants[{at}]") for at, each in enumerate(full))
+    full = [{"policy": default_policy} | variant for variant in given]
+    return tuple(_read(Variant, variant, f"{place} variants[{at}]") for at, variant in enumerate(full))
 
 
 def _read(struct: type[S], given: Any, place: str, **own: str) -> S:
@@ -213,7 +217,7 @@ def _check(value: Any, kind: Any, place: str) -> None:
 
 def _allowed(kind: Any) -> str:
     """What a value of a described type, or of one that may be None, may be, in words."""
-    metas = (meta for each in (kind, *get_args(kind)) for meta in getattr(each, "__metadata__", ()))
+    metas = (meta for annotated in (kind, *get_args(kind)) for meta in getattr(annotated, "__metadata__", ()))
     return next(str(meta.description) for meta in metas)
 
 

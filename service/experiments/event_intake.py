@@ -60,14 +60,14 @@ class Receiving:
 
         Once it returns, what was not refused is in the log.
         """
-        found = _each_once([self._judged(event, at) for event in events])
-        reasons = Counter(each for each in found if isinstance(each, str))
-        lines = [line(each) for each in found if not isinstance(each, str)]
+        judged = _each_once([self._judged(event, at) for event in events])
+        reasons = Counter(outcome for outcome in judged if isinstance(outcome, str))
+        lines = [line(view) for view in judged if not isinstance(view, str)]
         self._recorder.write([*lines, *(line(Refused(at=at, reason=why, count=n)) for why, n in reasons.items())])
-        for each in found:
-            if not isinstance(each, str):
-                self._remember(each)
-        return [Refusal(each, _DETAILS[each]) if isinstance(each, str) else None for each in found]
+        for outcome in judged:
+            if not isinstance(outcome, str):
+                self._remember(outcome)
+        return [Refusal(outcome, _DETAILS[outcome]) if isinstance(outcome, str) else None for outcome in judged]
 
     def refuse(self, reason: str, at: float) -> None:
         """Count a request that holds no events at all. Raises `EventLogUnavailable`."""
@@ -84,7 +84,7 @@ class Receiving:
             return error.reason
         except InvalidArticle:
             return "invalid_time"
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "at": at,
             "occurred_at": occurred_at,
             "list_id": token.list_id,
@@ -97,19 +97,19 @@ class Receiving:
             "quarantine": _quarantine(token, occurred_at, at),
         }
         if event.kind == "view":
-            record = View(**told)
+            record = View(**fields)
         elif event.article_id is None:
             return "article_id_missing"
         elif event.article_id not in token.items:
             return "not_in_list"
         else:
             position = token.items.index(event.article_id) + 1
-            record = Click(**told, clicked_id=event.article_id, position=position)
+            record = Click(**fields, clicked_id=event.article_id, position=position)
         return "replay" if self._knows(record) else record
 
     def _knows(self, record: View) -> bool:
         key = _key(record)
-        return any(key in each for each in self._known)
+        return any(key in generation for generation in self._known)
 
     def _remember(self, record: View) -> None:
         older, newer = self._known
@@ -119,15 +119,15 @@ class Receiving:
         newer.add(_key(record))
 
 
-def _each_once(found: Sequence[View | str]) -> list[View | str]:
+def _each_once(judged: Sequence[View | str]) -> list[View | str]:
     """The same without what one request tells twice."""
     seen: set[int] = set()
     once: list[View | str] = []
-    for each in found:
-        again = not isinstance(each, str) and _key(each) in seen
-        once.append("replay" if again else each)
-        if not isinstance(each, str):
-            seen.add(_key(each))
+    for outcome in judged:
+        again = not isinstance(outcome, str) and _key(outcome) in seen
+        once.append("replay" if again else outcome)
+        if not isinstance(outcome, str):
+            seen.add(_key(outcome))
     return once
 
 

@@ -115,9 +115,9 @@ class _Writer:
         """
         day = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d")
         if self._file >= 0 and self._day == day and _lock(self._file):
-            found = os.fstat(self._file)
-            if found.st_nlink and (not found.st_size or found.st_size + more <= self._max_bytes):
-                return found.st_size
+            status = os.fstat(self._file)
+            if status.st_nlink and (not status.st_size or status.st_size + more <= self._max_bytes):
+                return status.st_size
         self._begin(day, now)
         return 0
 

@@ -81,16 +81,16 @@ class Popularity:
             story: len(set().union(*(clicks[story] for clicks in hours if story in clicks)))
             for story in set().union(*hours)
         }
-        return MostClicked(now, tuple(nsmallest(MOST, counts.items(), key=lambda each: (-each[1], each[0]))))
+        return MostClicked(now, tuple(nsmallest(MOST, counts.items(), key=lambda item: (-item[1], item[0]))))
 
     def _look(self, since: float) -> Iterator[_Line]:
         """The unread lines of all segments, in order of time; of all from the start where one was replaced."""
-        found = {path: _Segment(path) for path in segments(self._directory)}
-        if any(known.gone(found.get(path), since) for path, known in self._segments.items()):
+        segments_by_path = {path: _Segment(path) for path in segments(self._directory)}
+        if any(known.gone(segments_by_path.get(path), since) for path, known in self._segments.items()):
             self._begin()
-        for path, segment in found.items():
+        for path, segment in segments_by_path.items():
             segment.read = self._segments[path].read if path in self._segments else 0
-        self._segments = {path: each for path, each in found.items() if each.modified >= since}
+        self._segments = {path: segment for path, segment in segments_by_path.items() if segment.modified >= since}
         return merge(
             *(segment.lines() for segment in self._segments.values() if segment.more()), key=lambda line: line.at
         )
@@ -136,11 +136,11 @@ class _Segment:
                     block = file.read(min(BLOCK, self._size - self.read))
             except OSError:  # removed meanwhile: the next look counts anew
                 return
-            whole = block.rfind(b"\n") + 1 or (len(block) if len(block) == BLOCK else 0)
-            if not whole:  # torn, or being written
+            end = block.rfind(b"\n") + 1 or (len(block) if len(block) == BLOCK else 0)
+            if not end:  # torn, or being written
                 return
-            self.read += whole
-            for raw in block[:whole].split(b"\n"):
+            self.read += end
+            for raw in block[:end].split(b"\n"):
                 try:
                     yield _decode(raw)
                 except msgspec.DecodeError:
@@ -167,11 +167,11 @@ def keep_counting(directory: Path, stop: threading.Event, clock: Callable[[], fl
         stop.wait(pause)
 
 
-def _written(directory: Path, found: MostClicked, before: MostClicked | None) -> MostClicked | None:
+def _written(directory: Path, counted: MostClicked, before: MostClicked | None) -> MostClicked | None:
     """What the file holds now: unchanged counts are not written again, and nothing where nothing was ever clicked."""
-    if before is None and not found.stories and not (directory / FILE).exists():
+    if before is None and not counted.stories and not (directory / FILE).exists():
         return None
-    if before is None or found.stories != before.stories:
-        write_most_clicked(directory / FILE, found)
-        return found
+    if before is None or counted.stories != before.stories:
+        write_most_clicked(directory / FILE, counted)
+        return counted
     return before

@@ -80,7 +80,7 @@ class UnitLists:
         selection, teams = self._selected(archive, row, query, chosen, now)
         selection = selection.also_degraded(degraded)
         propensities: tuple[float, ...] | None = None
-        pinned = any(each.source == "pinned" for each in selection.shown)
+        pinned = any(story.source == "pinned" for story in selection.shown)
         if chosen.policy.explore and chosen.other is None and not pinned:  # of a mixed list nobody knows the chances
             selection, propensities = self._explored(selection, query, chosen.policy, now)
         metadata = ListMetadata(new_list_id(), chosen.experiment, chosen.variant)
@@ -102,7 +102,9 @@ class UnitLists:
             return Chosen(asked or self._policies.usual, self._channel)
         unit = query.unit
         running = self._experiments.active(query.block, datetime.fromtimestamp(now, UTC).date())
-        for experiment in sorted(running, key=lambda each: unit not in each.overrides):  # an override goes first
+        for experiment in sorted(
+            running, key=lambda candidate: unit not in candidate.overrides
+        ):  # an override goes first
             assigned = assign(experiment, unit)
             if assigned is not None:
                 return self._of_variant(experiment, assigned.variant, assigned.override)
@@ -111,7 +113,7 @@ class UnitLists:
     def _of_variant(self, experiment: Experiment, variant: Variant, override: bool) -> Chosen:
         channel = variant.channel or self._channel
         if experiment.mode == "interleave":
-            control, treatment = (self._policies[each.policy] for each in experiment.variants)
+            control, treatment = (self._policies[variant_.policy] for variant_ in experiment.variants)
             return Chosen(control, channel, treatment, experiment.key, INTERLEAVED, override)
         return Chosen(self._policies[variant.policy], channel, None, experiment.key, variant.key, override)
 
@@ -122,10 +124,10 @@ class UnitLists:
             other = self._archives(channel)
         except NoSnapshot:
             return archive, row, ("channel_unavailable",)
-        found = None if identifier is None else other.row_of_id(identifier)
-        if found is None or other.fact(found).visible_from > now:
+        other_row = None if identifier is None else other.row_of_id(identifier)
+        if other_row is None or other.fact(other_row).visible_from > now:
             return archive, row, ("not_in_channel",)
-        return other, found, ()
+        return other, other_row, ()
 
     def _selected(
         self, archive: Archive, row: int, query: Query, chosen: Chosen, now: int
@@ -139,7 +141,7 @@ class UnitLists:
         pinned = [(at, story) for at, story in enumerate(mine.shown) if story.source == "pinned"]
         drafted = team_draft(list(ours), list(others), query.limit - len(pinned), self._draw.random)
         shown = [(others | ours if team != "b" else others)[event] for event, team in drafted]
-        teams = {each.row: team for each, (_, team) in zip(shown, drafted, strict=True) if team is not None}
+        teams = {story.row: team for story, (_, team) in zip(shown, drafted, strict=True) if team is not None}
         for at, story in pinned:  # of no team: both policies show it there
             shown.insert(at, story)
         return mine._replace(shown=shown).also_degraded(theirs.degraded), teams
@@ -148,9 +150,11 @@ class UnitLists:
         self, selection: Selection, query: Query, policy: Policy, now: int
     ) -> tuple[Selection, tuple[float, ...]]:
         wider = msgspec.structs.replace(query, limit=2 * query.limit)
-        events = {selection.archive.fact(each.row).event for each in selection.shown}
+        events = {selection.archive.fact(story.row).event for story in selection.shown}
         more = self._lists.select(selection.archive, selection.row, wider, policy, now)
-        pool = [each for each in more.shown if each.story and selection.archive.fact(each.row).event not in events]
+        pool = [
+            story for story in more.shown if story.story and selection.archive.fact(story.row).event not in events
+        ]
         shown, propensities = explored(selection.shown, pool, policy.explore, FIXED, self._draw.random)
         return selection._replace(shown=shown).also_degraded(more.degraded), tuple(propensities)
 
@@ -166,7 +170,7 @@ class UnitLists:
             variant=metadata.variant,
             served_at=float(now),
             expires_at=now + recorder.token_seconds,
-            items=tuple(id_in(selection.archive.teaser(each.row)) for each in selection.shown),
+            items=tuple(id_in(selection.archive.teaser(story.row)) for story in selection.shown),
         )
 
     def _exposure(
@@ -183,12 +187,12 @@ class UnitLists:
         items = tuple(
             LoggedItem(
                 id=identifier,
-                source=each.source,
-                score=None if each.story is None else round(each.story.score, 4),
-                team=teams.get(each.row),
-                section=sections[archive.fact(each.row).section],
+                source=story.source,
+                score=None if story.story is None else round(story.story.score, 4),
+                team=teams.get(story.row),
+                section=sections[archive.fact(story.row).section],
             )
-            for identifier, each in zip(token.items, selection.shown, strict=True)
+            for identifier, story in zip(token.items, selection.shown, strict=True)
         )
         return Exposure(
             at=token.served_at,
@@ -214,20 +218,20 @@ class UnitLists:
 
 def _measures(selection: Selection, now: float) -> dict[str, Any]:
     """What guardrails watch of a list: see `Exposure`."""
-    archive, rows = selection.archive, [each.row for each in selection.shown]
+    archive, rows = selection.archive, [story.row for story in selection.shown]
     facts = [archive.fact(row) for row in rows]
-    ages = [(now - each.published_at) / DAY for each in facts if each.published_at != UNDATED]
+    ages = [(now - story.published_at) / DAY for story in facts if story.published_at != UNDATED]
     sketches = [archive.sketch(row) for row in rows]
     unlike = [1 - COSINES[(one ^ other).bit_count()] for one, other in combinations(sketches, 2)]
-    same_section = [each.section == selection.source.section for each in facts]
+    same_section = [story.section == selection.source.section for story in facts]
     return {
         "same_section": round(fmean(same_section), 4) if rows else None,
         "age_days": round(fmean(ages), 3) if ages else None,
         "diversity": round(fmean(unlike), 4) if unlike else None,
-        "duplicates": len(facts) - len({each.event for each in facts}) if rows else None,
+        "duplicates": len(facts) - len({story.event for story in facts}) if rows else None,
     }
 
 
 def _by_event(selection: Selection) -> dict[int, Shown]:
     """The stories that are not pinned by event, in order: two stories of one event are one story to a reader."""
-    return {selection.archive.fact(each.row).event: each for each in selection.shown if each.source != "pinned"}
+    return {selection.archive.fact(story.row).event: story for story in selection.shown if story.source != "pinned"}

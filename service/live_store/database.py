@@ -194,6 +194,6 @@ def _engines(url: URL) -> Engines:
 def _check_schema(engine: Engine, url: URL) -> None:
     with engine.connect() as connection:
         there = inspect(connection).has_table("alembic_version")
-        found = connection.execute(select(alembic_version.c.version_num)).scalar() if there else None
-    if found != REVISION:
-        raise OutdatedLiveStore(shown(url), found, REVISION)
+        revision = connection.execute(select(alembic_version.c.version_num)).scalar() if there else None
+    if revision != REVISION:
+        raise OutdatedLiveStore(shown(url), revision, REVISION)

@@ -56,8 +56,8 @@ def changes(connection: Connection, after: int, snapshot_id: str | None, most: i
         *map(_signal_set, connection.execute(_SIGNALS_AFTER, asked)),
     ]
     if snapshot_id is not None:
-        found = connection.execute(_COMPARISONS_AFTER, asked | {"snapshot_id": snapshot_id})
-        rows += [Compared(**row._mapping) for row in found]
+        compared = connection.execute(_COMPARISONS_AFTER, asked | {"snapshot_id": snapshot_id})
+        rows += [Compared(**row._mapping) for row in compared]
     rows.sort(key=lambda row: row.sequence)
     if len(rows) > most:
         rows = rows[:most]
@@ -145,9 +145,11 @@ def counts(connection: Connection) -> dict[str, int]:
         "withdrawn": articles.c.state == "withdrawn",
         "waiting": and_(articles.c.state == "published", ~compared),
     }
-    found = {name: select(func.count()).select_from(articles).where(where) for name, where in conditions.items()}
-    found |= {table.name: select(func.count()).select_from(table) for table in (erased, signals, comparisons, audit)}
-    counted = {name: int(connection.execute(query).scalar_one()) for name, query in found.items()}
+    queries = {name: select(func.count()).select_from(articles).where(where) for name, where in conditions.items()}
+    queries |= {
+        table.name: select(func.count()).select_from(table) for table in (erased, signals, comparisons, audit)
+    }
+    counted = {name: int(connection.execute(query).scalar_one()) for name, query in queries.items()}
     size = int(connection.execute(text(_SIZES[connection.dialect.name])).scalar_one())
     return {"sequence": mark(connection)[1], **counted, "bytes": size}
 

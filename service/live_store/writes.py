@@ -85,8 +85,8 @@ def set_signals(
     former: Sequence[str],
 ) -> Written:
     """Replace the signals of an article, and those under its `former` names."""
-    for each in (article_id, *(signal.target for signal in given if signal.target is not None)):
-        _refuse_erased(connection, each)
+    for identifier in (article_id, *(signal.target for signal in given if signal.target is not None)):
+        _refuse_erased(connection, identifier)
     held = signals_of(connection, article_id, former)
     before = held.signals if held else ()
     content = msgspec.json.encode(tuple(given))

@@ -85,7 +85,7 @@ class RequestLog:
             self._unlogged += 1
             return
         shown = noted.lists[0] if noted.lists else None
-        told = _Request(
+        entry = _Request(
             at,
             noted.request_id,
             method,
@@ -101,9 +101,9 @@ class RequestLog:
         )
         self._unlogged = 0
         if self._held is None:
-            write_lines([self._line(told)], self._descriptor)
+            write_lines([self._line(entry)], self._descriptor)
         else:
-            self._held.put(told)
+            self._held.put(entry)
 
     def hold(self) -> None:
         """From now on, leave the writing to a thread."""
@@ -114,29 +114,29 @@ class RequestLog:
         if self._held is not None:
             self._held.flush()
 
-    def _line(self, told: _Request) -> str:
+    def _line(self, entry: _Request) -> str:
         line = _Line(
-            time=moment(told.at),
-            level="error" if told.status >= 500 else "info",
+            time=moment(entry.at),
+            level="error" if entry.status >= 500 else "info",
             process=self._process,
-            request_id=told.request_id,
-            method=told.method,
-            route=told.route,
-            path=told.path.encode("latin-1", "replace").decode("utf-8", "replace"),
-            status=told.status,
-            seconds=round(told.seconds, 6),
+            request_id=entry.request_id,
+            method=entry.method,
+            route=entry.route,
+            path=entry.path.encode("latin-1", "replace").decode("utf-8", "replace"),
+            status=entry.status,
+            seconds=round(entry.seconds, 6),
             message="request",
-            policy=told.policy,
-            result=told.result,
-            degraded=told.degraded,
-            code=told.code,
-            unlogged=told.unlogged,
+            policy=entry.policy,
+            result=entry.result,
+            degraded=entry.degraded,
+            code=entry.code,
+            unlogged=entry.unlogged,
         )
         return _text(line) if self._text else as_json(line)
 
 
 def _text(line: _Line) -> str:
-    told = [line.time, f"{line.level:7}", f"{line.process}:", line.method, line.path, str(line.status)]
-    told += [f"{1000 * line.seconds:.1f} ms", line.policy, line.result, line.code]
-    told += [f"({line.unlogged:,} requests before it not logged)"] if line.unlogged else []
-    return printable(" ".join(filter(None, told))) + f"  [{line.request_id}]"
+    parts = [line.time, f"{line.level:7}", f"{line.process}:", line.method, line.path, str(line.status)]
+    parts += [f"{1000 * line.seconds:.1f} ms", line.policy, line.result, line.code]
+    parts += [f"({line.unlogged:,} requests before it not logged)"] if line.unlogged else []
+    return printable(" ".join(filter(None, parts))) + f"  [{line.request_id}]"

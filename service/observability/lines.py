@@ -50,11 +50,11 @@ class HeldLines(Generic[T]):
         self._descriptor = descriptor
         self._start()
 
-    def put(self, told: T) -> None:
+    def put(self, item: T) -> None:
         """Have it written soon."""
         if self._process != os.getpid():  # a server may load the application, then fork
             self._start()
-        self._held.append(told)
+        self._held.append(item)
 
     def flush(self) -> None:
         """Write what is held."""
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
     """With every character escaped that is none to be seen."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 @lru_cache(4)

@@ -50,12 +50,12 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Without the line's end."""
         asked = request_id()
-        told = f"{moment(record.created)} {record.levelname.lower():7} {self._process}: "
-        told += printable(record.getMessage()) + (f"  [{asked}]" if asked is not None else "")
+        text = f"{moment(record.created)} {record.levelname.lower():7} {self._process}: "
+        text += printable(record.getMessage()) + (f"  [{asked}]" if asked is not None else "")
         if record.exc_info:
             trace = self.formatException(record.exc_info)
-            told += "".join(f"\n    {printable(line)}" for line in trace.splitlines())
-        return told
+            text += "".join(f"\n    {printable(line)}" for line in trace.splitlines())
+        return text
 
 
 class LineHandler(logging.Handler):
@@ -86,7 +86,7 @@ def configure(level: Level, form: Format, process: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     sys.excepthook = _ended_by
-    threading.excepthook = lambda told: _ended_by(told.exc_type, told.exc_value, told.exc_traceback)
+    threading.excepthook = lambda fault: _ended_by(fault.exc_type, fault.exc_value, fault.exc_traceback)
     logging.getLogger("alembic").setLevel("WARNING")  # two lines at each start that say nothing
     server = logging.getLogger("_granian")  # the web server's own lines go the same way
     server.handlers[:], server.propagate = [], True

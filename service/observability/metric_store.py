@@ -83,9 +83,9 @@ def read_tallies(paths: Iterable[Path]) -> Read:
     return total
 
 
-def merge(total: Read, found: Mapping[Series, tuple[float, ...]]) -> None:
+def merge(total: Read, more: Mapping[Series, tuple[float, ...]]) -> None:
     """Add what was found to the total."""
-    for series, values in found.items():
+    for series, values in more.items():
         before = total.get(series, (0.0,) * len(values))
         total[series] = tuple(one + other for one, other in zip(before, values, strict=True))
 
@@ -99,7 +99,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 def _read(buffer: bytes | mmap.mmap) -> Read:
     places, _, _ = _names(buffer)
-    with memoryview(buffer) as whole, whole[: 8 * VALUES].cast("d") as values:
+    with memoryview(buffer) as view, view[: 8 * VALUES].cast("d") as values:
         return {series: tuple(values[place : place + width]) for series, (place, width) in places.items()}
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADER = "X-Request-ID"
 BEGAN = "related.began"  # in the environ: when the request came, in seconds of `perf_counter`
 NO_ROUTE = "none"
-_METHODS = {each: each for each in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
+_METHODS = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -59,10 +59,10 @@ class Watching:
         rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
         if rule is None:
             return NO_ROUTE
-        found = self._routes.get(rule.rule)
-        if found is None:
-            found = self._routes[rule.rule] = _VARIABLE.sub(r"{\1}", rule.rule)
-        return found
+        route = self._routes.get(rule.rule)
+        if route is None:
+            route = self._routes[rule.rule] = _VARIABLE.sub(r"{\1}", rule.rule)
+        return route
 
     def _count(self, noted: Noted, method: str, route: str, seconds: float) -> None:
         measures, lists = self._measures, noted.lists

@@ -17,10 +17,10 @@ def exposition(series: Read) -> str:
     """All metrics that have a series, each with its help; a gauge that is NaN has none."""
     lines: list[str] = []
     for metric in METRICS:
-        found = sorted((key[1:], values) for key, values in series.items() if key[0] == metric.name)
-        told = [line for labels, values in found for line in _lines(metric, labels, values)]
-        if told:
-            lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}", *told]
+        matching = sorted((key[1:], values) for key, values in series.items() if key[0] == metric.name)
+        samples = [line for labels, values in matching for line in _lines(metric, labels, values)]
+        if samples:
+            lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}", *samples]
     return "\n".join(lines) + "\n"
 
 
@@ -39,5 +39,5 @@ def _lines(metric: Metric, labels: Sequence[str], values: Sequence[float]) -> It
 
 
 def _line(name: str, labels: Iterable[tuple[str, str]], value: float) -> str:
-    told = ",".join(f'{label}="{text.translate(_ESCAPES)}"' for label, text in labels)
-    return f"{name}{{{told}}} {value:.15g}" if told else f"{name} {value:.15g}"
+    pairs = ",".join(f'{label}="{text.translate(_ESCAPES)}"' for label, text in labels)
+    return f"{name}{{{pairs}}} {value:.15g}" if pairs else f"{name} {value:.15g}"

@@ -54,5 +54,5 @@ def noted() -> Noted:
 
 def request_id() -> str | None:
     """The ID of the request at hand; None outside of one."""
-    found = current.get()
-    return None if found is None else found.request_id
+    request = current.get()
+    return None if request is None else request.request_id

@@ -33,25 +33,25 @@ def analysed(
     Effects are computed only where nothing is wrong with the data.
     """
     progress("finding the experiment’s readers")
-    found = open_experiment(events, _shortened(experiment, until))
+    data = open_experiment(events, _shortened(experiment, until))
     lines = events.lines()
-    arms = arms_of(experiment, found.counts())
+    arms = arms_of(experiment, data.counts())
     ratio = sample_ratio(experiment, arms)
-    wrong = faults(found, lines, arms, ratio, denominator)
-    effects = None if wrong else all_effects(found, denominator, progress)
+    wrong = faults(data, lines, arms, ratio, denominator)
+    effects = None if wrong else all_effects(data, denominator, progress)
     return Report(
         verdict=_verdict(experiment, wrong, effects),
         experiment=msgspec.structs.replace(experiment, overrides={}),
         denominator=denominator,
         generated=iso_time(generated) or "",
         until=until,
-        span=_span(found),
+        span=_span(data),
         faults=wrong,
-        warnings=warnings(found, arms, denominator, datetime.fromtimestamp(generated, UTC).date()),
+        warnings=warnings(data, arms, denominator, datetime.fromtimestamp(generated, UTC).date()),
         sample_ratio=ratio,
         arms=arms,
         log=log_counts(lines, events.first_malformed()),
-        left_out=left_out(found),
+        left_out=left_out(data),
         effects=effects,
         methods=METHODS,
         versions=versions(),
@@ -72,8 +72,8 @@ def _verdict(experiment: Experiment, wrong: tuple[str, ...], effects: Effects | 
     return " ".join(outcome.sentence for outcome in effects.outcomes)
 
 
-def _span(found: ExperimentEvents) -> Span:
-    ((first, last, channels, policies),) = found.events.rows(
+def _span(data: ExperimentEvents) -> Span:
+    ((first, last, channels, policies),) = data.events.rows(
         """
         SELECT min(received_at), max(received_at), list_sort(list(DISTINCT channel)), list_sort(list(DISTINCT policy))
         FROM used_exposures()

@@ -118,7 +118,7 @@ def examination_of(placings: Placings) -> Examination:
 
 def _fitted(placings: Placings, kept: npt.NDArray[np.bool_], start: Array) -> Array:
     """(m,) how often positions are looked at, by the rows `kept`, from `start` on."""
-    position, shown, clicked = (each[kept] for each in (placings.position, placings.shown, placings.clicked))
+    position, shown, clicked = (column[kept] for column in (placings.position, placings.shown, placings.clicked))
     _, pair = np.unique(placings.pair[kept], return_inverse=True)
     clicks_of_pair, clicks_at = np.bincount(pair, clicked), np.bincount(position, clicked)
     looked_at = start
@@ -130,9 +130,9 @@ def _fitted(placings: Placings, kept: npt.NDArray[np.bool_], start: Array) -> Ar
     return looked_at
 
 
-def require_enough(found: Iterable[Mapping[Any, Label]]) -> None:
+def require_enough(by_pair: Iterable[Mapping[Any, Label]]) -> None:
     """Raises `TooFewClicks` where the labels of all sources have too few clicks."""
-    clicks = sum(label.clicks for stories in found for label in stories.values())
+    clicks = sum(label.clicks for stories in by_pair for label in stories.values())
     if clicks < LEAST_CLICKS:
         raise TooFewClicks(clicks)
 
@@ -140,11 +140,11 @@ def require_enough(found: Iterable[Mapping[Any, Label]]) -> None:
 def labels(placings: Placings, looked_at: Array) -> dict[str, dict[str, Label]]:
     """By source article and story: clicks, each worth 1 / how often its position is looked at, in lists shown."""
     worth = np.minimum(1 / looked_at, MOST_WEIGHT)[placings.position]
-    shown, clicks = (np.bincount(placings.pair, each) for each in (placings.shown, placings.clicked))
+    shown, clicks = (np.bincount(placings.pair, weights) for weights in (placings.shown, placings.clicked))
     share = np.minimum(np.bincount(placings.pair, placings.clicked * worth) / shown, 1)
-    found: dict[str, dict[str, Label]] = {}
+    labelled: dict[str, dict[str, Label]] = {}
     for (source, story), *numbers in zip(
         placings.pairs, share.tolist(), shown.tolist(), clicks.tolist(), strict=True
     ):
-        found.setdefault(source, {})[story] = Label(numbers[0], int(numbers[1]), int(numbers[2]))
-    return found
+        labelled.setdefault(source, {})[story] = Label(numbers[0], int(numbers[1]), int(numbers[2]))
+    return labelled

@@ -70,44 +70,44 @@ class Compared(NamedTuple):
     plain: Effect
 
 
-def all_effects(found: ExperimentEvents, denominator: Denominator, progress: Callable[[str], None]) -> Effects:
+def all_effects(data: ExperimentEvents, denominator: Denominator, progress: Callable[[str], None]) -> Effects:
     """Everything that is compared. An interleaved test has a preference and nothing else."""
-    experiment = found.experiment
+    experiment = data.experiment
     if experiment.mode == "interleave":
-        lists = found.interleaved()
+        lists = data.interleaved()
         preferred = preference(lists.clicks_a, lists.clicks_b, lists.unit)
         return Effects(preference=preferred)
     progress("comparing metrics and guardrails")
-    watched = found.guardrails()
-    primary, *secondary = metrics(found, denominator, watched)
+    watched = data.guardrails()
+    primary, *secondary = metrics(data, denominator, watched)
     effects, untold = metric_effects(experiment, primary, secondary)
     keys = [variant.key for variant in experiment.variants]
-    guardrails = guardrail_effects(experiment.guardrails, keys[0], keys[1:], watched, found.latency())
+    guardrails = guardrail_effects(experiment.guardrails, keys[0], keys[1:], watched, data.latency())
     progress("following the days")
-    segments, left_out = segment_effects(found, primary, denominator)
+    segments, left_out = segment_effects(data, primary, denominator)
     return Effects(
         outcomes=_outcomes(experiment, effects, guardrails, untold),
         metrics=effects,
         guardrails=tuple(guardrails),
-        looks=looks(found, primary, denominator),
-        days=day_effects(found, primary, denominator),
+        looks=looks(data, primary, denominator),
+        days=day_effects(data, primary, denominator),
         segments=segments,
         segments_left_out=left_out,
         untold=untold,
     )
 
 
-def metrics(found: ExperimentEvents, denominator: Denominator, watched: Mapping[str, ByArm]) -> list[Metric]:
+def metrics(data: ExperimentEvents, denominator: Denominator, watched: Mapping[str, ByArm]) -> list[Metric]:
     """The primary one first. What clicks per list hides: how many lists there are, and how many of them are seen.
 
     `watched`: what `ExperimentEvents.guardrails` gives.
     """
-    arms = found.moments(denominator)
+    arms = data.moments(denominator)
     known = {
         "ctr": Metric("ctr", cuped_ratio_effect, ratio_effect, arms),
         "clicks_per_unit": Metric("clicks_per_unit", cuped_mean_effect, mean_effect, arms),
     }
-    primary = known.pop(found.experiment.primary_metric)
+    primary = known.pop(data.experiment.primary_metric)
     lists = {arm: _of_lists(moments) for arm, moments in arms.items()}
     seen = watched.get("view_rate", {})
     return [
@@ -125,7 +125,7 @@ def metric_effects(
     alpha = ALPHA / (len(experiment.variants) - 1)
     untold: list[Untold] = []
     first = _compared(experiment, primary, untold)
-    others = [each for metric in secondary for each in _compared(experiment, metric, untold)]
+    others = [effect for metric in secondary for effect in _compared(experiment, metric, untold)]
     return (
         *_corrected(first, "primary", alpha, holm),
         *_corrected(others, "secondary", ALPHA, benjamini_hochberg),
@@ -150,63 +150,65 @@ def figures(effect: Effect, alpha: float) -> Figures:
     )
 
 
-def looks(found: ExperimentEvents, primary: Metric, denominator: Denominator) -> tuple[Look, ...]:
+def looks(data: ExperimentEvents, primary: Metric, denominator: Denominator) -> tuple[Look, ...]:
     """What one who looked at the end of each day would have seen, once an arm has readers enough."""
-    alpha = ALPHA / (len(found.experiment.variants) - 1)
+    alpha = ALPHA / (len(data.experiment.variants) - 1)
     seen = []
-    for day, arms in found.looks(denominator).items():
-        for each in _compared(found.experiment, primary._replace(arms=arms), []):
-            told = figures(each.adjusted, alpha)
-            if told.lift is not None and told.lift_interval is not None:
+    for day, arms in data.looks(denominator).items():
+        for effect in _compared(data.experiment, primary._replace(arms=arms), []):
+            adjusted = figures(effect.adjusted, alpha)
+            if adjusted.lift is not None and adjusted.lift_interval is not None:
                 seen.append(
                     Look(
                         day=day,
-                        variant=each.variant,
-                        n_control=each.adjusted.n_control,
-                        n_treatment=each.adjusted.n_treatment,
-                        lift=told.lift,
-                        interval=told.lift_interval,
-                        p_value=told.p_value,
+                        variant=effect.variant,
+                        n_control=effect.adjusted.n_control,
+                        n_treatment=effect.adjusted.n_treatment,
+                        lift=adjusted.lift,
+                        interval=adjusted.lift_interval,
+                        p_value=adjusted.p_value,
                     )
                 )
     return tuple(seen)
 
 
-def day_effects(found: ExperimentEvents, primary: Metric, denominator: Denominator) -> tuple[DayEffect, ...]:
+def day_effects(data: ExperimentEvents, primary: Metric, denominator: Denominator) -> tuple[DayEffect, ...]:
     """Of each day's lists alone."""
     return tuple(
         DayEffect(
             day=day,
-            variant=each.variant,
-            n_control=each.plain.n_control,
-            n_treatment=each.plain.n_treatment,
-            lift=each.plain.lift,
+            variant=effect.variant,
+            n_control=effect.plain.n_control,
+            n_treatment=effect.plain.n_treatment,
+            lift=effect.plain.lift,
             interval=interval,
         )
-        for day, arms in found.by_day(denominator).items()
-        for each in _compared(found.experiment, primary._replace(arms=arms), [])
-        if each.plain.lift is not None and (interval := each.plain.lift_interval()) is not None
+        for day, arms in data.by_day(denominator).items()
+        for effect in _compared(data.experiment, primary._replace(arms=arms), [])
+        if effect.plain.lift is not None and (interval := effect.plain.lift_interval()) is not None
     )
 
 
 def segment_effects(
-    found: ExperimentEvents, primary: Metric, denominator: Denominator
+    data: ExperimentEvents, primary: Metric, denominator: Denominator
 ) -> tuple[tuple[SegmentEffect, ...], int]:
     """Of each kind of lists, all corrected together; and how many kinds cannot be told."""
-    told, untold = [], 0
-    for segment in found.by_segment(denominator):
-        effects = _compared(found.experiment, primary._replace(arms=segment.moments), [])
-        told += [_segment(segment.name, segment.value, effect) for effect in effects if effect.plain.lift is not None]
+    estimated, untold = [], 0
+    for segment in data.by_segment(denominator):
+        effects = _compared(data.experiment, primary._replace(arms=segment.moments), [])
+        estimated += [
+            _segment(segment.name, segment.value, effect) for effect in effects if effect.plain.lift is not None
+        ]
         untold += not effects
-    corrected = benjamini_hochberg([each.p_value for each in told])
-    both = zip(told, corrected, strict=True)
-    return tuple(msgspec.structs.replace(each, p_corrected=float(p)) for each, p in both), untold
+    corrected = benjamini_hochberg([segment_effect.p_value for segment_effect in estimated])
+    both = zip(estimated, corrected, strict=True)
+    return tuple(msgspec.structs.replace(segment_effect, p_corrected=float(p)) for segment_effect, p in both), untold
 
 
 def _compared(experiment: Experiment, metric: Metric, untold: list[Untold]) -> list[Compared]:
     """The metric's effect on each variant; what has none goes to `untold`."""
     control, *variants = (variant.key for variant in experiment.variants)
-    found = []
+    effects = []
     for variant in variants:
         arms = [metric.arms.get(key) for key in (control, variant)]
         if any(arm is None or arm.n < LEAST_UNITS for arm in arms):
@@ -214,10 +216,10 @@ def _compared(experiment: Experiment, metric: Metric, untold: list[Untold]) -> l
             continue
         try:
             pair = (metric.arms[control], metric.arms[variant])
-            found.append(Compared(metric.name, variant, metric.adjusted(*pair), metric.plain(*pair)))
+            effects.append(Compared(metric.name, variant, metric.adjusted(*pair), metric.plain(*pair)))
         except NoEffect as error:
             untold.append(Untold(what=metric.name, variant=variant, reason=str(error)))
-    return found
+    return effects
 
 
 def _corrected(
@@ -226,21 +228,23 @@ def _corrected(
     alpha: float,
     correction: Callable[[list[float]], Sequence[float]],
 ) -> list[MetricEffect]:
-    told = [figures(each.adjusted, alpha) for each in compared]
+    adjusted_figures = [figures(effect.adjusted, alpha) for effect in compared]
     return [
         MetricEffect(
-            metric=each.metric,
+            metric=effect.metric,
             role=role,
-            variant=each.variant,
-            n_control=each.adjusted.n_control,
-            n_treatment=each.adjusted.n_treatment,
+            variant=effect.variant,
+            n_control=effect.adjusted.n_control,
+            n_treatment=effect.adjusted.n_treatment,
             alpha=alpha,
             adjusted=adjusted,
-            plain=figures(each.plain, alpha),
+            plain=figures(effect.plain, alpha),
             p_corrected=float(p),
             decided=bool(p <= ALPHA),
         )
-        for each, adjusted, p in zip(compared, told, correction([each.p_value for each in told]), strict=True)
+        for effect, adjusted, p in zip(
+            compared, adjusted_figures, correction([effect.p_value for effect in adjusted_figures]), strict=True
+        )
     ]
 
 
@@ -252,7 +256,7 @@ def _outcomes(
 ) -> tuple[Outcome, ...]:
     """Of each variant, in their order."""
     primary = {effect.variant: effect for effect in effects if effect.role == "primary"}
-    reasons = {each.variant: each.reason for each in untold if each.what == experiment.primary_metric}
+    reasons = {entry.variant: entry.reason for entry in untold if entry.what == experiment.primary_metric}
     outcomes = []
     for variant in [variant.key for variant in experiment.variants[1:]]:
         its = [guardrail for guardrail in guardrails if guardrail.variant == variant]
@@ -263,12 +267,12 @@ def _outcomes(
     return tuple(outcomes)
 
 
-def _segment(name: str, value: str, each: Compared) -> SegmentEffect:
-    effect = each.plain
+def _segment(name: str, value: str, compared: Compared) -> SegmentEffect:
+    effect = compared.plain
     return SegmentEffect(
         segment=name,
         value=value,
-        variant=each.variant,
+        variant=compared.variant,
         n_control=effect.n_control,
         n_treatment=effect.n_treatment,
         control=effect.control,

@@ -37,22 +37,22 @@ def log_counts(lines: Lines, malformed: Sequence[MalformedLine]) -> tuple[Count,
     """What became of every line of the log, the whole installation’s. `malformed`: the first such lines, named."""
     notes = {
         "torn": ", ".join(lines.torn[:NAMED]),
-        "malformed": ", ".join(f"{each.file}:{each.number}" for each in malformed),
+        "malformed": ", ".join(f"{line.file}:{line.number}" for line in malformed),
     }
     counts = [
         Count(what=f"{KINDS.get(kind, kind)} {STATUSES[status]}", n=n, of="lines", note=notes.get(status, ""))
         for (kind, status), n in lines.counts.items()
         if status != "refused"
     ]
-    refused = [Count(what=f"refused: {each}", n=n, of="events") for each, n in lines.refused.items()]
+    refused = [Count(what=f"refused: {reason}", n=n, of="events") for reason, n in lines.refused.items()]
     return (*counts, *refused)
 
 
-def left_out(found: ExperimentEvents) -> tuple[Count, ...]:
+def left_out(data: ExperimentEvents) -> tuple[Count, ...]:
     """What of the experiment counts in no effect, by reason."""
-    lists = dict(found.events.rows("SELECT reason, count(*) FROM lists WHERE reason <> 'used' GROUP BY reason"))
-    units = dict(found.events.rows("SELECT reason, count(*) FROM excluded_units GROUP BY reason"))
-    names = {"unknown_variant": ", ".join(unknown_variants(found))}
+    lists = dict(data.events.rows("SELECT reason, count(*) FROM lists WHERE reason <> 'used' GROUP BY reason"))
+    units = dict(data.events.rows("SELECT reason, count(*) FROM excluded_units GROUP BY reason"))
+    names = {"unknown_variant": ", ".join(unknown_variants(data))}
     return (
         *(
             Count(what=what, n=lists.get(reason, 0), of="lists", note=names.get(reason, note))
@@ -62,23 +62,21 @@ def left_out(found: ExperimentEvents) -> tuple[Count, ...]:
             Count(what=what, n=units.get(reason, 0), of=f"readers, {lists.get(reason, 0):,} lists", note=note)
             for reason, (what, note) in READERS.items()
         ),
-        _orphans(found.orphans()),
+        _orphans(data.orphans()),
     )
 
 
-def unknown_variants(found: ExperimentEvents) -> list[str]:
+def unknown_variants(data: ExperimentEvents) -> list[str]:
     """The first ten that the definition does not name."""
-    rows = found.events.rows(
-        "SELECT DISTINCT variant FROM lists WHERE reason = 'unknown_variant' ORDER BY 1 LIMIT 10"
-    )
+    rows = data.events.rows("SELECT DISTINCT variant FROM lists WHERE reason = 'unknown_variant' ORDER BY 1 LIMIT 10")
     return [str(variant) for (variant,) in rows]
 
 
 def _orphans(by_arm: Mapping[str, Sequence[int]]) -> Count:
-    told = {arm: orphans for arm, (orphans, _) in by_arm.items() if orphans}
+    orphaned = {arm: orphans for arm, (orphans, _) in by_arm.items() if orphans}
     return Count(
         what="views and clicks of lists that the log does not have",
-        n=sum(told.values()),
+        n=sum(orphaned.values()),
         of="events",
-        note=", ".join(f"“{arm}” {orphans:,}" for arm, orphans in told.items()),
+        note=", ".join(f"“{arm}” {orphans:,}" for arm, orphans in orphaned.items()),
     )

@@ -16,19 +16,19 @@ DUE = 100  # lists that an arm should have in a day; that it has none by chance 
 NAMED = 3  # so many days are named
 
 
-def day_faults(found: ExperimentEvents) -> list[str]:
+def day_faults(data: ExperimentEvents) -> list[str]:
     """What makes single days unusable, a sentence each. In an interleaved test all readers are in both variants."""
-    if found.experiment.mode == "interleave":
+    if data.experiment.mode == "interleave":
         return []
-    return [*_mislabelled(found), *_mismatched(found), *_silent_arms(found)]
+    return [*_mislabelled(data), *_mismatched(data), *_silent_arms(data)]
 
 
-def silent_days(found: ExperimentEvents, today: date) -> list[date]:
+def silent_days(data: ExperimentEvents, today: date) -> list[date]:
     """The days of the test before `today` without a list, from the first day with one: a test may begin late."""
-    heard = found.lists_by_day()
-    first = min(heard, default=today)
-    days = (min(found.experiment.ends_on, today) - first).days
-    return [day for at in range(days) if (day := first + timedelta(days=at)) not in heard]
+    lists_by_day = data.lists_by_day()
+    first = min(lists_by_day, default=today)
+    days = (min(data.experiment.ends_on, today) - first).days
+    return [day for at in range(days) if (day := first + timedelta(days=at)) not in lists_by_day]
 
 
 def dates(days: Iterable[date]) -> str:
@@ -38,9 +38,9 @@ def dates(days: Iterable[date]) -> str:
     return ", ".join(named[:NAMED]) + (f" and {more} more day{'s' if more > 1 else ''}" if more > 0 else "")
 
 
-def _mislabelled(found: ExperimentEvents) -> list[str]:
+def _mislabelled(data: ExperimentEvents) -> list[str]:
     """The variant of a unit is arithmetic: done again, it shows labels that were mixed up."""
-    units, wrong = _assigned_again(found)
+    units, wrong = _assigned_again(data)
     days = [day for day, n in sorted(wrong.items()) if n > max(1, TOLERATED * units[day])]
     if not days:
         return []
@@ -50,29 +50,29 @@ def _mislabelled(found: ExperimentEvents) -> list[str]:
     ]
 
 
-def _assigned_again(found: ExperimentEvents) -> tuple[Counter[date], Counter[date]]:
+def _assigned_again(data: ExperimentEvents) -> tuple[Counter[date], Counter[date]]:
     """Of units at random, by the day on which they were first seen: how many there are, and how many are wrong."""
     units: Counter[date] = Counter()
     wrong: Counter[date] = Counter()
-    for unit, arm, day in found.some_units(CHECKED_UNITS):
-        assigned = assign(found.experiment, unit)
+    for unit, arm, day in data.some_units(CHECKED_UNITS):
+        assigned = assign(data.experiment, unit)
         units[day] += 1
         wrong[day] += assigned is not None and assigned.variant.key != arm
     return units, wrong
 
 
-def _mismatched(found: ExperimentEvents) -> list[str]:
-    variants = found.experiment.variants
-    counts = {day: [arms.get(variant.key, 0) for variant in variants] for day, arms in found.newcomers().items()}
+def _mismatched(data: ExperimentEvents) -> list[str]:
+    variants = data.experiment.variants
+    counts = {day: [arms.get(variant.key, 0) for variant in variants] for day, arms in data.newcomers().items()}
     days = mismatched_days(counts, [variant.weight for variant in variants])
     return [f"Readers first seen on {dates(days)} did not fall to the variants as planned."] if days else []
 
 
-def _silent_arms(found: ExperimentEvents) -> list[str]:
-    heard = found.lists_by_day()
+def _silent_arms(data: ExperimentEvents) -> list[str]:
+    lists_by_day = data.lists_by_day()
     silent = {
-        variant.key: [day for day, lists in heard.items() if _is_silent(variant.key, variant.weight, lists)]
-        for variant in found.experiment.variants
+        variant.key: [day for day, lists in lists_by_day.items() if _is_silent(variant.key, variant.weight, lists)]
+        for variant in data.experiment.variants
     }
     return [f"“{arm}” has no list on {dates(days)}." for arm, days in silent.items() if days]
 

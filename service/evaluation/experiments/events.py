@@ -66,8 +66,8 @@ class Events:
 
     def rows(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
         """What a query answers. `$name` in it is a parameter."""
-        found: list[tuple[Any, ...]] = self.connection.execute(query, parameters or None).fetchall()
-        return found
+        rows: list[tuple[Any, ...]] = self.connection.execute(query, parameters or None).fetchall()
+        return rows
 
     def lines(self) -> Lines:
         """What became of every line."""
@@ -139,16 +139,16 @@ def sql(name: str) -> str:
 
 def _read(connection: duckdb.DuckDBPyConnection, directory: Path, scratch: Path) -> Events:
     segments = tuple(sorted(directory.glob("*.jsonl")))
-    torn, whole = [], [scratch / "none.jsonl"]
+    torn, readable = [], [scratch / "none.jsonl"]
     (scratch / "none.jsonl").touch()
     for segment in segments:
         size, end = segment.stat().st_size, _end_of_last_line(segment)
         if end >= size:  # larger: a writer is at work
-            whole.append(segment)
+            readable.append(segment)
         else:
             torn.append(segment.name)
-            whole.append(_beginning(segment, end, scratch))
-    set_variables(connection, files=[str(each) for each in whole])
+            readable.append(_beginning(segment, end, scratch))
+    set_variables(connection, files=[str(path) for path in readable])
     connection.execute(sql("read"))
     return Events(connection, segments, tuple(torn))
 
@@ -179,8 +179,8 @@ def _beginning(segment: Path, size: int, scratch: Path) -> Path:
 def _malformed_lines(segment: Path, limit: int) -> list[MalformedLine]:
     """The first so many; reads no further than these."""
     with segment.open("rb") as file:
-        found = (number for number, line in enumerate(file, 1) if line.strip() and not _has_kind(line))
-        return [MalformedLine(segment.name, number) for number in islice(found, limit)]
+        malformed = (number for number, line in enumerate(file, 1) if line.strip() and not _has_kind(line))
+        return [MalformedLine(segment.name, number) for number in islice(malformed, limit)]
 
 
 def _has_kind(line: bytes) -> bool:

@@ -136,8 +136,8 @@ class ExperimentEvents:
         shown, x is 1: `mean_effect` compares arms of different sizes too. `view_rate` is no guardrail but a check.
         """
         rows = self.events.rows("FROM guardrail_moments()")
-        found = _nested((name, arm, moments_of(sums, scale)) for name, scale, arm, sums in rows)
-        return found | {"coverage": self._coverage()}
+        by_name = _nested((name, arm, moments_of(sums, scale)) for name, scale, arm, sums in rows)
+        return by_name | {"coverage": self._coverage()}
 
     def latency(self) -> dict[str, dict[str, Quantile]]:
         """`latency_p95_ms` and `latency_p99_ms` by arm, to a microsecond."""

@@ -75,7 +75,7 @@ def guardrail_effects(
     latency: Mapping[str, Mapping[str, Quantile]],
 ) -> list[GuardrailEffect]:
     """Of each variant every guardrail, in the order of `Guardrails`. `moments`, `latency`: by guardrail and arm."""
-    found = []
+    effects = []
     for variant in variants:
         for name, margin in msgspec.structs.asdict(margins).items():
             arms = moments.get(name, {})
@@ -86,8 +86,8 @@ def guardrail_effects(
                 between = _between_moments(KINDS[name], arms[control], arms[variant])
             else:
                 between = None
-            found.append(_judged(name, variant, margin, between))
-    return found
+            effects.append(_judged(name, variant, margin, between))
+    return effects
 
 
 def shipping(effects: Iterable[GuardrailEffect]) -> Shipping:

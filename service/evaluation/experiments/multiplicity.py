@@ -17,4 +17,4 @@ __all__ = ["benjamini_hochberg", "holm"]
 
 def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     """p adjusted for their number, in the given order; none gives none. *Source*: Benjamini and Hochberg, 1995."""
-    return [float(each) for each in false_discovery_control(p)]
+    return [float(value) for value in false_discovery_control(p)]

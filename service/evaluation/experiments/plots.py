@@ -92,25 +92,25 @@ def by_day(effects: Effects) -> Plot | None:
     return _panels("days", "Lift of each day alone.", panels, _draw_points)
 
 
-def _told(each: MetricEffect) -> str:
-    lift, interval = each.adjusted.lift, each.adjusted.lift_interval
+def _told(effect: MetricEffect) -> str:
+    lift, interval = effect.adjusted.lift, effect.adjusted.lift_interval
     if lift is None or interval is None:
         return ""
     return (
-        f"{METRIC_NAMES[each.metric]}, {each.variant}: {signed_percent(lift)}, "
+        f"{METRIC_NAMES[effect.metric]}, {effect.variant}: {signed_percent(lift)}, "
         f"{signed_percent(interval[0])} to {signed_percent(interval[1])}."
     )
 
 
 def _draw_forest(figure: Figure, rows: Sequence[MetricEffect]) -> None:
     axes = figure.add_axes((0.02, 26 / _height(figure), 0.96, 1 - 26 / _height(figure)))
-    for at, each in enumerate(rows):
-        lift, (low, high) = each.adjusted.lift or 0.0, each.adjusted.lift_interval or (0.0, 0.0)
-        colour = ACCENT if each.role == "primary" else SOFT
+    for at, effect in enumerate(rows):
+        lift, (low, high) = effect.adjusted.lift or 0.0, effect.adjusted.lift_interval or (0.0, 0.0)
+        colour = ACCENT if effect.role == "primary" else SOFT
         axes.plot((low, high), (-at, -at), color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot((lift,), (-at,), "o", color=colour, markersize=8)
         over = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
-        name = f"{METRIC_NAMES[each.metric]} · {each.variant}"
+        name = f"{METRIC_NAMES[effect.metric]} · {effect.variant}"
         axes.annotate(name, (0, -at), xytext=(0, 11), color=INK, **over)
         value = signed_percent(lift)
         if _width(figure) >= WIDTHS["wide"]:  # on a phone it would run into the name
@@ -167,7 +167,7 @@ def _reach(points: Sequence[_Point], last: Mapping[str, _Point]) -> Interval:
     """The scale: all points, and those intervals that are not far wider than the last ones."""
     widest = STEADY * max(high - low for _, _, (low, high) in last.values())
     steady = [point for point in points if point.interval[1] - point.interval[0] <= widest]
-    ends = [0.0, *(end for each in steady for end in each.interval)]
+    ends = [0.0, *(end for point in steady for end in point.interval)]
     room = 0.06 * (max(ends) - min(ends)) or 0.01
     return max(min(ends) - room, LEAST_LIFT), max(ends) + room
 

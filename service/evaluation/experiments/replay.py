@@ -46,18 +46,18 @@ def replay(lists: Iterable[LoggedList], ranked: Callable[[LoggedList], Sequence[
     A clicked story that the new list does not hold has reciprocal rank 0. Without any clicked list all is 0.
     """
     clicked = [list_ for list_ in lists if list_.clicked]
-    new = [tuple(ranked(each)) for each in clicked]
-    units = np.array([each.unit for each in clicked])
-    before = np.array([_reciprocal_rank(each.items, each.clicked) for each in clicked])
-    after = np.array([_reciprocal_rank(items, each.clicked) for items, each in zip(new, clicked, strict=True)])
+    new = [tuple(ranked(logged)) for logged in clicked]
+    units = np.array([logged.unit for logged in clicked])
+    before = np.array([_reciprocal_rank(logged.items, logged.clicked) for logged in clicked])
+    after = np.array([_reciprocal_rank(items, logged.clicked) for items, logged in zip(new, clicked, strict=True)])
     return Replay(
         lists=len(clicked),
         logged=clustered_mean(before, units),
         anew=clustered_mean(after, units),
         gain=clustered_mean(after - before, units),
-        kept=_share([item in items for items, each in zip(new, clicked, strict=True) for item in each.clicked]),
+        kept=_share([item in items for items, logged in zip(new, clicked, strict=True) for item in logged.clicked]),
         never_shown=_share(
-            [item not in each.items for items, each in zip(new, clicked, strict=True) for item in items]
+            [item not in logged.items for items, logged in zip(new, clicked, strict=True) for item in items]
         ),
     )
 

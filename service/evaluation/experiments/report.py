@@ -49,7 +49,9 @@ def as_html(report: Report) -> str:
         plots={}
         if effects is None
         else {"forest": forest(effects), "looks": sequential(effects), "days": by_day(effects)},
-        guardrails=[] if effects is None else [(v, list(each)) for v, each in groupby(effects.guardrails, _variant)],
+        guardrails=[]
+        if effects is None
+        else [(v, list(guardrails)) for v, guardrails in groupby(effects.guardrails, _variant)],
         metric_names=METRIC_NAMES,
         guardrail_names=GUARDRAIL_NAMES,
         segment_names=SEGMENTS,
@@ -88,10 +90,10 @@ def lifts(interval: Interval | None) -> str:
     return f"{signed_percent(interval[0])} to {signed_percent(interval[1])}"
 
 
-def estimates(each: MetricEffect) -> list[tuple[str, Figures]]:
+def estimates(effect: MetricEffect) -> list[tuple[str, Figures]]:
     """The rows of a metric: adjusted and plain, or one where what was known of the readers changes nothing shown."""
-    rows = [("adjusted (CUPED)", each.adjusted), ("plain", each.plain)]
-    return rows if len({_shown(figures) for _, figures in rows}) == 2 else [("plain", each.plain)]
+    rows = [("adjusted (CUPED)", effect.adjusted), ("plain", effect.plain)]
+    return rows if len({_shown(figures) for _, figures in rows}) == 2 else [("plain", effect.plain)]
 
 
 def _shown(figures: Figures) -> tuple[str, ...]:

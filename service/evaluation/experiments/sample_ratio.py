@@ -34,5 +34,9 @@ def mismatched_days(days: Mapping[date, Sequence[int]], weights: Sequence[float]
     new on the day: whether others come again is the variants' doing.
     """
     smallest = min(weights) / sum(weights)
-    told = {day: counts for day, counts in days.items() if sum(counts) * smallest >= LEAST_EXPECTED}
-    return [day for day, counts in told.items() if sample_ratio_mismatch(counts, weights) < THRESHOLD / len(told)]
+    large_enough = {day: counts for day, counts in days.items() if sum(counts) * smallest >= LEAST_EXPECTED}
+    return [
+        day
+        for day, counts in large_enough.items()
+        if sample_ratio_mismatch(counts, weights) < THRESHOLD / len(large_enough)
+    ]

@@ -48,26 +48,26 @@ def sample_ratio(experiment: Experiment, arms: Sequence[Arm]) -> SampleRatio | N
 
 
 def faults(
-    found: ExperimentEvents, lines: Lines, arms: Sequence[Arm], ratio: SampleRatio | None, denominator: Denominator
+    data: ExperimentEvents, lines: Lines, arms: Sequence[Arm], ratio: SampleRatio | None, denominator: Denominator
 ) -> tuple[str, ...]:
     """Why the data must not be used, a sentence each; none if they may."""
     if not _units(arms):
-        return ("No list of this experiment counts.", *_left_out_faults(found, arms), *_line_faults(lines))
+        return ("No list of this experiment counts.", *_left_out_faults(data, arms), *_line_faults(lines))
     return (
         *_mismatch(arms, ratio),
         *(f"Variant “{arm.key}” has no lists." for arm in arms if not arm.units),
-        *_left_out_faults(found, arms),
-        *day_faults(found),
-        *(_views_lost(found) if denominator == "views" else ()),
+        *_left_out_faults(data, arms),
+        *day_faults(data),
+        *(_views_lost(data) if denominator == "views" else ()),
         *_line_faults(lines),
     )
 
 
-def warnings(found: ExperimentEvents, arms: Sequence[Arm], denominator: Denominator, today: date) -> tuple[str, ...]:
+def warnings(data: ExperimentEvents, arms: Sequence[Arm], denominator: Denominator, today: date) -> tuple[str, ...]:
     """What one should know of the data that may be used all the same, a sentence each."""
-    silent = silent_days(found, today) if _units(arms) else []
+    silent = silent_days(data, today) if _units(arms) else []
     return (
-        *(_views_lost(found) if denominator == "exposures" else ()),
+        *(_views_lost(data) if denominator == "exposures" else ()),
         *([f"No list of the test is known of {dates(silent)}."] if silent else ()),
     )
 
@@ -79,36 +79,36 @@ def _units(arms: Sequence[Arm]) -> int:
 def _mismatch(arms: Sequence[Arm], ratio: SampleRatio | None) -> list[str]:
     if ratio is None or not ratio.mismatch:
         return []
-    told = ", ".join(f"“{arm.key}” has {arm.units:,} readers instead of {arm.expected:,.0f}" for arm in arms)
-    return [f"Readers did not fall to the variants as planned: {told}."]
+    counts = ", ".join(f"“{arm.key}” has {arm.units:,} readers instead of {arm.expected:,.0f}" for arm in arms)
+    return [f"Readers did not fall to the variants as planned: {counts}."]
 
 
-def _left_out_faults(found: ExperimentEvents, arms: Sequence[Arm]) -> list[str]:
+def _left_out_faults(data: ExperimentEvents, arms: Sequence[Arm]) -> list[str]:
     """Of what is left out, that which nobody planned."""
-    ((unknown, lists),) = found.events.rows(
+    ((unknown, lists),) = data.events.rows(
         "SELECT count(*) FILTER (reason = 'unknown_variant'), count(*) FILTER (reason <> 'outside_dates') FROM lists"
     )
-    ((two_arms,),) = found.events.rows("SELECT count(*) FROM excluded_units WHERE reason = 'two_arms'")
+    ((two_arms,),) = data.events.rows("SELECT count(*) FROM excluded_units WHERE reason = 'two_arms'")
     said = []
     if unknown > TOLERATED * lists:
-        names = ", ".join(unknown_variants(found))
+        names = ", ".join(unknown_variants(data))
         said.append(f"{unknown:,} of {lists:,} lists are of variants that the definition does not name: {names}.")
     if two_arms > TOLERATED * (two_arms + _units(arms)):
         said.append(f"{two_arms:,} readers were in two variants: labels, weights or salt were changed in the test.")
     return said + [
         f"{orphans:,} of {n:,} views and clicks of “{arm}” are of lists that the log does not have: lists were lost."
-        for arm, (orphans, n) in found.orphans().items()
+        for arm, (orphans, n) in data.orphans().items()
         if orphans > TOLERATED * n
     ]
 
 
-def _views_lost(found: ExperimentEvents) -> list[str]:
+def _views_lost(data: ExperimentEvents) -> list[str]:
     """The block stands in the same place for all, so that its lists, whatever stories are in them, are seen as often.
 
     An empty list is seen by nobody; how many there are is a guardrail.
     """
-    control, *variants = (variant.key for variant in found.experiment.variants)
-    rates = found.view_rate()
+    control, *variants = (variant.key for variant in data.experiment.variants)
+    rates = data.view_rate()
     effects = {variant: _view_rate_effect(rates, control, variant) for variant in variants}
     return [
         f"Of the lists of “{variant}” that have stories {effect.treatment:.1%} were seen, of “{control}” "

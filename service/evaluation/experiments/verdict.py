@@ -31,11 +31,11 @@ METRIC_NAMES = {
 
 def outcome(primary: MetricEffect, guardrails: Sequence[GuardrailEffect], minimum_effect: float) -> Outcome:
     """Of one variant; `minimum_effect`: the relative lift that would matter."""
-    found = _found(primary, minimum_effect)
+    finding = _found(primary, minimum_effect)
     return Outcome(
         variant=primary.variant,
-        found=found,
-        sentence=_sentence(primary, found, minimum_effect),
+        found=finding,
+        sentence=_sentence(primary, finding, minimum_effect),
         shipping=shipping(guardrails),
         guardrails=guardrail_sentence(guardrails),
     )
@@ -94,7 +94,7 @@ def _found(primary: MetricEffect, minimum_effect: float) -> Found:
     return "no difference that matters" if within else "undecided"
 
 
-def _sentence(primary: MetricEffect, found: Found, minimum_effect: float) -> str:
+def _sentence(primary: MetricEffect, finding: Found, minimum_effect: float) -> str:
     readers, lift, interval = f"Readers of “{primary.variant}”", primary.adjusted.lift, primary.adjusted.lift_interval
     if lift is None:
         return f"The control has no clicks that “{primary.variant}” could be compared with."
@@ -107,7 +107,7 @@ def _sentence(primary: MetricEffect, found: Found, minimum_effect: float) -> str
             f"Not decided, and too few readers to tell: those of “{primary.variant}” may click half as often as the "
             "control’s, or twice as often."
         )
-    if found == "no difference that matters":
+    if finding == "no difference that matters":
         return (
             f"{readers} clicked as often as the control’s: lifts of {percent(minimum_effect)}, which would matter, "
             f"are excluded ({_between(interval)})."

@@ -32,5 +32,5 @@ def reliability(predicted: npt.NDArray[np.floating], linked: npt.NDArray[np.bool
     order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     table = tuple(Bin(float(predicted[part].mean()), float(linked[part].mean()), len(part)) for part in parts)
-    gaps = sum(abs(each.predicted - each.observed) * each.n for each in table)
+    gaps = sum(abs(bin_.predicted - bin_.observed) * bin_.n for bin_ in table)
     return Calibration(table, gaps / max(len(order), 1))

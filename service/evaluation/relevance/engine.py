@@ -29,11 +29,14 @@ def rank_ours(corpus: Corpus, truth: Truth, rule: Rule) -> dict[str, dict[int, S
     """
     relevance = default_relevance()
     scorer = load_scorer(corpus.snapshot, relevance, corpus.tfidf)
-    found = {row: _nearest(corpus, row, rule) for row in truth}
-    pairs = [labelled_pairs(scorer, corpus.articles, row, found[row], truth[row]) for row in truth]
+    candidates = {row: _nearest(corpus, row, rule) for row in truth}
+    pairs = [labelled_pairs(scorer, corpus.articles, row, candidates[row], truth[row]) for row in truth]
     probabilities = {"ours": cross_validated(pairs), "ours-default": [predicted(relevance, pair) for pair in pairs]}
     return {
-        name: {row: _by_probability(found[row], each) for row, each in zip(truth, scored, strict=True)}
+        name: {
+            row: _by_probability(candidates[row], probabilities)
+            for row, probabilities in zip(truth, scored, strict=True)
+        }
         for name, scored in probabilities.items()
         if scored is not None
     }

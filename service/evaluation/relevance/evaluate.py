@@ -49,8 +49,10 @@ def evaluate(
         versions=_versions(corpus),
         blas=_blas(),
         links=_link_report(links, truths),
-        systems=tuple(score for rule, each in per_source.items() for score in _system_scores(each, rule)),
-        comparisons=tuple(found for rule, each in per_source.items() for found in _comparisons(each, rule)),
+        systems=tuple(score for rule, sources in per_source.items() for score in _system_scores(sources, rule)),
+        comparisons=tuple(
+            comparison for rule, sources in per_source.items() for comparison in _comparisons(sources, rule)
+        ),
         lists=_lists(corpus, clock, against, progress),
         calibration={name: _calibration(scored, truths["older"]) for name, scored in ours["older"].items()},
     )
@@ -75,7 +77,7 @@ def _rank_one(corpus: Corpus, row: int, rule: Rule, scorers: Mapping[str, Scorer
 
 
 def _rows_of(ours: Mapping[str, Mapping[int, Scored]]) -> Rankings:
-    return {name: {row: each.rows[:DEPTH] for row, each in scored.items()} for name, scored in ours.items()}
+    return {name: {row: ranked.rows[:DEPTH] for row, ranked in scored.items()} for name, scored in ours.items()}
 
 
 def _per_source(ranked: Rankings, truth: Truth) -> PerSource:
@@ -119,12 +121,12 @@ def _comparisons(per_source: PerSource, rule: Rule) -> list[Comparison]:
     flat = differences.reshape(len(differences), -1)
     shape = differences.shape[1:]
     bounds, p = bootstrap_intervals(flat).reshape(*shape, 2), sign_flip_p(flat).reshape(shape)
-    found = []
+    comparisons = []
     for at, measure in enumerate(MEASURES):
         adjusted = holm(p[:, at].tolist())
         for place, (one, other) in enumerate(pairs):
             low, high = bounds[place, at].tolist()
-            found.append(
+            comparisons.append(
                 Comparison(
                     system=one,
                     against=other,
@@ -136,7 +138,7 @@ def _comparisons(per_source: PerSource, rule: Rule) -> list[Comparison]:
                     p_holm=adjusted[place],
                 )
             )
-    return found
+    return comparisons
 
 
 def _lists(corpus: Corpus, clock: int, against: Snapshot | None, progress: Progress) -> ListMeasures:
@@ -154,8 +156,8 @@ def _lists(corpus: Corpus, clock: int, against: Snapshot | None, progress: Progr
 
 def _calibration(scored: Mapping[int, Scored], truth: Truth) -> Calibration:
     none = np.zeros(0)
-    predicted = np.concatenate([none, *(each.probability for each in scored.values())])
-    linked = np.concatenate([none, *(np.isin(each.rows, list(truth[row])) for row, each in scored.items())])
+    predicted = np.concatenate([none, *(ranked.probability for ranked in scored.values())])
+    linked = np.concatenate([none, *(np.isin(ranked.rows, list(truth[row])) for row, ranked in scored.items())])
     return reliability(predicted, linked.astype(bool))
 
 
@@ -196,4 +198,4 @@ def _versions(corpus: Corpus) -> dict[str, str]:
 def _blas() -> list[dict[str, Any]]:
     """The libraries that multiply, which decide the last digits; without paths of this machine."""
     names = ("internal_api", "version", "architecture", "num_threads")
-    return [{name: found[name] for name in names if name in found} for found in threadpool_info()]
+    return [{name: library[name] for name in names if name in library} for library in threadpool_info()]

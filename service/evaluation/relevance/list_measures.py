@@ -114,8 +114,8 @@ def churn(snapshot: Snapshot, rows: Sequence[int], other: Snapshot, now: int) ->
     shown = set(other.visible_rows(now).tolist())
     pairs = [
         (row, there)
-        for row, each in zip(rows, ids, strict=True)
-        if (there := other.row_of_id(each)) is not None and there in shown
+        for row, list_ids in zip(rows, ids, strict=True)
+        if (there := other.row_of_id(list_ids)) is not None and there in shown
     ]
     overlaps = [rank_biased_overlap(_ids(snapshot, row, now), _ids(other, there, now)) for row, there in pairs]
     return Churn(other.id, len(pairs), _mean(overlaps))

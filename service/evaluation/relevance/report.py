@@ -31,7 +31,9 @@ def as_text(result: Result) -> str:
             lines += [f"candidates: {RULE_NAMES[rule]}, {scores[0].sources} sources", *_table(scores), ""]
     lines += [_compared(comparison) for comparison in result.comparisons if comparison.measure == MEASURES[0]]
     lines += ["", *_list_lines(result)]
-    lines += [f"calibration error, {name}: {each.error:.4f}" for name, each in result.calibration.items()]
+    lines += [
+        f"calibration error, {name}: {calibration.error:.4f}" for name, calibration in result.calibration.items()
+    ]
     lines += [f"links: {result.links.used} of {result.links.rows} rows used"]
     lines += [f"  left out, {problem.lines} × {problem.reason}" for problem in result.links.problems]
     return "\n".join(lines)
@@ -40,7 +42,7 @@ def as_text(result: Result) -> str:
 def as_html(result: Result) -> str:
     """The same as a page that needs no network, in the reader's light or dark, ready to print."""
     by_ndcg = sorted(result.systems, key=lambda score: -score.ndcg)
-    scores = {rule: [each for each in by_ndcg if each.candidates == rule] for rule in RULES}
+    scores = {rule: [score for score in by_ndcg if score.candidates == rule] for rule in RULES}
     return page(
         Path(__file__).with_name("report.html"),
         result=result,
@@ -53,37 +55,37 @@ def as_html(result: Result) -> str:
         compared=[comparison for comparison in result.comparisons if comparison.measure == MEASURES[0]],
         names=NAMES,
         rule_names=RULE_NAMES,
-        plot_end={name: _plot_end(each) for name, each in result.calibration.items()},
+        plot_end={name: _plot_end(calibration) for name, calibration in result.calibration.items()},
         ours=OURS,
     )
 
 
 def verdict(result: Result) -> str:
     """One sentence: whether our lists begin with more of what editors linked than the best baseline's."""
-    found = _headline(result)
-    if found is None:
+    headline = _headline(result)
+    if headline is None:
         return "Nothing was measured: no linked article is among its source’s candidates."
-    return f"Our lists {_relation(found)} {NAMES[found.against]}, the best of the baselines."
+    return f"Our lists {_relation(headline)} {NAMES[headline.against]}, the best of the baselines."
 
 
 def evidence(result: Result) -> str:
     """The figures behind the verdict, in a sentence; "" without any."""
-    found = _headline(result)
-    if found is None:
+    headline = _headline(result)
+    if headline is None:
         return ""
-    ours, best = (_score(result, name, found.candidates) for name in (found.system, found.against))
-    low, high = found.interval
+    ours, best = (_score(result, name, headline.candidates) for name in (headline.system, headline.against))
+    low, high = headline.interval
     return (
         f"nDCG@10 {ours.ndcg:.3f} ({NAMES[ours.system]}) against {best.ndcg:.3f} ({NAMES[best.system]}): difference "
-        f"{signed(found.difference)}, 95% interval {signed(low)} to {signed(high)}, p = {found.p_holm:.4f} "
+        f"{signed(headline.difference)}, 95% interval {signed(low)} to {signed(high)}, p = {headline.p_holm:.4f} "
         f"after Holm, on {ours.sources:,} articles with links; candidates: {RULE_NAMES[ours.candidates]}."
     )
 
 
 def learning(result: Result) -> str:
     """A sentence where the weights that ship do at least as well as those learned from these links; "" elsewhere."""
-    found = {score.system: score for score in result.systems if score.candidates == result.systems[0].candidates}
-    learned, shipped = (found.get(name) for name in OURS)
+    by_system = {score.system: score for score in result.systems if score.candidates == result.systems[0].candidates}
+    learned, shipped = (by_system.get(name) for name in OURS)
     if learned is None or shipped is None or shipped.ndcg < learned.ndcg:
         return ""
     return (
@@ -113,10 +115,10 @@ def _score(result: Result, system: str, rule: str) -> SystemScore:
     return next(score for score in result.systems if (score.system, score.candidates) == (system, rule))
 
 
-def _relation(found: Comparison) -> str:
-    if found.p_holm >= SIGNIFICANT:
+def _relation(comparison: Comparison) -> str:
+    if comparison.p_holm >= SIGNIFICANT:
         return "cannot be told apart from those of"
-    return f"begin with {'more' if found.difference > 0 else 'less'} of what editors linked than those of"
+    return f"begin with {'more' if comparison.difference > 0 else 'less'} of what editors linked than those of"
 
 
 def _table(scores: list[SystemScore]) -> list[str]:
@@ -132,12 +134,11 @@ def _cell(score: SystemScore, measure: str, mean: float) -> str:
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _compared(each: Comparison) -> str:
-    low, high = each.interval
-    return (
-        f"{each.candidates:>6}  {each.system:>12} - {each.against:<12} {each.measure} {each.difference:+.4f} "
-        f"[{low:+.4f}, {high:+.4f}]  p {each.p:.4f}, Holm {each.p_holm:.4f}"
-    )
+def _compared(comparison: Comparison) -> str:
+    low, high = comparison.interval
+    compared = f"{comparison.candidates:>6}  {comparison.system:>12} - {comparison.against:<12}"
+    difference = f"{comparison.measure} {comparison.difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{compared} {difference}  p {comparison.p:.4f}, Holm {comparison.p_holm:.4f}"
 
 
 def _list_lines(result: Result) -> list[str]:
@@ -169,5 +170,5 @@ def _reach(result: Result) -> float:
 
 def _plot_end(calibration: Calibration) -> float:
     """Where both axes of a reliability plot end: the least of a few round shares above every point."""
-    most = max((max(each.predicted, each.observed) for each in calibration.bins), default=1.0)
+    most = max((max(bin_.predicted, bin_.observed) for bin_ in calibration.bins), default=1.0)
     return next((end for end in (0.05, 0.1, 0.2, 0.4, 0.6, 0.8) if most <= end), 1.0)

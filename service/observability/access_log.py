@@ -39,6 +39,16 @@ class _Line(msgspec.Struct, omit_defaults=True):
     unlogged: int = 0  # requests since the line before that were not logged, as there were too many
 
 
+class _Unlogged(msgspec.Struct):
+    """How many requests have no line, where no request came after them whose line could say so."""
+
+    time: str
+    level: str
+    process: str
+    message: str
+    unlogged: int
+
+
 class _Request(NamedTuple):
     """What is kept of a request until its line is made: no list, which would hold a whole answer."""
 
@@ -107,12 +117,23 @@ class RequestLog:
 
     def hold(self) -> None:
         """From now on, leave the writing to a thread."""
-        self._held = HeldLines(self._line, self._descriptor)
+        self._held = HeldLines(self._line, self._descriptor, self._remainder)
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write what is held, and the count of requests that have no line."""
         if self._held is not None:
-            self._held.flush()
+            self._held.flush(ends=True)
+
+    def _remainder(self, ends: bool) -> str | None:
+        """The line of requests that have none, once their second is over or the process ends."""
+        at = time()
+        if not self._unlogged or (int(at) == self._second and not ends):
+            return None
+        count, self._unlogged = self._unlogged, 0
+        line = _Unlogged(moment(at), "info", self._process, "requests not logged", count)
+        if self._text:
+            return f"{line.time} {line.level:7} {line.process}: {count:,} requests not logged"
+        return as_json(line)
 
     def _line(self, entry: _Request) -> str:
         line = _Line(

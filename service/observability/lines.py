@@ -42,11 +42,17 @@ class HeldLines(Generic[T]):
 
     Writing one takes a third as long as a lookup, and a reader of the log that hangs costs lines, not answers. A kill
     takes what is not yet written, a tenth of a second. `line` makes a line of what is put; one that cannot be made is
-    lost.
+    lost. `more` gives a line that nobody put, if there is one to write; it is told whether the process ends.
     """
 
-    def __init__(self, line: Callable[[T], str], descriptor: int = STDERR) -> None:
+    def __init__(
+        self,
+        line: Callable[[T], str],
+        descriptor: int = STDERR,
+        more: Callable[[bool], str | None] = lambda _ends: None,
+    ) -> None:
         self._line = line
+        self._more = more
         self._descriptor = descriptor
         self._start()
 
@@ -56,12 +62,14 @@ class HeldLines(Generic[T]):
             self._start()
         self._held.append(item)
 
-    def flush(self) -> None:
-        """Write what is held."""
+    def flush(self, ends: bool = False) -> None:
+        """Write what is held; `ends`: at the end of the process."""
         lines = []
         while self._held:
             with contextlib.suppress(Exception):  # it must cost no other line
                 lines.append(self._line(self._held.popleft()))
+        if (more := self._more(ends)) is not None:
+            lines.append(more)
         if lines:
             write_lines(lines, self._descriptor)
 
@@ -76,7 +84,7 @@ class HeldLines(Generic[T]):
     def _keep_writing(self, ends: threading.Event) -> None:
         while not ends.wait(WRITE_SECONDS):
             self.flush()
-        self.flush()
+        self.flush(ends=True)
 
     def _end(self) -> None:
         self._ends.set()

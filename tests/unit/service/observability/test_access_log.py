@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from served import until
 
 from service.observability.access_log import RequestLog
 from service.observability.lines import HELD
@@ -64,6 +65,26 @@ def test_beyond_a_hundred_lines_a_second_requests_are_counted_and_faults_of_ours
     assert [each["status"] for each in told] == [200] * 100 + [503, 200]
     assert [each.get("unlogged", 0) for each in told] == [0] * 100 + [30, 20]
     assert told[-1]["path"] == "/later"
+
+
+def test_requests_without_a_line_are_counted_though_no_request_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000.5]
+    monkeypatch.setattr("service.observability.access_log.time", lambda: clock[0])
+    with (tmp_path / "log").open("wb") as file:
+        log = RequestLog("info", False, "web 1", file.fileno())
+        log.hold()
+        for _ in range(130):
+            log(Noted(), "GET", "/", 200, 0.001, "/")
+        clock[0] = 1_001.5
+        until(lambda: b"not logged" in (tmp_path / "log").read_bytes())
+        for _ in range(110):
+            log(Noted(), "GET", "/", 200, 0.001, "/")
+        log.flush()  # as at the end of the process, within the second
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["unlogged"] for line in lines if line["message"] == "requests not logged"] == [30, 10]
+    assert sum("status" in line for line in lines) == 200
 
 
 def test_at_level_debug_each_request_is_logged(tmp_path: Path) -> None:

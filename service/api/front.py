@@ -33,6 +33,7 @@ ANONYMOUS_BYTES, KEY_BYTES = 8 << 20, 16 << 20  # of bodies in memory, without a
 RETRY_SECONDS = 1
 
 _TOO_SLOW = ProblemFound(408, "body_timeout", "The rest of the body did not arrive in time.")
+_NO_LENGTH = ProblemFound(411, "length_required", "Declare the body's length: Content-Length, not chunks.")
 _BUSY = ProblemFound(503, "busy", "Too many uploads in progress. Retry in 1 second.", RETRY_SECONDS)
 _PREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -101,10 +102,13 @@ class Body:
     async def receive(self, protocol: HTTPProtocol, environ: WSGIEnvironment) -> None:
         """Read the body into `wsgi.input`; where it cannot be had, whoever reads that raises the problem.
 
-        A body that declares more than the largest limit is not read at all: Flask refuses it by its length.
+        A body that declares more than the largest limit is not read: Flask refuses it by its length. Nor is one in
+        chunks: granian ends a broken or cut one as it ends a whole one, so half an upload would be taken for all.
         """
         if "HTTP_TRANSFER_ENCODING" in environ:
-            environ["wsgi.input_terminated"] = True  # else Flask refuses a body that is shorter than declared
+            environ["wsgi.input"] = Unreadable(_NO_LENGTH)
+            environ["wsgi.input_terminated"] = True  # else Flask takes a body without a length for an empty one
+            return
         declared = environ.get("CONTENT_LENGTH", "0")
         if declared.isdecimal() and int(declared) > ARTICLE_BYTES:
             return
@@ -116,10 +120,7 @@ class Body:
         if pieces is None:
             environ["wsgi.input"] = Unreadable(_BUSY)
             return
-        environ["wsgi.input"] = io.BytesIO(b"".join(pieces))
-        if "HTTP_TRANSFER_ENCODING" in environ:  # else the declared length stays: a shorter body is refused
-            environ["CONTENT_LENGTH"] = str(self._taken)
-            del environ["HTTP_TRANSFER_ENCODING"]
+        environ["wsgi.input"] = io.BytesIO(b"".join(pieces))  # Flask refuses one that is shorter than declared
 
     def release(self) -> None:
         """Return the memory to the budget."""
@@ -127,7 +128,7 @@ class Body:
         self._taken = 0
 
     async def _pieces(self, protocol: HTTPProtocol) -> list[bytes] | None:
-        """The pieces up to the end or beyond the largest limit; None where the budget is used up."""
+        """The pieces up to the end; None where the budget is used up."""
         loop, pieces = asyncio.get_running_loop(), []
         end = loop.time() + TOTAL_SECONDS
         async with asyncio.timeout_at(min(end, loop.time() + SILENT_SECONDS)) as deadline:
@@ -136,8 +137,6 @@ class Body:
                     return None
                 self._taken += len(piece)
                 pieces.append(piece)
-                if self._taken > ARTICLE_BYTES:
-                    break
                 deadline.reschedule(min(end, loop.time() + SILENT_SECONDS))
         return pieces
 
@@ -159,6 +158,8 @@ class Unreadable(io.RawIOBase):
 
 def environ_of(scope: Scope) -> WSGIEnvironment:
     """The WSGI environ of a request, with no body yet.
+
+    A header with an underscore in its name is left out: its variable would be that of another header, with a hyphen.
 
     *Source*: PEP 3333; repeated headers are joined by commas, cookies by semicolons (RFC 9110, RFC 6265).
     """
@@ -184,6 +185,8 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
         "wsgi.run_once": False,
     }
     for name, value in scope.headers.items():
+        if "_" in name:
+            continue
         key = _PREFIXED.get(name) or f"HTTP_{name.upper().replace('-', '_')}"
         if key in environ:
             value = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}"

@@ -160,6 +160,7 @@ _MEANINGS = {
     408: "The body did not come",
     409: "Cannot be done, or was done before",
     410: "The article was withdrawn",
+    411: "The body has no declared length",
     412: "The article is not in the version of If-Match",
     413: "The body is too large",
     422: "The body cannot be used",
@@ -282,7 +283,7 @@ def _responses(operation: Operation) -> Mapping[int, str]:
     if "{" in operation.path:
         follows.append(404)
     if operation.body:
-        follows += [408, 413, 422]
+        follows += [408, 411, 413, 422]
     if not operation.public:
         follows += [401, 403]
     error = "Problem" if 200 not in operation.responses or operation.responses[200] else ""

@@ -115,6 +115,18 @@ def test_a_body_that_ends_before_its_declared_length_is_not_taken_as_whole(
     assert sent(len(body)) in ("200", "201", "303")
 
 
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b"zz\r\n", b"1f4\r\n{", b""], ids=["whole", "broken", "cut", "open"])
+def test_a_body_in_chunks_is_never_taken_as_whole(service: Service, connections: ExitStack, end: bytes) -> None:
+    connection = connections.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+    head = (
+        f"PUT /v1/article?id=chunks HTTP/1.1\r\nHost: x\r\nX-API-Key: {WRITER}\r\nContent-Type: application/json\r\n"
+    )
+    chunk = f"{len(ARTICLE):x}\r\n".encode() + ARTICLE + b"\r\n"
+    connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunk + end)
+    assert status(connection) == "411"
+    assert service.get("/v1/article?id=chunks")[0] == 404
+
+
 def ask(connection: http.client.HTTPConnection) -> None:
     """Get a list over this connection."""
     connection.request("GET", "/v1/articles/a7/related")

@@ -147,13 +147,13 @@ def test_good_readers_are_answered_beside_five_hundred_who_never_finish(service:
         print(f"\n{name}: p50 {statistics.median(took):.1f} ms, p99 {statistics.quantiles(took, n=100)[98]:.1f} ms")
 
 
-def test_a_body_in_chunks_has_the_same_limits_and_no_answer_names_a_release(service: Service) -> None:
+def test_a_body_in_chunks_is_refused_and_no_answer_names_a_release(service: Service) -> None:
     chunk = b"8000\r\n" + b"[" * 0x8000 + b"\r\n"
     head = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(head + chunk * 40 + b"0\r\n\r\n")
-        assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
+        assert connection.recv(64).startswith(b"HTTP/1.1 411 ")
     for bad in (b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
             connection.sendall(bad)

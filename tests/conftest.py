@@ -1,44 +1,18 @@
-"""Shared fixtures: a deterministic embedder without a model, a clock, the real data where it is."""
+"""Fixtures that all tests share; what is not a fixture stands in tests/helpers."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tomllib
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from constants import NOW, ROOT
+from hashing_embedder import HashingEmbedder
 
-from index.article import Article, epoch_seconds
+from index.article import Article
 from index.publishing.store import Store
-
-NOW = epoch_seconds("2026-11-24T09:00:00Z", "now") or 0
-ROOT = Path(__file__).parent.parent
-
-
-class HashingEmbedder:
-    """Bag-of-words vectors by hashing: no model, deterministic, similar texts are similar."""
-
-    fingerprint = "hashing-64"
-    dimension = 64
-
-    def __init__(self) -> None:
-        self.embedded: list[str] = []
-
-    def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> np.ndarray:
-        self.embedded.extend(texts)
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
-        for row, text in enumerate(texts):
-            vectors[row, 0] = 0.01
-            for word in text.lower().split():
-                digest = hashlib.blake2b(word.encode(), digest_size=4).digest()
-                vectors[row, int.from_bytes(digest, "little") % self.dimension] += 1
-            if progress is not None:
-                progress(row + 1)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from pathlib import Path
 
 import psutil
 import psycopg
+
+from scripts.tools.server_process import free_port
 
 _OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()"
@@ -33,7 +34,7 @@ class PostgresServer:
 
     def __init__(self, programs: Path, folder: Path, durable: bool) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://newsroom@127.0.0.1:{self.port}/postgres"
         self._durable = durable
         self._user: dict[str, object] = {}
@@ -119,9 +120,3 @@ def _copied(programs: Path, folder: Path) -> Path:
         if (site / name).exists():
             shutil.copytree(site / name, folder / name)
     return folder / programs.relative_to(site)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

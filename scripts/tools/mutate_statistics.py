@@ -61,7 +61,8 @@ def _copy(folder: Path) -> None:
     (folder / MIRRORED).mkdir(parents=True)
     (folder / "tests" / "helpers").mkdir()
     tests = (f"{MIRRORED}/test_{module}.py" for module in STATISTICS)
-    for test in ("tests/conftest.py", "tests/helpers/ab_readers.py", *tests):
+    helpers = (f"tests/helpers/{module}.py" for module in ("ab_readers", "constants", "hashing_embedder"))
+    for test in ("tests/conftest.py", *helpers, *tests):
         shutil.copy(ROOT / test, folder / test)
     modules = "\n    ".join(f"service/evaluation/experiments/{module}.py" for module in STATISTICS)
     (folder / "setup.cfg").write_text(CONFIGURATION.format(modules=modules, slow=SLOW), "utf-8")

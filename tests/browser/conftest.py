@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import ROOT, HashingEmbedder
+from constants import ROOT
 from flask import Flask, Response, send_from_directory
+from hashing_embedder import HashingEmbedder
 from newsroom import write_keys
 from playwright.sync_api import Browser, Page, sync_playwright
 

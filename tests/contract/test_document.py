@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 import schemathesis
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import ROOT
+from constants import ROOT
 from sqlalchemy import select
 
 from index.article import Article, article_version

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from newsroom import EDITOR, READER, SECRET, WRITER, Newsroom, record, story
 from served_app import Counted, served_app
 

@@ -14,7 +14,7 @@ import load_vectors
 import numpy as np
 import psycopg
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from psycopg.sql import SQL
 from vector_snapshot import vector_snapshot
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from newsroom import SECRET, Newsroom, story
 
 from index.article import Article

@@ -6,7 +6,7 @@ import json
 import re
 
 import yaml
-from conftest import ROOT
+from constants import ROOT
 
 OPERATIONS = ROOT / "deploy"
 RULES = yaml.safe_load((OPERATIONS / "alarms.yml").read_text("utf-8"))["groups"][0]["rules"]

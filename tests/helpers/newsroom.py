@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from conftest import NOW, HashingEmbedder
+from constants import NOW
 from flask.testing import FlaskClient
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article, article_from_record
 from index.build import RebuildOptions, rebuild

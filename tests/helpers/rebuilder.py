@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from constants import ROOT
 
 
 class Rebuilder:
@@ -101,7 +101,7 @@ def rebuild_arguments(source: Path, store: Path, second: int = 0) -> list[str]:
 def main() -> None:
     """Fork what is asked for, until nothing more is."""
     import rebuild_index
-    from conftest import HashingEmbedder
+    from hashing_embedder import HashingEmbedder
 
     rebuild_index.tqdm.set_lock(threading.RLock())  # all forks share its own: one killed with it stops the rest
     rebuild_index._embedder = lambda _: HashingEmbedder()

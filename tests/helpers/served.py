@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from conftest import ROOT, HashingEmbedder
+from constants import ROOT
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article
 from index.build import RebuildOptions, rebuild
 from index.publishing.store import Store
+from scripts.tools.server_process import free_port
 
 
 class Service:
@@ -91,9 +93,7 @@ def served(store: Store, folder: Path, **settings: Any) -> Iterator[Service]:
 
     A setting that is None is not set.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     chosen = {"store": store.root, "port": port, "search_socket": folder / "search.sock", "refresh_seconds": 0.1}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")}
     environment |= {

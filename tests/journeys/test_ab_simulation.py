@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import ab_simulate
 import numpy as np
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
+from hashing_embedder import HashingEmbedder
 from scipy.stats import kstest
 
 from index.article import Article

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import HashingEmbedder
 from flask.testing import FlaskClient
+from hashing_embedder import HashingEmbedder
 from newsroom import READER, write_keys
 
 from index.article import Article

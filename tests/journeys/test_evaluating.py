@@ -11,7 +11,8 @@ from typing import Any
 import evaluate
 import extract_links
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
+from hashing_embedder import HashingEmbedder
 
 from index.publishing.store import Store
 from index.snapshot.reader import Snapshot

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from conftest import NOW
+from constants import NOW
 from events import main
 
 from service.experiments.event_log import EventLog, is_torn, lines, segments

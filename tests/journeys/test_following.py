@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from follow import main
 from loopback_site import Reply, Site, served
 from newsroom import NOW, WRITER, Newsroom, record, story

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from live_writer import State, state_after
 
 from service.live_store.changes import LiveArticle

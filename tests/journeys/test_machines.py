@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOW, ROOT, HashingEmbedder
+from constants import NOW, ROOT
+from hashing_embedder import HashingEmbedder
 from newsroom import WRITER, with_key, write_keys
 from serve import web_worker
 from served import until
@@ -23,6 +23,7 @@ from index.build import RebuildOptions, rebuild
 from index.publishing.remote import Remote
 from index.publishing.replication import pull, push
 from index.publishing.store import Store
+from scripts.tools.server_process import free_port
 from service.config import Settings
 from service.live_store.migrate import migrate
 from service.live_store.store import LiveStore
@@ -41,9 +42,7 @@ class Machine:
         folder.mkdir()
         self.folder, self.keys, self.live = folder, keys, live
         self.store = Store(folder / "store")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     def pull(self) -> str | None:
         return pull(Remote(SHARED), self.store, "default", 1, lambda *_: None)

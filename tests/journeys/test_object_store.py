@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,11 +18,13 @@ from urllib.parse import quote
 
 import pytest
 from alarms import named_metrics
-from conftest import ROOT, HashingEmbedder
+from constants import ROOT
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild
 from index.publishing.store import Store
+from scripts.tools.server_process import free_port
 
 ARTICLE = "news/brackholm-ferry-breaks-down-mid-river"
 LIST = f"/v1/articles/{ARTICLE}/related"
@@ -72,9 +73,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, sample_articles: list[Arti
     folder = tmp_path_factory.mktemp("operations")
     store = Store(folder / "store")
     rebuild(sample_articles, store, HashingEmbedder(), int(time.time()))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")} | {
         "RELATED_STORE": str(store.root),
         "RELATED_PORT": str(port),

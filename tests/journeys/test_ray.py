@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import NOW, ROOT, HashingEmbedder
+from constants import NOW, ROOT
+from hashing_embedder import HashingEmbedder
 from rebuilder import archive_file, rebuild_arguments
 
 from index.article import Article

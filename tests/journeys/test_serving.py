@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from served import Service, served, until
 
 from index.article import Article

@@ -17,11 +17,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from killed_workers import kill_under_load
 from served import Service, editions, served, until
 
 from index.publishing.store import Store
+from scripts.tools.server_process import free_port
 
 SHIPPED = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
 
@@ -70,9 +71,7 @@ def plain(site: str, port: int) -> str:
 @contextmanager
 def proxied(program: str, folder: Path, service_port: int) -> Iterator[int]:
     """The shipped proxy before a service until the block ends; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder.mkdir()
     site = plain(SHIPPED.replace("127.0.0.1:8000", f"127.0.0.1:{service_port}"), port)
     command = [program, "-p", folder, "-e", folder / "error.log", "-c", configuration(folder, site)]

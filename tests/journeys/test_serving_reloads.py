@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from served import editions
 
 from index.publishing.store import Store

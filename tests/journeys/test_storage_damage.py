@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
 from flask.testing import FlaskClient
+from hashing_embedder import HashingEmbedder
 from newsroom import catalogue_of
 
 from index.article import Article

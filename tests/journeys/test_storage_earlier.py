@@ -23,7 +23,8 @@ EARLIER = ROOT / "tests" / "earlier"
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT / part) for part in (".", "scripts", "tests", "tests/helpers")]
 
-from conftest import NOW, HashingEmbedder  # noqa: E402 - as a program it finds these only now
+from constants import NOW  # noqa: E402 - as a program it finds these only now
+from hashing_embedder import HashingEmbedder  # noqa: E402
 from newsroom import catalogue_of, story  # noqa: E402
 
 from index.article import Article  # noqa: E402

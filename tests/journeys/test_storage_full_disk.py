@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import NOW
+from constants import NOW
 from newsroom import Newsroom, catalogue_of, record, story
 from rebuilder import Rebuilder, archive_file, rebuild_arguments
 

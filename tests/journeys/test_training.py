@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
+from hashing_embedder import HashingEmbedder
 
 from index.build import RebuildOptions, rebuild
 from index.publishing.store import Store

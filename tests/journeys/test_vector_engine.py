@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import HashingEmbedder
 from flask.testing import FlaskClient
+from hashing_embedder import HashingEmbedder
 from newsroom import READER, Newsroom, record, with_key, write_keys
 
 from index.article import Article

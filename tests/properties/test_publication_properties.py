@@ -17,7 +17,7 @@ from html import escape
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 
 from index.article import Article
 from index.sources import Tally, UnreadableSource, read_input

@@ -13,7 +13,8 @@ from urllib.parse import quote
 import msgspec
 import numpy as np
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
+from hashing_embedder import HashingEmbedder
 from small import contents_of
 
 from index.article import UNDATED, Article, InvalidArticle, article_from_record, article_id

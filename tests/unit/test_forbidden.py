@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import NOW, ROOT, HashingEmbedder
+from constants import NOW, ROOT
+from hashing_embedder import HashingEmbedder
 from newsroom import Newsroom, catalogue_of, story
 
 from index.article import Article

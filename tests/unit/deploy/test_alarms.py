@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from alarms import DASHBOARD, OPERATIONS, RULES, named_metrics, panel_expressions
-from conftest import ROOT
+from constants import ROOT
 
 from service.observability.metrics import METRICS
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
+from constants import ROOT
 from granian.cli import cli
 
 from scripts.tools import check_docker

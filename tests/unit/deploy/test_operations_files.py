@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import serve
 import yaml
-from conftest import ROOT
+from constants import ROOT
 
 from service.config import HELP
 

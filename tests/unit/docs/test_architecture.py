@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 
 from scripts.tools.draw_packages import HALVES, picture
 

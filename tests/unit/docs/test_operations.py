@@ -8,7 +8,7 @@ import sys
 from functools import cache
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 
 from service.config import HELP
 

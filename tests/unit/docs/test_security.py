@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from conftest import ROOT
+from constants import ROOT
 
 NAMED = re.compile(r"^\| (\d+) .*\| \[(\w+)\]\(\.\./(tests/[\w/]+\.py)\) \|$", re.MULTILINE)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article
 from index.build import RebuildOptions, Refused, rebuild
@@ -48,8 +49,6 @@ class Newsroom:
 
 @pytest.fixture(scope="module")
 def newsroom(tmp_path_factory: pytest.TempPathFactory, sample_articles: list[Article], now: int) -> Newsroom:
-    from conftest import HashingEmbedder
-
     store = Store(tmp_path_factory.mktemp("newsroom"))
     report = rebuild(sample_articles, store, HashingEmbedder(), now)
     return Newsroom(store, Snapshot.open(store.directory(report.snapshot_id)), sample_articles)
@@ -133,8 +132,6 @@ def test_a_filtered_search_equals_brute_force(newsroom: Newsroom) -> None:
 
 
 def test_the_same_input_twice_gives_the_same_table(newsroom: Newsroom, store: Store, now: int) -> None:
-    from conftest import HashingEmbedder
-
     again = rebuild(reversed(newsroom.articles), store, HashingEmbedder(), now)
     directory = store.directory(again.snapshot_id)
     for name in ("neighbours.rows.npy", "neighbours.features.npy", "teasers.jsonl", "vectors.npy"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ab_check import main
-from conftest import NOW
+from constants import NOW
 
 TEXT = """
 [fresher-latest]

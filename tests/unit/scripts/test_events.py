@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOW
+from constants import NOW
 from events import main
 
 from service.experiments.event_log import segments

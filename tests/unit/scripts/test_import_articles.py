@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from import_articles import main
 
 from index.article import Article

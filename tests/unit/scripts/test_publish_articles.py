@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from publish_articles import WAITS, Position, Unusable, main
 
 from index.article import Article, article_from_record

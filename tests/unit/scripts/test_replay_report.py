@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
+from hashing_embedder import HashingEmbedder
 from nasty_log import line, report, shown
 from replay_report import Replayed, main
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from constants import ROOT
 
 from index.article import UNDATED, Article
 from index.clustering.average_linkage import average_linkage
@@ -21,8 +22,6 @@ from index.lexical.tfidf_lsa import fit_lexical
 from index.sources import read_source
 from index.text.passages import full_text
 from scripts.training.planted_copies import KINDS, planted_copy, planted_round_up
-
-ROOT = Path(__file__).parents[4]
 
 
 def stories_by_words(articles: Sequence[Article], depth: int = 30) -> Stories:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from fetching_addresses import PUBLIC, SPECIAL_4, SPECIAL_6, forms, names, wrapped
 from loopback_site import Reply, Site, served
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 
 from index.article import MAX_LIST_ENTRIES, Article, article_from_record
 from index.build import RebuildOptions, rebuild

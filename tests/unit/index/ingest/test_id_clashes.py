@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 import rebuild_index
-from conftest import ROOT, HashingEmbedder
+from constants import ROOT
 from extract_links import main as extract_links
+from hashing_embedder import HashingEmbedder
 from import_articles import main as import_articles
 
 from index.article import Article, InvalidArticle, article_from_record

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from scipy import sparse
 
 from index.article import Article

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from copy_snapshots import main
 
 from index.article import Article

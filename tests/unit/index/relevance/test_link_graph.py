@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 

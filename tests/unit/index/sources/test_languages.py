@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import ROOT
+from constants import ROOT
 
 from index.article import Article
 from index.sources import languages, read_source

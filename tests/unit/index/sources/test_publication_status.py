@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from conftest import ROOT
+from constants import ROOT
 from pyarrow import parquet
 
 from index.article import Article, InvalidArticle, article_from_record

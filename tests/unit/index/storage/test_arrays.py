@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hashing_embedder import HashingEmbedder
 from small import contents_of
 
 from index.article import UNDATED, Article
@@ -21,7 +22,6 @@ from index.storage.arrays import parts, temporary_folder
 from index.storage.lazy import Each
 from index.text.digests import count_distinct, in_hex, read_digests, read_texts, rows_of, write_digests
 from index.vector_index.faiss_index import Nearest
-from tests.conftest import HashingEmbedder
 
 
 def test_each_is_made_when_it_is_read_and_parts_of_it_too() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import NOW, HashingEmbedder
+from constants import NOW
+from hashing_embedder import HashingEmbedder
 from newsroom import Newsroom, record
 
 from index.article import Article, article_from_record

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from constants import ROOT
 
 from scripts.tools import sbom
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOW
+from constants import NOW
 
 from service.experiments import event_log
 from service.experiments.event_log import EventLog, EventLogUnavailable, Fsync, is_torn, lines, segments

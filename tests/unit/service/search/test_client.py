@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 
 from index.publishing.store import Store
 from index.types import FloatArray

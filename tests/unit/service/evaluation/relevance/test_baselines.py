@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from index.article import Article

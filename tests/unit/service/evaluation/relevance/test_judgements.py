@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 
 from index.article import Article
 from index.build import rebuild

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from conftest import HashingEmbedder
+from hashing_embedder import HashingEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 

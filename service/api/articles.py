@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from flask import Response
-from werkzeug.exceptions import MethodNotAllowed
 
 from index.snapshot.attributes import FLAG_WITHDRAWN
 from service.api.article_writer import ArticleWriter
@@ -25,6 +24,7 @@ from service.recommend.pipeline import ArticleNotFound, visible_row
 KEYED_ERRORS = dict.fromkeys((400, 401, 403, 503), "Problem")
 WRITE_RESPONSES = {200: "Written", **KEYED_ERRORS, 412: "Problem", 422: "Problem"}
 _READ_RESPONSES = {200: "ArticleState", 400: "Problem", 404: "Problem", 503: "Problem"}
+_BELOW_AN_ARTICLE = "/related", "/signals"  # an article whose ID ends so is written by its ID in the query
 
 
 class ArticleEndpoints:
@@ -70,6 +70,7 @@ class ArticleEndpoints:
                 body="Article",
                 scope="write",
                 responses={201: "Written", 409: "Problem", 413: "Problem", 429: "Problem", **WRITE_RESPONSES},
+                reserved_suffixes=_BELOW_AN_ARTICLE,
             ),
             Operation(
                 path="/v1/articles/{id}",
@@ -80,6 +81,7 @@ class ArticleEndpoints:
                 parameters=(NOTE,),
                 scope="write",
                 responses={**WRITE_RESPONSES, 404: "Problem"},
+                reserved_suffixes=_BELOW_AN_ARTICLE,
             ),
         )
 
@@ -95,7 +97,7 @@ class ArticleEndpoints:
 
     def publish(self, call: Call) -> Response:
         """Publish or update the article in the body."""
-        article_id = _writable_id(call)
+        article_id = required_id(call)
         article = read_article(body(ARTICLE_BYTES), article_id)
         keep_withdrawn = call.query["keep_withdrawn"]
         return written_response(
@@ -104,7 +106,7 @@ class ArticleEndpoints:
 
     def withdraw(self, call: Call) -> Response:
         """Withdraw an article."""
-        article_id, note = _writable_id(call), _checked_note(call.query["note"] or "")
+        article_id, note = required_id(call), _checked_note(call.query["note"] or "")
         return written_response(self._writer.withdraw(article_id, call.key, note, expected_version()))
 
 
@@ -134,13 +136,6 @@ def asked_row(archive: Archive, values: Mapping[str, Any]) -> tuple[int | None, 
         return archive.row_of_id(identifier), identifier
     row = archive.row_of_url(url)
     return (archive.row_of_id(url) if row is None else row), url  # an alias need not look like a URL
-
-
-def _writable_id(call: Call) -> str:
-    """The ID of an article to write. Raises `MethodNotAllowed` for a path that names something below an article."""
-    if call.path.get("id", "").endswith(("/related", "/signals")):  # an ID that ends so goes by query
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
-    return required_id(call)
 
 
 def _checked_note(note: str) -> str:

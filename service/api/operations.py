@@ -2,7 +2,7 @@
 
 A declaration holds the path, what a request may send, the scope of the key it needs, the answers, and the handler.
 The OpenAPI document is made from the same declarations. A registered route authorizes the request, then reads the
-query parameters, then calls the handler.
+query parameters, then calls the handler. Nothing comes before authorization but the choice of the route.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from service.api.parameters import Parameter, read_parameters
 from service.auth.api_keys import Key, Scope
@@ -47,6 +48,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     installation demands keys for reading, unless the operation is `public`.
     `parameters`: those of the query; any other is refused. None: the query is not read.
     `body` and `responses`: the names of schemas, "" for none.
+    `reserved_suffixes`: a path whose ID ends so is the address of another operation, which only reads.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     parameters: Sequence[Parameter] | None = None
     responses: Mapping[int, str] = {}
+    reserved_suffixes: tuple[str, ...] = ()
 
     @property
     def operation_id(self) -> str:
@@ -79,9 +82,11 @@ def register_operations(app: Flask | Blueprint, access: Access, operations: Iter
 
 def _view(access: Access, operation: Operation) -> Callable[..., Response]:
     """The Flask view of an operation."""
-    declared, handler = operation.parameters, operation.handler
+    declared, handler, reserved = operation.parameters, operation.handler, operation.reserved_suffixes
 
     def view(**path: str) -> Response:
+        if path.get("id", "").endswith(reserved):
+            raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
         key = _authorize(access, operation)
         query = {} if declared is None else read_parameters(declared, request.args)
         return handler(Call(path, query, key))

@@ -17,7 +17,8 @@ from newsroom import COURIER, EDITOR, NOW, READER, SECRET, WRITER, Newsroom, cat
 from sqlalchemy.exc import OperationalError
 
 from index.article import article_from_record
-from service.api import articles as writing
+from service.api import webhooks
+from service.api.article_writer import ArticleWriter
 from service.auth.webhook_signatures import sign
 from service.live_store import writes
 from service.live_store.changes import Signal
@@ -713,13 +714,13 @@ def at_once(times: int, ask: Callable[[int], Any]) -> list[Any]:
 
 
 def test_a_webhook_sent_six_times_at_once_is_done_once(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = writing.read_events
+    read = webhooks.read_events
 
     def slowly(raw: bytes) -> Any:
         time.sleep(0.1)  # all six are verified before the first is done
         return read(raw)
 
-    monkeypatch.setattr(writing, "read_events", slowly)
+    monkeypatch.setattr(webhooks, "read_events", slowly)
     workers = [newsroom.worker() for _ in range(3)]
     events = {"events": [{"action": "publish", "article": record(f"ferry/hook{n}", FERRY)} for n in range(5)]}
     answers = at_once(
@@ -768,7 +769,7 @@ def test_a_webhook_may_name_an_article_by_an_alias_that_it_has_just_declared(new
 def test_nobody_writes_between_the_look_at_an_articles_brand_and_the_write(
     newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check, waited = writing.Newsroom._check_brand, []
+    check, waited = ArticleWriter.check_brand, []
     evening = story("new/1", FERRY, brand="evening")
     other = threading.Thread(
         target=lambda: newsroom.live.put(evening, by="x", at=NOW, expected=None, snapshot_version=None)
@@ -780,7 +781,7 @@ def test_nobody_writes_between_the_look_at_an_articles_brand_and_the_write(
         other.join(0.5)
         waited.append(other.is_alive())
 
-    monkeypatch.setattr(writing.Newsroom, "_check_brand", check_and_let_another_try)
+    monkeypatch.setattr(ArticleWriter, "check_brand", check_and_let_another_try)
     assert newsroom.put(record("new/1", FERRY), key=COURIER).status_code == 201
     other.join(10)
     assert waited == [True]

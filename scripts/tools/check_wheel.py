@@ -8,10 +8,12 @@ cannot be imported. Dependencies are those of the environment that runs this.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -32,8 +34,11 @@ print(f"wheel: {count} modules imported from {where}")
 """
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check; returns its exit code."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
+        arguments
+    )
     with tempfile.TemporaryDirectory() as folder:
         out, site = Path(folder, "dist"), Path(folder, "site")
         run(sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT), quiet=True)

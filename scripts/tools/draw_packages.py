@@ -9,11 +9,12 @@ packages that a web worker (`service.wsgi`) loads. docs/architecture.md shows th
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -204,8 +205,11 @@ def _imported(tree: ast.AST) -> Iterator[str]:
         yield from _imported(node)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write both pictures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
+        arguments
+    )
     for half in HALVES:
         (ROOT / "docs" / f"packages-{half}.svg").write_text(picture(half), "utf-8")
     return 0

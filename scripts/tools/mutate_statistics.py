@@ -9,12 +9,14 @@ nothing that can be told, such as how the search for a number of units begins, o
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -40,8 +42,11 @@ markers =
 """
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
+        arguments
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _copy(folder)

@@ -11,4 +11,4 @@ from scripts.tools.mutate_statistics import main
 @pytest.mark.timeout(1800)
 def test_nine_of_ten_mutants_of_the_statistics_are_killed() -> None:
     pytest.importorskip("mutmut")
-    assert main() == 0
+    assert main([]) == 0

@@ -100,15 +100,8 @@ def speed(texts: Sequence[str], embedders: Sequence[Any], rounds: int) -> dict[s
     for embedder in embedders:
         ways[embedder.fingerprint] = partial(embedder.embed, texts)
     expected = encode()
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     lowest = {name: float(np.min(np.sum(way() * expected, axis=1))) for name, way in ways.items()}  # warms up
-    for name in tqdm([name for _ in range(rounds) for name in ways], "speed", disable=None):
-        wall, processor = time.perf_counter(), time.process_time()
-        ways[name]()
-        times[name].append((time.perf_counter() - wall, time.process_time() - processor))
-    medians = {
-        name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in times.items()
-    }
+    medians = _median_seconds(ways, rounds)
     base = medians["SentenceTransformer.encode"]
     return {
         "machine": machine(),
@@ -126,15 +119,22 @@ def speed(texts: Sequence[str], embedders: Sequence[Any], rounds: int) -> dict[s
     }
 
 
+def _median_seconds(ways: dict[str, Callable[[], FloatArray]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Median wall and processor seconds of each way over `rounds`, in which the ways take turns."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for name in tqdm([name for _ in range(rounds) for name in ways], "speed", disable=None):
+        wall, processor = time.perf_counter(), time.process_time()
+        ways[name]()
+        times[name].append((time.perf_counter() - wall, time.process_time() - processor))
+    return {
+        name: (statistics.median(wall for wall, _ in rows), statistics.median(processor for _, processor in rows))
+        for name, rows in times.items()
+    }
+
+
 def quality(articles: Sequence[Article], embedders: Sequence[Embedder], cache: Path) -> dict[str, Any]:
     """nDCG@10 of each embedder's dense rows for sources with a link to an older article."""
-    with (TEST_DATA_DIR / "articles" / "digitalgov" / "related.tsv").open(encoding="utf-8") as lines:
-        links = [row for row in csv.DictReader(lines, delimiter="\t") if float(row["days_older"] or 0) > 0]
-    rows = {article.id: row for row, article in enumerate(articles)}
-    targets: dict[int, set[int]] = {}
-    for source, target in ((link["article_id"], link["related_id"]) for link in links):
-        if source in rows and target in rows:
-            targets.setdefault(rows[source], set()).add(rows[target])
+    targets = _linked_older(articles)
     published = np.array([article.published_at or 0 for article in articles])
     figures: dict[str, Any] = {"machine": machine(), "sources": len(targets), "ways": {}}
     first: npt.NDArray[np.float64] | None = None
@@ -148,6 +148,18 @@ def quality(articles: Sequence[Article], embedders: Sequence[Embedder], cache: P
             "difference_95": [round(low, 4), round(high, 4)],
         }
     return figures
+
+
+def _linked_older(articles: Sequence[Article]) -> dict[int, set[int]]:
+    """The rows of the older articles that each article links to."""
+    with (TEST_DATA_DIR / "articles" / "digitalgov" / "related.tsv").open(encoding="utf-8") as lines:
+        links = [row for row in csv.DictReader(lines, delimiter="\t") if float(row["days_older"] or 0) > 0]
+    rows = {article.id: row for row, article in enumerate(articles)}
+    targets: dict[int, set[int]] = {}
+    for source, target in ((link["article_id"], link["related_id"]) for link in links):
+        if source in rows and target in rows:
+            targets.setdefault(rows[source], set()).add(rows[target])
+    return targets
 
 
 def ndcg(

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from index.publishing.store import Store
 from scripts.benchmarks.bench_lookup import write_synthetic
-from scripts.tools.http_load import Load, load_with_wrk
+from scripts.tools.http_load import Load, combined, load_with_wrk
 from scripts.tools.server_process import free_port, running
 
 READY = """\
@@ -68,29 +68,35 @@ def main() -> int:
         memory: dict[str, float] = {}
         for _ in range(options.rounds):
             for app, loads in runs.items():
-                port = free_port()
-                with running(server_command(app, port), port, folder) as server:
-                    url = f"http://127.0.0.1:{port}/"
-                    ask(url, options.connections, 2, folder)
-                    loads.append(ask(url, options.connections, options.seconds, folder))
-                    memory[app] = worker_private_mb(server.pid)
+                run, memory[app] = load_app(app, folder, options.connections, options.seconds)
+                loads.append(run)
     drawn = "all articles alike" if options.uniform else "articles by Zipf's law"
     print(f"{drawn}; {options.connections} connections, 2 processes, {options.rows:,} rows, {options.rounds} rounds")
+    report(runs, memory)
+    return 0
+
+
+def load_app(app: str, folder: Path, connections: int, seconds: int) -> tuple[Load, float]:
+    """Serve an application, warm it up, load it; returns the load and the private memory of a worker in MB."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    with running(server_command(app, port), port, folder) as server:
+        ask(url, connections, 2, folder)
+        return ask(url, connections, seconds, folder), worker_private_mb(server.pid)
+
+
+def report(runs: dict[str, list[Load]], memory: dict[str, float]) -> None:
+    """Print a line for each application, and the ratios of ours to the ready-made answer."""
     for app, loads in runs.items():
-        rate, p50, p99 = (
-            statistics.median(getattr(load, name) for load in loads)
-            for name in ("requests_per_second", "p50_ms", "p99_ms")
-        )
-        failed = sum(load.failed for load in loads)
-        print(f"{app:>17}: {rate:7,.0f}/s  p50 {p50:.2f} ms  p99 {p99:.2f} ms  failed {failed}  "
-              f"private {memory[app]:.1f} MB a worker")  # fmt: skip
+        run = combined(loads)
+        print(f"{app:>17}: {run.requests_per_second:7,.0f}/s  p50 {run.p50_ms:.2f} ms  p99 {run.p99_ms:.2f} ms  "
+              f"failed {run.failed}  private {memory[app]:.1f} MB a worker")  # fmt: skip
     ratios = [
         ours.requests_per_second / ready.requests_per_second
         for ready, ours in zip(runs[READY_APP], runs[OURS], strict=True)
     ]
     print(f"throughput: {statistics.median(ratios):.2f} x ready-made ({min(ratios):.2f}-{max(ratios):.2f})")
     print(f"memory: {memory[OURS] / memory[READY_APP]:.2f} x bare")
-    return 0
 
 
 def server_command(app: str, port: int) -> list[str]:

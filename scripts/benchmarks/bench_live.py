@@ -44,7 +44,7 @@ import numpy as np
 from index.article import iso_time
 from index.publishing.store import Store
 from scripts.benchmarks.bench_live_lookup import machine
-from scripts.benchmarks.bench_pgvector import beside_pgvector
+from scripts.benchmarks.live_pgvector import beside_pgvector
 from scripts.benchmarks.live_service import SCRIPTS, AskForLists, Connection, Service, serving
 from scripts.benchmarks.sample_copies import many_articles
 from scripts.tools.local_postgres import postgres_programs, running_postgres

@@ -28,7 +28,10 @@ from service.observability.access_log import RequestLog
 from service.observability.middleware import Watching
 
 LOOKUPS = 100  # of each kind in a round
+WARM_UP = 10  # rounds
 GOAL = 0.02
+
+Application = Callable[..., Iterable[bytes]]  # WSGI
 
 
 def main() -> int:
@@ -47,17 +50,13 @@ def main() -> int:
         bare, measures = watching._application, watching._measures
         lines = RequestLog("info", False, "bench", nowhere.fileno())
         lines.hold()
-        ways = {
+        applications: dict[str, Application] = {
             "neither": bare,
             "numbers": Watching(bare, measures, RequestLog("error", False, "bench", nowhere.fileno())),
             "numbers and lines": Watching(bare, measures, lines),
         }
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(options.rounds + 10):
-            for name, each in random.sample(list(ways.items()), len(ways)):
-                times[name].append(_round(each, options.rows))
-            if number == 9:
-                times = {name: [] for name in ways}  # the first are warming up
+        _in_turns(applications, WARM_UP, options.rows)
+        times = _in_turns(applications, options.rounds, options.rows)
         lines.flush()
     base = times["neither"]
     print(f"a lookup of {options.rows:,} articles: {statistics.median(base) * 1e6:.1f} us with neither")
@@ -68,7 +67,16 @@ def main() -> int:
     return 0
 
 
-def _round(application: Callable[..., Iterable[bytes]], rows: int) -> float:
+def _in_turns(applications: dict[str, Application], rounds: int, rows: int) -> dict[str, list[float]]:
+    """Seconds a lookup of each application in each round; the order within a round is drawn."""
+    times: dict[str, list[float]] = {name: [] for name in applications}
+    for _ in range(rounds):
+        for name, application in random.sample(list(applications.items()), len(applications)):
+            times[name].append(_round(application, rows))
+    return times
+
+
+def _round(application: Application, rows: int) -> float:
     """Seconds a lookup."""
     asked = [_environ(random.randrange(rows)) for _ in range(LOOKUPS)]
     began = time.perf_counter()

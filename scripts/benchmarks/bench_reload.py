@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from flask.testing import FlaskClient
 
 from scripts.benchmarks.bench_lookup import write_synthetic
 
@@ -69,12 +70,12 @@ def prepare(root: Path, rows: int, dimension: int) -> None:
         twin = store.snapshots / second
         twin.mkdir()
         for file in (store.snapshots / first).iterdir():
-            if file.name == "manifest.json":
-                told = json.dumps(json.loads(file.read_bytes()) | {"id": second}).encode()
-                (twin / file.name).write_bytes(told)
-                (twin / "manifest.sha256").write_text(hashlib.sha256(told).hexdigest() + "\n")
-            elif file.name != "manifest.sha256":
+            if not file.name.startswith("manifest."):
                 (twin / file.name).hardlink_to(file)
+        manifest = json.loads((store.snapshots / first / "manifest.json").read_bytes()) | {"id": second}
+        encoded = json.dumps(manifest).encode()
+        (twin / "manifest.json").write_bytes(encoded)
+        (twin / "manifest.sha256").write_text(hashlib.sha256(encoded).hexdigest() + "\n")
     store._point("default", first)
 
 
@@ -92,15 +93,7 @@ def measured(root: Path) -> dict[str, object]:
     app = create_app(settings)
     client, catalogue = app.test_client(), app.extensions["catalogue"]
     rows = read_manifest(store.directory(store.snapshot_ids()[0])).counts["articles"]
-    random = np.random.default_rng(0)
-
-    def ask(count: int) -> str:
-        for row in random.integers(0, rows, count).tolist():
-            answer = client.get(f"/v1/articles/section{row % 20}/article-number-{row}/related")
-            if answer.status_code != 200:
-                raise RuntimeError(answer.text)
-        return str(answer.get_json()["snapshot_id"])
-
+    ask = _Lookups(client, rows)
     ask(LOOKUPS)
     steady, peak = _own_kb(), _Peak()
     seconds = []
@@ -114,6 +107,20 @@ def measured(root: Path) -> dict[str, object]:
         seconds.append(time.perf_counter() - began)
         ask(LOOKUPS)
     return {"steady_kb": steady, "peak_kb": peak.end(), "after_kb": _own_kb(), "seconds": seconds}
+
+
+class _Lookups:
+    """Asks for the lists of articles drawn at random; returns the snapshot that answered last."""
+
+    def __init__(self, client: FlaskClient, rows: int) -> None:
+        self._client, self._rows, self._random = client, rows, np.random.default_rng(0)
+
+    def __call__(self, count: int) -> str:
+        for row in self._random.integers(0, self._rows, count).tolist():
+            answer = self._client.get(f"/v1/articles/section{row % 20}/article-number-{row}/related")
+            if answer.status_code != 200:
+                raise RuntimeError(answer.text)
+        return str(answer.get_json()["snapshot_id"])
 
 
 class _Peak:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -105,7 +106,7 @@ def _list(
     assigned = assign(experiment, unit) if during else None
     variant = assigned.variant if assigned else None
     article, *stories = (f"section{article % 20}/article-number-{article}" for article in articles)
-    told = {
+    shared = {
         "list_id": f"{number:024x}",
         "article_id": article,
         "block": "default",
@@ -113,32 +114,36 @@ def _list(
         "experiment": KEY if variant else None,
         "variant": variant.key if variant else None,
     }
-    lot, items = draw.random(4).tolist(), [_item(story) for story in stories]
-    yield line(
-        Exposure(
-            at=at,
-            unit=unit,
-            override=False,
-            channel="default",
-            snapshot_id="20261018T000000Z-00000000",
-            expires_at=at + DAY,
-            fallback_used=lot[2] < 0.02,
-            degraded=(),
-            took_ms=round(0.2 + lot[3], 3),
-            same_section=round(lot[2], 4),
-            age_days=round(30 * lot[3], 3),
-            diversity=round(0.4 + lot[2] / 4, 4),
-            duplicates=0,
-            items=tuple(items),
-            propensities=None,
-            **told,
-        )
-    )
-    shown = {"at": at + 5, "occurred_at": at + 5, "served_at": at, "quarantine": None, **told}
-    if lot[0] < SEEN:
+    seen, clicked, *lots = draw.random(4).tolist()
+    yield line(_exposure(at, unit, stories, lots, shared))
+    shown = {"at": at + 5, "occurred_at": at + 5, "served_at": at, "quarantine": None, **shared}
+    if seen < SEEN:
         yield line(View(**shown))
-        if lot[1] < CLICKED:
+        if clicked < CLICKED:
             yield line(Click(**shown, clicked_id=stories[0], position=1))
+
+
+def _exposure(at: float, unit: str, stories: list[str], lots: list[float], shared: dict[str, Any]) -> Exposure:
+    """A served list whose figures are made of two random numbers."""
+    first, second = lots
+    return Exposure(
+        at=at,
+        unit=unit,
+        override=False,
+        channel="default",
+        snapshot_id="20261018T000000Z-00000000",
+        expires_at=at + DAY,
+        fallback_used=first < 0.02,
+        degraded=(),
+        took_ms=round(0.2 + second, 3),
+        same_section=round(first, 4),
+        age_days=round(30 * second, 3),
+        diversity=round(0.4 + first / 4, 4),
+        duplicates=0,
+        items=tuple(_item(story) for story in stories),
+        propensities=None,
+        **shared,
+    )
 
 
 def _item(identifier: str) -> LoggedItem:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from scripts.tools.http_load import Load, load, loader
+from scripts.tools.http_load import Load, combined, load, loader
 from scripts.tools.server_process import free_port, running
 
 APPLICATION = """\
@@ -54,32 +53,33 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=16, help="open connections (default: %(default)s)")
     parser.add_argument("--only", default="", help="only servers whose name contains this")
     options = parser.parse_args()
-    names = [name for name in SERVERS if options.only in name]
-    runs: dict[str, list[Load]] = {name: [] for name in names}
+    runs: dict[str, list[Load]] = {name: [] for name in SERVERS if options.only in name}
     memory: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "ready.py").write_text(APPLICATION)
         for _ in range(options.rounds):
-            for name in names:
-                port = free_port()
-                with running(SERVERS[name].format(port=port).split(), port, Path(folder)) as server:
-                    url = f"http://127.0.0.1:{port}/ready-made"
-                    load(url, options.connections, 1)
-                    runs[name].append(load(url, options.connections, options.seconds))
-                    memory[name] = memory_mb(server.pid)
+            for name, loads in runs.items():
+                run, memory[name] = load_server(name, Path(folder), options.connections, options.seconds)
+                loads.append(run)
     print(
         f"{options.connections} connections, 2 processes, {os.cpu_count()} cores, "
         f"{loader()}, Python {sys.version.split()[0]}"
     )
     print(f"{'server':36} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'failed':>7} {'memory MB':>10}")
     for name, loads in runs.items():
-        rate, p50, p99 = (
-            statistics.median(getattr(run, field) for run in loads)
-            for field in ("requests_per_second", "p50_ms", "p99_ms")
-        )
-        failed = sum(run.failed for run in loads)
-        print(f"{name:36} {rate:10,.0f} {p50:8.2f} {p99:8.2f} {failed:7} {memory[name]:10.0f}")
+        run = combined(loads)
+        print(f"{name:36} {run.requests_per_second:10,.0f} {run.p50_ms:8.2f} {run.p99_ms:8.2f} {run.failed:7} "
+              f"{memory[name]:10.0f}")  # fmt: skip
     return 0
+
+
+def load_server(name: str, folder: Path, connections: int, seconds: int) -> tuple[Load, float]:
+    """Start a server, warm it up for a second, load it; returns the load and the server's memory in MB."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/ready-made"
+    with running(SERVERS[name].format(port=port).split(), port, folder) as server:
+        load(url, connections, 1)
+        return load(url, connections, seconds), memory_mb(server.pid)
 
 
 def memory_mb(parent: int) -> float:

@@ -9,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,16 @@ class Load:
     p50_ms: float
     p99_ms: float
     failed: int
+
+
+def combined(runs: Sequence[Load]) -> Load:
+    """The medians of rate and latencies over several runs, and the sum of their failed requests."""
+    return Load(
+        statistics.median(run.requests_per_second for run in runs),
+        statistics.median(run.p50_ms for run in runs),
+        statistics.median(run.p99_ms for run in runs),
+        sum(run.failed for run in runs),
+    )
 
 
 def loader() -> str:

@@ -26,10 +26,11 @@ RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nolo
 COPY --from=build /venv /venv
 COPY scripts /app/scripts
 WORKDIR /app
-# Everything that is written goes to /data, so that the root may be read-only.
+# Everything that is written goes to /data, so that the root may be read-only. Scripts import one another as scripts.*.
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PYTHONPATH=/app \
     HF_HUB_OFFLINE=1 \
     HF_HOME=/data/.cache \
     HOME=/data \

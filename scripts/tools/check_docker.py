@@ -13,6 +13,7 @@ The last lines say what was not exercised.
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 import json
 import os
@@ -20,7 +21,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -32,10 +32,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.tools.server_process import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = (
     "python scripts/sample/newsroom.py --out /data/sample.jsonl",
     "python scripts/rebuild_index.py --source /data/sample.jsonl --source /data/others --store /data/store --quiet",
+    "python scripts/ab_simulate.py --help",  # imports its siblings as scripts.*
 )
 TEXT = "The ferry stays at its jetty until the harbour office has looked at the engine. " * 5
 PAGE = "<html><head><title>Ferry</title></head><body><article><h1>Ferry stays ashore</h1><p>{}</p></article>"
@@ -207,9 +210,7 @@ class Image:
     def run_service(self) -> None:
         """Index the sample newsroom, serve it, ask for its health and a list, stop it."""
         folder, environment = Path(self.here(self.final.last("WORKDIR"))), self.environment(self.final)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            environment |= {"RELATED_HOST": "127.0.0.1", "RELATED_PORT": str(probe.getsockname()[1])}
+        environment |= {"RELATED_HOST": "127.0.0.1", "RELATED_PORT": str(free_port())}
         before = self.confined()
         others = Path(self.here("/data/others"))
         others.mkdir()
@@ -265,8 +266,11 @@ def check_list(address: str, article_id: str) -> None:
         raise Fault("the list is empty")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check; returns its exit code."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
+        arguments
+    )
     try:
         stages = parse((ROOT / "Dockerfile").read_text())
         check_rules(stages)

@@ -23,7 +23,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ from tqdm import tqdm
 from index.publishing.store import Store, UnknownSnapshot
 from index.snapshot.manifest import DamagedSnapshot
 from index.snapshot.reader import Snapshot
-from scripts.simulation.readers import DAY, appeals, readers, readings
+from scripts.simulation.readers import DAY, Reading, appeals, readers, readings
 from scripts.simulation.simulated_service import simulated_service
 from scripts.simulation.simulation import Plan, Simulation, Trouble
 from service.config import BadSetting, Settings
@@ -73,17 +73,22 @@ def simulate(plan: Plan, store: Path, experiments: Path, events: Path, channel: 
     settings = {"store": store, "experiments": experiments, "events": events, "live": "off", "channel": channel}
     with simulated_service(settings, events / "service.log") as service:
         simulation = Simulation(plan, service, appeal)
-        day = plan.begin_seconds
-        for reading in tqdm(visits, "reading", unit=" lists", disable=None):
-            while day <= reading.at:
-                for bot in range(plan.trouble.bots):
-                    simulation.crawl(f"bot-{bot}", newest_first, day)
-                day += DAY
-            simulation.read(reading)
+        _read_all(simulation, plan, visits, newest_first)
         simulation.finish()
     truth = simulation.truth.told(plan)
     (events / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(truth)) + b"\n")
     return truth
+
+
+def _read_all(simulation: Simulation, plan: Plan, visits: Iterable[Reading], newest_first: list[str]) -> None:
+    """Let readers read in the order of time, and each day's bots crawl before that day's readers."""
+    day = plan.begin_seconds
+    for reading in tqdm(visits, "reading", unit=" lists", disable=None):
+        while day <= reading.at:
+            for bot in range(plan.trouble.bots):
+                simulation.crawl(f"bot-{bot}", newest_first, day)
+            day += DAY
+        simulation.read(reading)
 
 
 def planned(options: argparse.Namespace, settings: Settings, today: date) -> Plan:

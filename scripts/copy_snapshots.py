@@ -51,15 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _copy(remote: Remote, options: argparse.Namespace) -> int:
     try:
-        with tqdm(unit="B", unit_scale=True, disable=options.quiet, leave=False) as bar:
-
-            def progress(snapshot_id: str, done: int, total: int) -> None:
-                bar.set_description(snapshot_id, refresh=False)
-                bar.total = total
-                bar.update(done - bar.n)
-
-            store = Store(options.store)
-            copied = options.copy(store, remote, options.channel, options.keep, progress)
+        copied = _copied(remote, options)
     except DamagedSnapshot as error:
         print(f"damaged: {error}", file=sys.stderr)
         return 1
@@ -77,6 +69,19 @@ def _copy(remote: Remote, options: argparse.Namespace) -> int:
     elif options.follow is None:
         print(f"{options.channel} has nothing new")
     return 0
+
+
+def _copied(remote: Remote, options: argparse.Namespace) -> str | None:
+    """Copy under a progress bar; the snapshot that is served since, None when nothing was new."""
+    with tqdm(unit="B", unit_scale=True, disable=options.quiet, leave=False) as bar:
+
+        def progress(snapshot_id: str, done: int, total: int) -> None:
+            bar.set_description(snapshot_id, refresh=False)
+            bar.total = total
+            bar.update(done - bar.n)
+
+        copied: str | None = options.copy(Store(options.store), remote, options.channel, options.keep, progress)
+    return copied
 
 
 def _parser() -> argparse.ArgumentParser:

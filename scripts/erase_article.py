@@ -74,25 +74,23 @@ def erase(identifier: str, store: Store, live: LiveStore, embedder: Embedder, by
         live.erase(name, by=by, at=int(time.time()))
     print(f"{identifier} is out of the live store and every list")
     for channel in store.channel_names():
-        report = rebuild(
-            (),
-            store,
-            embedder,
-            int(time.time()),
-            RebuildOptions(channel=channel, live=live.all_rows(), refit=True, force=True, keep=10**6),
-        )
+        options = RebuildOptions(channel=channel, live=live.all_rows(), refit=True, force=True, keep=10**6)
+        report = rebuild((), store, embedder, int(time.time()), options)
         print(f"channel {channel} serves {report.snapshot_id} without it")
+    delete_traces(identifier, store, live, embedder)
+    return 0
+
+
+def delete_traces(identifier: str, store: Store, live: LiveStore, embedder: Embedder) -> None:
+    """Delete the snapshots that hold the article, what unfinished builds left, and vectors of texts not in use."""
     with store.lock():
         for snapshot_id in holding(identifier, store):
             store.delete(snapshot_id)
             print(f"deleted snapshot {snapshot_id}, which held it")
-        shutil.rmtree(
-            store.root / "work", ignore_errors=True
-        )  # builds that were refused or killed may hold its words
+        shutil.rmtree(store.root / "work", ignore_errors=True)  # refused or killed builds may hold its words
         with closing(VectorCache(store.root / "cache", embedder.fingerprint, embedder.dimension)) as cache:
             cache.keep_only(cache.key(text) for text in texts_in_use(store, live))
     print(f"its vectors, and all that no article has any more, are out of the cache of {embedder.fingerprint}")
-    return 0
 
 
 def aliases_of(identifier: str, store: Store, live: LiveStore) -> list[str]:

@@ -154,9 +154,20 @@ class Understood:
 
     def report(self) -> str:
         """For people: what was understood and what was not."""
-        rejected = self.reasons.total()
+        lines = self._totals()
+        lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]
+        lines += ["years       " + _counts(sorted(self.years.items()))]
+        lines += ["languages   " + _counts(self.languages.most_common(20))]
+        lines += ["", "examples", *(_example(example) for example in self.examples)]
+        if self.reasons:
+            most_common = self.reasons.most_common(REASONS)
+            lines += ["", "rejected", *(self._reason(kind, count) for kind, count in most_common)]
+        return "\n".join(lines)
+
+    def _totals(self) -> list[str]:
+        """How many records became articles, and what became of the others."""
         left_out = f"{self.tally.unpublished:,} unpublished and {self.tally.other:,} others (pictures, pages, menus)"
-        lines = [f"{self.articles:,} articles, {rejected:,} records rejected, {left_out} left out"]
+        lines = [f"{self.articles:,} articles, {self.reasons.total():,} records rejected, {left_out} left out"]
         lines += [f"{count:,} {what}" for count, what in self.tally.files()]
         if self.withdrawals:
             lines += [f"{self.withdrawals:,} withdrawals without a text"]
@@ -167,17 +178,7 @@ class Understood:
             ]
         if types := self.tally.left_out():
             lines += [f"left out by type: {types}; a type that is articles: types = [...] in a --mapping file"]
-        lines += ["", "missing     " + self._shares(self.missing, TOLD_FIELDS)]
-        lines += ["years       " + _counts(sorted(self.years.items()))]
-        lines += ["languages   " + _counts(self.languages.most_common(20))]
-        lines += ["", "examples", *(_example(example) for example in self.examples)]
-        if rejected:
-            lines += [
-                "",
-                "rejected",
-                *(self._reason(kind, count) for kind, count in self.reasons.most_common(REASONS)),
-            ]
-        return "\n".join(lines)
+        return lines
 
     def _shares(self, counts: Counter[str], names: Sequence[str]) -> str:
         whole = max(1, self.articles)

@@ -216,15 +216,10 @@ class Order:
         """Whether earlier records of the source count rather than this one; if not, it is what counts from now on."""
         if isinstance(record, Unpublished):
             return self._loses_as_hidden(record)
-        known = self._ages.get(record.id)
         if isinstance(record, Withdrawal) or record.status == "withdrawn":
-            if isinstance(record, Article):
-                self._ages[record.id] = max(age(record), NO_AGE if known is None else known)
-            elif known is None:
-                self._ages[record.id] = ALWAYS_NEWER
-            self._withdrawn.add(record.id)
-            self._hidden.pop(record.id, None)
+            self._note_withdrawal(record)
             return False
+        known = self._ages.get(record.id)
         if NO_AGE < age(record) < self._hidden.get(record.id, NO_AGE):
             return True
         if known is not None and (age(record) < known or (age(record) == known and record.id in self._withdrawn)):
@@ -233,6 +228,15 @@ class Order:
         self._withdrawn.discard(record.id)
         self._hidden.pop(record.id, None)
         return False
+
+    def _note_withdrawal(self, record: Article | Withdrawal) -> None:
+        known = self._ages.get(record.id)
+        if isinstance(record, Article):
+            self._ages[record.id] = max(age(record), NO_AGE if known is None else known)
+        elif known is None:
+            self._ages[record.id] = ALWAYS_NEWER
+        self._withdrawn.add(record.id)
+        self._hidden.pop(record.id, None)
 
     def _loses_as_hidden(self, record: Unpublished) -> bool:
         updated_at = NO_AGE if record.updated_at is None else record.updated_at
@@ -365,24 +369,28 @@ def _publish_all(
     counts = Counts()
     try:
         for record in records:
-            reason = None
-            if isinstance(record, Rejection) and not isinstance(record, Withdrawal):
-                reason = f"refused: {record.place}: {record.reason}"
-            else:
-                counts.unpublished += isinstance(record, Unpublished)
-                if order.is_outdated(record):
-                    counts.outdated += not isinstance(record, Unpublished)
-                elif refusal := sent(record, service):
-                    reason = f"refused: {record.id}: {refusal}"
-            if reason:
+            refusal = _publish_one(record, order, service, counts)
+            if refusal:
                 counts.refused += 1
-                _tell(reason)
-            position.advance(record, reason is not None, time.monotonic())
+                _tell(f"refused: {refusal}")
+            position.advance(record, refusal is not None, time.monotonic())
             bar.update()
     finally:
         position.write()
         service.close()
     return counts
+
+
+def _publish_one(record: Article | Rejection, order: Order, service: Service, counts: Counts) -> str | None:
+    """Send a record unless an earlier one counts rather than it; the refusal with the record's name, or None."""
+    if isinstance(record, Rejection) and not isinstance(record, Withdrawal):
+        return f"{record.place}: {record.reason}"
+    counts.unpublished += isinstance(record, Unpublished)
+    if order.is_outdated(record):
+        counts.outdated += not isinstance(record, Unpublished)
+        return None
+    refusal = sent(record, service)
+    return f"{record.id}: {refusal}" if refusal else None
 
 
 def sent(record: Article | Withdrawal, service: Service) -> str | None:

@@ -57,23 +57,25 @@ def main() -> int:
         write_synthetic(directory, options.rows)
         snapshot = Snapshot.open(directory)
         newsroom = Newsroom(snapshot, options.live)
-        pages = list(newsroom.pages(options.live))
-        before, overlay, loads = memory_mb(), Overlay(snapshot), []
-        for page in pages:
-            begin = time.perf_counter()
-            overlay = overlay.changed(page)
-            loads.append(time.perf_counter() - begin)
-        del pages
-        figures: dict[str, Any] = {
-            "full_load_seconds": sum(loads),
-            "overlay_mb": memory_mb() - before,
-            "pairs": len(overlay.entering.source),
-        }
+        overlay, figures = loaded(snapshot, newsroom, options.live)
         figures["changed_ms"] = {batch: taken_in(newsroom, overlay, batch) for batch in BATCHES}
         figures["lookups_us"] = compared(snapshot, overlay, options.rounds)
     show(figures)
     print(json.dumps(figures | {"rows": options.rows, "live": options.live, "machine": machine()}))
     return 0
+
+
+def loaded(snapshot: Snapshot, newsroom: Newsroom, live: int) -> tuple[Overlay, dict[str, Any]]:
+    """An overlay with so many live articles; what loading them took, and the memory that it holds."""
+    pages = list(newsroom.pages(live))
+    before, overlay, seconds = memory_mb(), Overlay(snapshot), 0.0
+    for page in pages:
+        begin = time.perf_counter()
+        overlay = overlay.changed(page)
+        seconds += time.perf_counter() - begin
+    del pages
+    pairs = len(overlay.entering.source)
+    return overlay, {"full_load_seconds": seconds, "overlay_mb": memory_mb() - before, "pairs": pairs}
 
 
 class Newsroom:

@@ -66,6 +66,18 @@ YEARS = 10
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    print(f"{options.rows:,} rows made of {'real' if options.texts else 'drawn'} ones; BLAS {kernel()}")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        base = _base(options.rows, options.texts, options.far, options.cache)
+        if options.search_only:
+            _search_only(base, Path(folder))
+        else:
+            _measure(_made(base, Path(folder)), Path(folder), options.new)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=150_000)
     parser.add_argument("--texts", type=Path, metavar="DIR", help="real texts")
@@ -83,15 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--search-only", action="store_true", help="the index alone, and a sample searched in it")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
-    options = parser.parse_args(arguments)
-    print(f"{options.rows:,} rows made of {'real' if options.texts else 'drawn'} ones; BLAS {kernel()}")
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        base = _base(options.rows, options.texts, options.far, options.cache)
-        if options.search_only:
-            _search_only(base, Path(folder))
-        else:
-            _measure(_made(base, Path(folder)), Path(folder), options.new)
-    return 0
+    return parser
 
 
 class Base(NamedTuple):

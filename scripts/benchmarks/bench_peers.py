@@ -19,11 +19,11 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from scripts.benchmarks.peers.redis import Redis
 from scripts.benchmarks.peers.tantivy import Tantivy
 from scripts.benchmarks.peers.typesense import Typesense
 from scripts.benchmarks.peers.vectors import Vectors, bench_vectors, recall
-from scripts.tools.http_load import Load
+from scripts.tools.http_load import Load, combined
 
 SAMPLE = 500  # rows that recall is measured on
 CONNECTIONS = (1, 16)
@@ -88,12 +88,8 @@ def turns(asked: dict[Peer, Asked], found: dict[str, dict[str, Any]], seconds: i
                     runs.setdefault((peer.name, connections), []).append(served.load(connections, seconds))
     for (name, connections), loads in runs.items():
         found[name][f"{connections} connections"] = {
-            **{
-                each: statistics.median(getattr(load, each) for load in loads)
-                for each in ("requests_per_second", "p50_ms", "p99_ms")
-            },
+            **asdict(combined(loads)),
             "requests_per_second_of_rounds": [load.requests_per_second for load in loads],
-            "failed": sum(load.failed for load in loads),
         }
 
 
@@ -125,14 +121,8 @@ def table(report: dict[str, Any]) -> list[str]:
         f"{report['seconds']} s; recall on {report['recall_on']}",
         f"{'':36} {'recall@10':>9} {'1: p50 ms':>10} {'p99':>7} {'16: /s':>9} {'p50':>7} {'p99':>7} {'failed':>6}",
     ]
-    for name, each in report["systems"].items():
-        one, many = (each.get(f"{connections} connections") for connections in CONNECTIONS)
-        told = f"{name:36} {'-' if each['recall_at_10'] is None else format(each['recall_at_10'], '.3f'):>9}"
-        told += f" {one['p50_ms']:10.2f} {one['p99_ms']:7.2f}"
-        if many is not None:
-            told += f" {many['requests_per_second']:9,.0f} {many['p50_ms']:7.2f} {many['p99_ms']:7.2f}"
-            told += f" {one['failed'] + many['failed']:6}"
-        lines += [told, f"    {each['version']}; asked by {each['client']}"]
+    for name, system in report["systems"].items():
+        lines += [_row(name, system), f"    {system['version']}; asked by {system['client']}"]
     lines += [f"not here: {name}: needs {what}" for name, what in report["missing"].items()]
     if against := report["against_the_fastest_peer"]:
         lines.append(
@@ -141,6 +131,17 @@ def table(report: dict[str, Any]) -> list[str]:
         )
         lines.append(GOALS)
     return lines
+
+
+def _row(name: str, system: dict[str, Any]) -> str:
+    """A system's line of the table; without the load of many connections where it runs in our process."""
+    one, many = (system.get(f"{connections} connections") for connections in CONNECTIONS)
+    recall_at_10 = "-" if system["recall_at_10"] is None else f"{system['recall_at_10']:.3f}"
+    row = f"{name:36} {recall_at_10:>9} {one['p50_ms']:10.2f} {one['p99_ms']:7.2f}"
+    if many is not None:
+        row += f" {many['requests_per_second']:9,.0f} {many['p50_ms']:7.2f} {many['p99_ms']:7.2f}"
+        row += f" {one['failed'] + many['failed']:6}"
+    return row
 
 
 def plot(report: dict[str, Any], path: Path) -> None:

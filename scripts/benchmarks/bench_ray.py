@@ -43,9 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         engines: dict[str, Engine] = {"local": Local(cores), "ray": ray_engine}
         ray_engine.run(_nothing, Path(folder), [(0, 1)] * 2 * cores, _unheard)  # its processes start
         for name, engine in engines.items():
-            began = time.perf_counter()
-            engine.run(_nothing, Path(folder), [(0, 1)] * TASKS, _unheard)
-            print(f"{name}: {1_000 * (time.perf_counter() - began) / TASKS:.2f} ms a task that does nothing")
+            print(f"{name}: {_overhead_ms(engine, Path(folder)):.2f} ms a task that does nothing")
         built = set()
         for turn in range(options.times):
             for name, engine in engines.items():
@@ -59,6 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{name}: {sum(clock.values()):.1f} s   {told}")
         print("the same files" if len(built) == 1 else "DIFFERENT files")
     return 0 if len(built) == 1 else 1
+
+
+def _overhead_ms(engine: Engine, folder: Path) -> float:
+    """Milliseconds a task that does nothing."""
+    began = time.perf_counter()
+    engine.run(_nothing, folder, [(0, 1)] * TASKS, _unheard)
+    return 1_000 * (time.perf_counter() - began) / TASKS
 
 
 @contextmanager

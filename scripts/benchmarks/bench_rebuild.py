@@ -53,13 +53,7 @@ class Stages:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--articles", type=int, default=10_000)
-    parser.add_argument("--texts", type=Path, metavar="DIR", help="real texts")
-    parser.add_argument("--new", type=float, default=0.01, metavar="SHARE", help="(default: %(default)s)")
-    parser.add_argument("--model", metavar="NAME", help="embed with it, and count that as well")
-    parser.add_argument("--workers", type=int, help="processes (default: as many as cores)")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     articles = reuters(options.texts, options.articles) if options.texts else drawn(options.articles)
     articles.sort(key=lambda each: each.published_at or 0)
     now = (articles[-1].published_at or 0) + DAY
@@ -78,6 +72,16 @@ def main(arguments: list[str] | None = None) -> int:
             total, near = (_ratio(added, whole, stages, unit) for stages in (set(whole) | set(added), NEIGHBOURS))
             print(f"{options.new:.0%} new / all of it: {total:.1%} of the {name}, of the neighbours' {near:.1%}")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--articles", type=int, default=10_000)
+    parser.add_argument("--texts", type=Path, metavar="DIR", help="real texts")
+    parser.add_argument("--new", type=float, default=0.01, metavar="SHARE", help="(default: %(default)s)")
+    parser.add_argument("--model", metavar="NAME", help="embed with it, and count that as well")
+    parser.add_argument("--workers", type=int, help="processes (default: as many as cores)")
+    return parser
 
 
 def _ratio(some: Took, whole: Took, stages: Iterable[str], unit: int) -> float:

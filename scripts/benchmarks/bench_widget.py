@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from index.article import Article
 from index.publishing.store import Store
-from scripts.tools.browser import SHIFT, chain, launch, page_html, running, views
+from scripts.tools.browser import SHIFT, Views, chain, launch, page_html, running, views
 from service.app import create_app
 from service.config import Settings
 from service.widget.script import widget
@@ -60,13 +60,15 @@ def main() -> int:
             _print_shift(browser, origin, pages, service)
             pages["scroll"] = page_html(service, options.blocks, unit="reader")
             with _opened(browser, f"{origin}/scroll") as (page, _):
-                found = views(page, store.root / "events", random.Random(options.seed))
-    print(
-        f"views: {len(found.real)} of {options.blocks} blocks were in sight for a second, {len(found.reported)} "
-        f"reported, {len(found.real - found.reported)} missed, {len(found.reported - found.real)} wrong: "
-        f"{found.error:.2%}"
-    )
+                _print_views(views(page, store.root / "events", random.Random(options.seed)), options.blocks)
     return 0
+
+
+def _print_views(found: Views, blocks: int) -> None:
+    print(
+        f"views: {len(found.real)} of {blocks} blocks were in sight for a second, {len(found.reported)} reported, "
+        f"{len(found.real - found.reported)} missed, {len(found.reported - found.real)} wrong: {found.error:.2%}"
+    )
 
 
 def _service(store: Store, origin: str) -> Flask:

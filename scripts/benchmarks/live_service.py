@@ -100,15 +100,7 @@ class Service(NamedTuple):
 def serving(store: Path, live: str, queue_limit: int = 1_000) -> Iterator[Service]:
     """Serve a store until the block ends; a RuntimeError shows the end of the log. `live` as RELATED_LIVE."""
     port, key_file = free_port(), store / "key"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")} | {
-        "RELATED_STORE": str(store),
-        "RELATED_PORT": str(port),
-        "RELATED_WORKERS": str(WORKERS),
-        "RELATED_SEARCH_SOCKET": str(store / "search.sock"),
-        "RELATED_LIVE": live,
-        "RELATED_QUEUE_LIMIT": str(queue_limit),
-        "RELATED_KEYS": str(store / "keys.toml"),
-    }
+    environment = _environment(store, port, live, queue_limit)
     if not key_file.exists():
         key_file.write_text(_new_key(store / "keys.toml"))
     with (store / "log").open("ab") as log:
@@ -146,6 +138,19 @@ class AskForLists:
             return read_answer(connection)[0] in (200, 410)
 
         return ask
+
+
+def _environment(store: Path, port: int, live: str, queue_limit: int) -> dict[str, str]:
+    """This process's environment with the service's settings in the place of any others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RELATED_")} | {
+        "RELATED_STORE": str(store),
+        "RELATED_PORT": str(port),
+        "RELATED_WORKERS": str(WORKERS),
+        "RELATED_SEARCH_SOCKET": str(store / "search.sock"),
+        "RELATED_LIVE": live,
+        "RELATED_QUEUE_LIMIT": str(queue_limit),
+        "RELATED_KEYS": str(store / "keys.toml"),
+    }
 
 
 def _new_key(path: Path) -> str:

@@ -126,19 +126,8 @@ def picture(half: str, root: Path = ROOT) -> str:
     y = GAP
     for floor in floors(graph):
         texts = {package: (purpose(half, package, root), ", ".join(sorted(uses[package]))) for package in floor}
-        width = (WIDTH - GAP * (len(floor) + 1)) / len(floor)
-        draw = _wide_box if len(floor) == 1 else _narrow_box
-        boxes = [
-            draw(package, *texts[package], GAP + column * (width + GAP), y, width)
-            for column, package in enumerate(floor)
-        ]
-        height = max(height for _, height in boxes)
-        for column, package in enumerate(floor):
-            x = GAP + column * (width + GAP)
-            parts.append(f'<rect class="box" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" rx="6"/>')
-            if package in marked:
-                parts.append(f'<rect class="web" x="{x:.1f}" y="{y + 6}" width="4" height="{height - 12}" rx="2"/>')
-            parts.append(boxes[column][0])
+        drawn, height = _floor(texts, marked, y)
+        parts += drawn
         y += height + GAP
     title = f"The packages of {half}/, each above those that it imports"
     body = "\n  ".join(parts)
@@ -147,6 +136,22 @@ def picture(half: str, root: Path = ROOT) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n'
         f"  <title>{title}</title>\n  <style>{STYLE}  </style>\n  {body}\n</svg>\n"
     )
+
+
+def _floor(texts: dict[str, tuple[str, str]], marked: set[str], y: int) -> tuple[list[str], int]:
+    """The boxes of the packages of one floor, side by side from `y` down, and their height."""
+    width = (WIDTH - GAP * (len(texts) + 1)) / len(texts)
+    draw = _wide_box if len(texts) == 1 else _narrow_box
+    lefts = {package: GAP + column * (width + GAP) for column, package in enumerate(texts)}
+    boxes = {package: draw(package, *texts[package], x, y, width) for package, x in lefts.items()}
+    height = max(height for _, height in boxes.values())
+    parts: list[str] = []
+    for package, x in lefts.items():
+        parts.append(f'<rect class="box" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" rx="6"/>')
+        if package in marked:
+            parts.append(f'<rect class="web" x="{x:.1f}" y="{y + 6}" width="4" height="{height - 12}" rx="2"/>')
+        parts.append(boxes[package][0])
+    return parts, height
 
 
 def _wide_box(package: str, text: str, uses: str, x: float, y: int, width: float) -> tuple[str, int]:

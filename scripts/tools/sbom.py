@@ -42,19 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def bill(root: str, extras: Sequence[str] = ()) -> dict[str, Any]:
     """The document of a package with extras. Raises PackageNotFoundError for one that is needed and not installed."""
-    asked = {root: distribution(root)}
-    needs: dict[str, list[str]] = {}
-    open_ = [(root, frozenset(extras))]
-    seen: set[tuple[str, frozenset[str]]] = set()
-    while open_:
-        name, wanted = open_.pop()
-        if (name, wanted) in seen:
-            continue
-        seen.add((name, wanted))
-        for needed, more in _needs(asked[name], wanted):
-            asked.setdefault(needed, distribution(needed))
-            needs.setdefault(name, []).append(needed)
-            open_.append((needed, more))
+    asked, needs = _closure(root, extras)
     parts = {name: _component(name, each) for name, each in sorted(asked.items())}
     return {
         "bomFormat": "CycloneDX",
@@ -67,6 +55,24 @@ def bill(root: str, extras: Sequence[str] = ()) -> dict[str, Any]:
             for name, each in sorted(asked.items())
         ],
     }
+
+
+def _closure(root: str, extras: Sequence[str]) -> tuple[dict[str, Distribution], dict[str, list[str]]]:
+    """A package with all that it needs, directly and through others; and what each of them needs directly."""
+    packages = {root: distribution(root)}
+    needs: dict[str, list[str]] = {}
+    pending = [(root, frozenset(extras))]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while pending:
+        name, wanted = pending.pop()
+        if (name, wanted) in seen:
+            continue
+        seen.add((name, wanted))
+        for needed, more in _needs(packages[name], wanted):
+            packages.setdefault(needed, distribution(needed))
+            needs.setdefault(name, []).append(needed)
+            pending.append((needed, more))
+    return packages, needs
 
 
 def _needs(found: Distribution, extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from index.article import Article, Image
 from index.publishing.store import Store
@@ -26,11 +27,8 @@ def publish_table(store: Store, vectors: FloatArray) -> None:
     A copy does not stand in a list beside what it is a copy of.
     """
     n = len(vectors)
-    k = min(CANDIDATES, n - 1)
-    table, cosines = np.empty((n, k), np.uint32), np.empty((n, k), np.float32)
-    for rows, nearest in nearest_rows(vectors, np.arange(n), k):
-        table[rows] = nearest
-        cosines[rows] = np.einsum("bd,bkd->bk", vectors[rows], vectors[nearest])
+    table, cosines = _candidates(vectors)
+    k = table.shape[1]
     features = np.empty((n, k, 3), np.float16)
     features[:, :, 0] = 0.36 * np.arange(1, k + 1) ** WEAKEST
     features[:, :, 1:] = cosines[:, :, None]
@@ -53,6 +51,17 @@ def publish_table(store: Store, vectors: FloatArray) -> None:
     partial = store.begin(f"peers-{n}")
     write_snapshot(partial, contents, f"peers-{n}", NOW, "bench")
     store.publish(partial, "default")
+
+
+def _candidates(vectors: FloatArray) -> tuple[npt.NDArray[np.uint32], FloatArray]:
+    """The rows nearest to each row and their cosines, both (rows, candidates)."""
+    n = len(vectors)
+    k = min(CANDIDATES, n - 1)
+    table, cosines = np.empty((n, k), np.uint32), np.empty((n, k), np.float32)
+    for rows, nearest in nearest_rows(vectors, np.arange(n), k):
+        table[rows] = nearest
+        cosines[rows] = np.einsum("bd,bkd->bk", vectors[rows], vectors[nearest])
+    return table, cosines
 
 
 def _article(row: int, n: int) -> Article:
